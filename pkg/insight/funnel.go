@@ -1,0 +1,154 @@
+// Package insight is the arithmetic of the read models: pure functions from
+// events to counts. It has no clock, no I/O and no randomness, so that folding
+// the same events again gives the same rows.
+package insight
+
+import (
+	"cmp"
+	"slices"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// Cohort is the group of sessions that a count belongs to. A session stays in
+// the cohort of the day on which it started.
+type Cohort struct {
+	Flow     string
+	Version  uint32
+	Channel  string
+	Language string
+	// Day is the number of days since 1970-01-01, UTC.
+	Day int64
+}
+
+// StepKey names one step within a cohort.
+type StepKey struct {
+	Cohort
+	Step string
+}
+
+// StepCounts says what sessions did at a step. At any time
+// Entered = Answered + Departed + those that still wait.
+type StepCounts struct {
+	// Position orders the steps of a flow, from 1.
+	Position uint32
+	// Entered counts sessions that reached the step.
+	Entered int64
+	// Answered counts sessions whose answer was accepted.
+	Answered int64
+	// Failed counts sessions with at least one rejected answer, Rejections all
+	// rejected answers.
+	Failed, Rejections int64
+	// Departed counts sessions that left the step without an accepted answer.
+	Departed int64
+}
+
+// TotalCounts says what became of the sessions of a cohort.
+type TotalCounts struct {
+	Started, Completed int64
+	// Cancelled counts sessions that ended before their flow did.
+	Cancelled int64
+}
+
+// Counts is the fold of a run of events of one shard.
+type Counts struct {
+	steps  map[StepKey]StepCounts
+	totals map[Cohort]TotalCounts
+}
+
+// NewCounts returns counts of nothing.
+func NewCounts() *Counts {
+	return &Counts{steps: map[StepKey]StepCounts{}, totals: map[Cohort]TotalCounts{}}
+}
+
+const dayMs = 24 * 60 * 60 * 1000
+
+// Add folds one event.
+func (c *Counts) Add(e *parleyv1.Event) {
+	cohort := Cohort{
+		Flow: e.Flow, Version: e.FlowVersion, Channel: e.Channel, Language: e.Language,
+		Day: e.SessionStartedAtMs / dayMs,
+	}
+	switch body := e.Body.(type) {
+	case *parleyv1.Event_SessionStarted:
+		c.total(cohort, func(n *TotalCounts) { n.Started++ })
+	case *parleyv1.Event_StepEntered:
+		c.step(cohort, body.StepEntered.Step, func(n *StepCounts) { n.Entered++; n.Position = body.StepEntered.Position })
+	case *parleyv1.Event_AnswerAccepted:
+		c.step(cohort, body.AnswerAccepted.Step, func(n *StepCounts) { n.Answered++ })
+	case *parleyv1.Event_AnswerRejected:
+		c.step(cohort, body.AnswerRejected.Step, func(n *StepCounts) {
+			n.Rejections++
+			if body.AnswerRejected.Failures == 1 {
+				n.Failed++
+			}
+		})
+	case *parleyv1.Event_SessionCompleted:
+		c.total(cohort, func(n *TotalCounts) { n.Completed++ })
+	case *parleyv1.Event_SessionCancelled:
+		c.cancelled(cohort, body.SessionCancelled.Step)
+	}
+}
+
+// cancelled counts a session that ended by a restart. One that had completed
+// before left no step and keeps counting as completed.
+func (c *Counts) cancelled(cohort Cohort, step string) {
+	if step == "" {
+		return
+	}
+	c.total(cohort, func(n *TotalCounts) { n.Cancelled++ })
+	c.step(cohort, step, func(n *StepCounts) { n.Departed++ })
+}
+
+func (c *Counts) step(cohort Cohort, step string, change func(*StepCounts)) {
+	key := StepKey{Cohort: cohort, Step: step}
+	n := c.steps[key]
+	change(&n)
+	c.steps[key] = n
+}
+
+func (c *Counts) total(cohort Cohort, change func(*TotalCounts)) {
+	n := c.totals[cohort]
+	change(&n)
+	c.totals[cohort] = n
+}
+
+// StepRow and TotalRow are one line of a read model.
+type (
+	StepRow struct {
+		Key    StepKey
+		Counts StepCounts
+	}
+	TotalRow struct {
+		Key    Cohort
+		Counts TotalCounts
+	}
+)
+
+// SortedSteps returns the step counts in one canonical order, so that writers
+// lock rows in the same order.
+func (c *Counts) SortedSteps() []StepRow {
+	rows := make([]StepRow, 0, len(c.steps))
+	for k, n := range c.steps {
+		rows = append(rows, StepRow{k, n})
+	}
+	slices.SortFunc(rows, func(a, b StepRow) int {
+		return cmp.Or(a.Key.Cohort.compare(b.Key.Cohort), cmp.Compare(a.Key.Step, b.Key.Step))
+	})
+	return rows
+}
+
+// SortedTotals returns the totals in one canonical order.
+func (c *Counts) SortedTotals() []TotalRow {
+	rows := make([]TotalRow, 0, len(c.totals))
+	for k, n := range c.totals {
+		rows = append(rows, TotalRow{k, n})
+	}
+	slices.SortFunc(rows, func(a, b TotalRow) int { return a.Key.compare(b.Key) })
+	return rows
+}
+
+func (c Cohort) compare(o Cohort) int {
+	return cmp.Or(cmp.Compare(c.Flow, o.Flow), cmp.Compare(c.Version, o.Version), cmp.Compare(c.Channel, o.Channel),
+		cmp.Compare(c.Language, o.Language), cmp.Compare(c.Day, o.Day))
+}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// FunnelFilter selects sessions. Empty fields select all.
+type FunnelFilter struct {
+	Flow string
+	// From and To are days (2026-11-22), both included.
+	From, To string
+	Version  int
+	Channel  string
+	Language string
+}
+
+// Funnel is what sessions did at each step of a flow.
+type Funnel struct {
+	Flow   string       `json:"flow"`
+	Totals FunnelTotals `json:"totals"`
+	Steps  []FunnelStep `json:"steps"`
+}
+
+// FunnelTotals says what became of the sessions.
+type FunnelTotals struct {
+	Started   int64 `json:"started"`
+	Completed int64 `json:"completed"`
+	Cancelled int64 `json:"cancelled"`
+}
+
+// FunnelStep is one step: Entered = Answered + Left + Waiting.
+type FunnelStep struct {
+	Step     string `json:"step"`
+	Position int    `json:"position"`
+	Entered  int64  `json:"entered"`
+	Answered int64  `json:"answered"`
+	// Failed counts sessions with at least one rejected answer, Rejections all of them.
+	Failed     int64 `json:"failed"`
+	Rejections int64 `json:"rejections"`
+	// Left counts sessions that went without an accepted answer.
+	Left    int64 `json:"left"`
+	Waiting int64 `json:"waiting"`
+}
+
+const funnelWhere = ` WHERE flow = $1
+	AND ($2 = '' OR day >= NULLIF($2, '')::date) AND ($3 = '' OR day <= NULLIF($3, '')::date)
+	AND ($4 = 0 OR flow_version = $4) AND ($5 = '' OR channel = $5) AND ($6 = '' OR language = $6)`
+
+// Funnel reads the funnel of a flow from the read models.
+func (s *Store) Funnel(ctx context.Context, f FunnelFilter) (Funnel, error) {
+	funnel := Funnel{Flow: f.Flow, Steps: []FunnelStep{}}
+	args := []any{f.Flow, f.From, f.To, f.Version, f.Channel, f.Language}
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT COALESCE(sum(started), 0)::bigint, COALESCE(sum(completed), 0)::bigint, COALESCE(sum(cancelled), 0)::bigint
+		FROM insight.flow_totals`+funnelWhere, args...).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&funnel.Totals.Started, &funnel.Totals.Completed, &funnel.Totals.Cancelled)
+	})
+	batch.Queue(`SELECT step, max(position), sum(entered)::bigint, sum(answered)::bigint, sum(failed)::bigint,
+		sum(rejections)::bigint, sum(departed)::bigint, sum(waiting)::bigint
+		FROM insight.funnel_steps`+funnelWhere+` GROUP BY step ORDER BY max(position), step`, args...).Query(func(rows pgx.Rows) error {
+		var err error
+		funnel.Steps, err = pgx.CollectRows(rows, pgx.RowToStructByPos[FunnelStep])
+		return err
+	})
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return Funnel{}, fmt.Errorf("read funnel of %s: %w", f.Flow, err)
+	}
+	return funnel, nil
+}
+
+// FlowPublished reports whether a flow of that name exists.
+func (s *Store) FlowPublished(ctx context.Context, name string) (known bool, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM flows WHERE name = $1)`, name).Scan(&known)
+	if err != nil {
+		return false, fmt.Errorf("look up flow %s: %w", name, err)
+	}
+	return known, nil
+}

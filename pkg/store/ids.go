@@ -1,0 +1,56 @@
+package store
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// ContactID derives a contact's id from where its identity is unique, so that a
+// new contact needs no look-up and two replicas agree on it.
+func ContactID(portfolio, laneKey string) uuid.UUID { return digest("contact", portfolio, laneKey) }
+
+// InboxID is the key under which a provider's message id is remembered.
+func InboxID(channel, messageID string) uuid.UUID { return digest("inbox", channel, messageID) }
+
+// digest is the first 128 bits of SHA-256 over the parts: with 10^12 ids the
+// chance that any two collide is below 10^-14.
+func digest(parts ...string) uuid.UUID {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return uuid.UUID(sum[:16])
+}
+
+// sessionShardBits is how many bits of a session id the offset takes.
+const sessionShardBits = 40
+
+// SessionID is the shard and the offset of the session's first event in one number.
+func SessionID(shard int, offset uint64) uint64 {
+	return uint64(shard)<<sessionShardBits | offset
+}
+
+// DeliveryID is the name of an outgoing message to the outside: it travels as
+// biz_opaque_callback_data, comes back in every receipt, and tells ingress the
+// shard without a database.
+func DeliveryID(shard int, offset uint64) string {
+	return fmt.Sprintf("p1.%d.%d", shard, offset)
+}
+
+// ParseDeliveryID reads what DeliveryID wrote. ok is false for anything else.
+func ParseDeliveryID(id string) (shard int, offset uint64, ok bool) {
+	parts := strings.Split(id, ".")
+	if len(parts) != 3 || parts[0] != "p1" {
+		return 0, 0, false
+	}
+	shard64, err := strconv.ParseUint(parts[1], 10, 15)
+	if err != nil {
+		return 0, 0, false
+	}
+	offset, err = strconv.ParseUint(parts[2], 10, 63)
+	if err != nil || offset == 0 || DeliveryID(int(shard64), offset) != id {
+		return 0, 0, false
+	}
+	return int(shard64), offset, true
+}

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parleyhq/parley/pkg/insight"
+)
+
+// ServiceProjector is the name of the projector's leases.
+const ServiceProjector = "projector"
+
+const stepCountsSQL = `
+	INSERT INTO insight.funnel_step_counts AS t (flow, flow_version, channel, language, day, step, shard, position,
+	       entered, answered, failed, rejections, departed)
+	SELECT u.flow, u.flow_version, u.channel, u.language, u.day, u.step, u.shard, u.position,
+	       u.entered, u.answered, u.failed, u.rejections, u.departed
+	  FROM cp JOIN unnest($6::int[], $7::text[], $8::int[], $9::text[], $10::text[], $11::date[], $12::text[], $13::int[],
+	       $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[])
+	       u(shard, flow, flow_version, channel, language, day, step, position, entered, answered, failed, rejections, departed) USING (shard)
+	ON CONFLICT (flow, flow_version, channel, language, day, step, shard) DO UPDATE SET
+	       position = GREATEST(t.position, excluded.position),
+	       entered = t.entered + excluded.entered, answered = t.answered + excluded.answered,
+	       failed = t.failed + excluded.failed, rejections = t.rejections + excluded.rejections,
+	       departed = t.departed + excluded.departed`
+
+const totalCountsSQL = `
+	INSERT INTO insight.flow_total_counts AS t (flow, flow_version, channel, language, day, shard, started, completed, cancelled)
+	SELECT u.flow, u.flow_version, u.channel, u.language, u.day, u.shard, u.started, u.completed, u.cancelled
+	  FROM cp JOIN unnest($19::int[], $20::text[], $21::int[], $22::text[], $23::text[], $24::date[], $25::bigint[], $26::bigint[], $27::bigint[])
+	       u(shard, flow, flow_version, channel, language, day, started, completed, cancelled) USING (shard)
+	ON CONFLICT (flow, flow_version, channel, language, day, shard) DO UPDATE SET
+	       started = t.started + excluded.started, completed = t.completed + excluded.completed,
+	       cancelled = t.cancelled + excluded.cancelled`
+
+const addCountsSQL = fenceSQL + `, st AS (` + stepCountsSQL + `), tt AS (` + totalCountsSQL + `) SELECT shard FROM cp`
+
+// AddCounts adds each shard's counts under the projector's fences. The counts
+// are additive: that each is added once rests on the checkpoint alone.
+func (s *Store) AddCounts(ctx context.Context, fences []Fence, counts map[int]*insight.Counts) (held []int, err error) {
+	args := append(fenceArgs(ServiceProjector, fences), countArgs(counts)...)
+	held, err = s.heldShards(ctx, addCountsSQL, args)
+	if err != nil {
+		return nil, fmt.Errorf("add counts: %w", err)
+	}
+	return held, nil
+}
+
+// ReplaceCounts puts counts that were folded from all events up to upTo in the
+// place of what the shard's read models hold, while the projector's checkpoint
+// stands exactly there. ok is false if the checkpoint has moved meanwhile.
+func (s *Store) ReplaceCounts(ctx context.Context, shard int, upTo uint64, counts *insight.Counts) (ok bool, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		var epoch, checkpoint int64
+		err := tx.QueryRow(ctx, `SELECT epoch, checkpoint FROM leases WHERE service = $1 AND shard = $2 FOR UPDATE`,
+			ServiceProjector, shard).Scan(&epoch, &checkpoint)
+		if err != nil || uint64(checkpoint) != upTo {
+			return err
+		}
+		ok = true
+		for _, table := range []string{"insight.funnel_step_counts", "insight.flow_total_counts"} {
+			if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE shard = $1`, shard); err != nil {
+				return err
+			}
+		}
+		fence := []Fence{{Shard: shard, Epoch: epoch, From: upTo, To: upTo}}
+		_, err = tx.Exec(ctx, addCountsSQL, append(fenceArgs(ServiceProjector, fence), countArgs(map[int]*insight.Counts{shard: counts})...)...)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("replace counts of shard %d: %w", shard, err)
+	}
+	return ok, nil
+}
+
+// Checkpoint returns the last position that the service has applied for a shard.
+func (s *Store) Checkpoint(ctx context.Context, service string, shard int) (uint64, error) {
+	var checkpoint int64
+	err := s.pool.QueryRow(ctx, `SELECT checkpoint FROM leases WHERE service = $1 AND shard = $2`, service, shard).Scan(&checkpoint)
+	if err != nil {
+		return 0, fmt.Errorf("read checkpoint of %s/%d: %w", service, shard, err)
+	}
+	return uint64(checkpoint), nil
+}
+
+func countArgs(counts map[int]*insight.Counts) []any {
+	var steps stepColumns
+	var totals totalColumns
+	for shard, c := range counts {
+		for _, row := range c.SortedSteps() {
+			steps.add(shard, row.Key, row.Counts)
+		}
+		for _, row := range c.SortedTotals() {
+			totals.add(shard, row.Key, row.Counts)
+		}
+	}
+	return append(steps.args(), totals.args()...)
+}
+
+type cohortColumns struct {
+	shard                   []int
+	flow, channel, language []string
+	version                 []int32
+	day                     []time.Time
+}
+
+func (c *cohortColumns) add(shard int, k insight.Cohort) {
+	c.shard = append(c.shard, shard)
+	c.flow = append(c.flow, k.Flow)
+	c.version = append(c.version, int32(k.Version))
+	c.channel = append(c.channel, k.Channel)
+	c.language = append(c.language, k.Language)
+	c.day = append(c.day, time.Unix(k.Day*int64(24*time.Hour/time.Second), 0).UTC())
+}
+
+func (c *cohortColumns) args() []any {
+	return []any{nonNil(c.shard), nonNil(c.flow), nonNil(c.version), nonNil(c.channel), nonNil(c.language), nonNil(c.day)}
+}
+
+type stepColumns struct {
+	cohortColumns
+	step                                            []string
+	position                                        []int32
+	entered, answered, failed, rejections, departed []int64
+}
+
+func (c *stepColumns) add(shard int, k insight.StepKey, n insight.StepCounts) {
+	c.cohortColumns.add(shard, k.Cohort)
+	c.step = append(c.step, k.Step)
+	c.position = append(c.position, int32(n.Position))
+	c.entered = append(c.entered, n.Entered)
+	c.answered = append(c.answered, n.Answered)
+	c.failed = append(c.failed, n.Failed)
+	c.rejections = append(c.rejections, n.Rejections)
+	c.departed = append(c.departed, n.Departed)
+}
+
+func (c *stepColumns) args() []any {
+	return append(c.cohortColumns.args(), nonNil(c.step), nonNil(c.position), nonNil(c.entered), nonNil(c.answered),
+		nonNil(c.failed), nonNil(c.rejections), nonNil(c.departed))
+}
+
+type totalColumns struct {
+	cohortColumns
+	started, completed, cancelled []int64
+}
+
+func (c *totalColumns) add(shard int, k insight.Cohort, n insight.TotalCounts) {
+	c.cohortColumns.add(shard, k)
+	c.started = append(c.started, n.Started)
+	c.completed = append(c.completed, n.Completed)
+	c.cancelled = append(c.cancelled, n.Cancelled)
+}
+
+func (c *totalColumns) args() []any {
+	return append(c.cohortColumns.args(), nonNil(c.started), nonNil(c.completed), nonNil(c.cancelled))
+}

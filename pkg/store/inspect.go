@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// SessionView is a session as the console shows it.
+type SessionView struct {
+	SessionID       int64           `json:"session_id"`
+	Channel         string          `json:"channel"`
+	ContactID       uuid.UUID       `json:"contact_id"`
+	Phone           string          `json:"phone"`
+	BSUID           string          `json:"bsuid"`
+	Flow            string          `json:"flow"`
+	FlowVersion     int             `json:"flow_version"`
+	Status          string          `json:"status"`
+	CurrentState    string          `json:"current_state"`
+	FlowData        json.RawMessage `json:"flow_data"`
+	Language        string          `json:"language"`
+	FailureCount    int             `json:"failure_count"`
+	Version         int             `json:"version"`
+	StartedAt       time.Time       `json:"started_at"`
+	LastInteraction time.Time       `json:"last_interaction"`
+	Parked          bool            `json:"parked"`
+}
+
+// FindSessions returns the sessions of a contact, named by phone, BSUID or id.
+func (s *Store) FindSessions(ctx context.Context, contact string) ([]SessionView, error) {
+	id, err := uuid.Parse(contact)
+	if err != nil {
+		id = uuid.Nil
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT s.session_id, s.channel, s.contact_id, c.phone, c.bsuid, s.flow, s.flow_version, s.status, s.current_state, s.flow_data,
+		       s.language, s.failure_count, s.version, s.started_at, s.last_interaction, c.parked_at IS NOT NULL
+		  FROM contacts c JOIN sessions s ON s.contact_id = c.id
+		 WHERE c.id = $2 OR c.phone = $1 AND c.phone <> '' OR c.bsuid = $1 AND c.bsuid <> ''
+		 ORDER BY s.channel, s.session_id`, contact, id)
+	if err != nil {
+		return nil, fmt.Errorf("find sessions: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[SessionView])
+	if err != nil {
+		return nil, fmt.Errorf("find sessions: %w", err)
+	}
+	return list, nil
+}
+
+// DeadLetterView is a dead letter as the console lists it.
+type DeadLetterView struct {
+	ID        int64         `json:"id"`
+	Kind      string        `json:"kind"`
+	Service   string        `json:"service"`
+	Shard     int           `json:"shard"`
+	Position  int64         `json:"position"`
+	Channel   string        `json:"channel"`
+	ContactID uuid.NullUUID `json:"contact_id"`
+	Bytes     int           `json:"bytes"`
+	Reason    string        `json:"reason"`
+	CreatedAt time.Time     `json:"created_at"`
+}
+
+// DeadLetters lists what was not redriven, newest first; kind "" means all.
+func (s *Store) DeadLetters(ctx context.Context, kind string, limit int) ([]DeadLetterView, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT id, kind, service, shard, position, channel, contact_id, length(data), reason, created_at FROM dead_letters
+		 WHERE redriven_at IS NULL AND ($1 = '' OR kind = $1) ORDER BY id DESC LIMIT $2`, kind, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[DeadLetterView])
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	return nonNil(list), nil
+}
+
+// AmbiguousView is a send whose outcome was unknown at least once.
+type AmbiguousView struct {
+	DeliveryID string     `json:"delivery_id"`
+	Channel    string     `json:"channel"`
+	ContactID  uuid.UUID  `json:"contact_id"`
+	State      string     `json:"state"`
+	Attempts   int        `json:"attempts"`
+	Times      int        `json:"times_ambiguous"`
+	Cause      string     `json:"cause"`
+	SettledBy  string     `json:"settled_by"`
+	QueuedAt   time.Time  `json:"queued_at"`
+	SettledAt  *time.Time `json:"settled_at"`
+}
+
+// AmbiguousDeliveries lists them, newest first.
+func (s *Store) AmbiguousDeliveries(ctx context.Context, limit int) ([]AmbiguousView, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT 'p1.' || shard || '.' || "offset", channel, contact_id, state, attempts, ambiguous_count, ambiguous_cause,
+		       settled_by, queued_at, settled_at
+		  FROM deliveries WHERE ambiguous_count > 0 ORDER BY queued_at DESC LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list ambiguous deliveries: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[AmbiguousView])
+	if err != nil {
+		return nil, fmt.Errorf("list ambiguous deliveries: %w", err)
+	}
+	return nonNil(list), nil
+}

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Receipt is what WhatsApp says became of one message. A batch holds each
+// delivery at most once, with the highest rank seen.
+type Receipt struct {
+	// Lane is the shard in whose stream the receipt came: its fence guards it.
+	Lane int
+	// Key is the delivery, if known; Offset 0 means that it is not, and the
+	// receipt is kept under its WAMID until it is.
+	Key       DeliveryKey
+	Channel   string
+	WAMID     string
+	Name      string
+	Rank      int
+	At        time.Time
+	ErrorCode int
+}
+
+// applyReceiptsSQL never lowers a rank. A receipt proves that the provider
+// accepted the message, so it settles a send whose outcome was unknown.
+const applyReceiptsSQL = fenceSQL + `,
+u AS (
+	SELECT u.* FROM cp JOIN unnest($6::int[], $7::int[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::int[], $13::timestamptz[], $14::int[])
+	       u(lane, shard, "offset", channel, wamid, receipt, rank, at, error_code) ON u.lane = cp.shard),
+upd AS (
+	UPDATE deliveries d SET
+	       receipt      = CASE WHEN u.rank > d.receipt_rank THEN u.receipt ELSE d.receipt END,
+	       receipt_at   = CASE WHEN u.rank > d.receipt_rank THEN u.at ELSE d.receipt_at END,
+	       receipt_rank = GREATEST(d.receipt_rank, u.rank),
+	       error_code   = CASE WHEN u.error_code <> 0 THEN u.error_code ELSE d.error_code END,
+	       wamid        = COALESCE(d.wamid, u.wamid),
+	       settled_by   = CASE WHEN d.state IN ('accepted', 'failed') THEN d.settled_by ELSE 'receipt' END,
+	       settled_at   = COALESCE(d.settled_at, now()),
+	       state        = 'accepted'
+	  FROM u
+	 WHERE u."offset" > 0 AND d.shard = u.shard AND d."offset" = u."offset"
+	   AND (u.rank > d.receipt_rank OR d.state <> 'accepted' OR d.wamid IS NULL)),
+orphan AS (
+	INSERT INTO orphan_receipts (channel, wamid, receipt, rank, at)
+	SELECT u.channel, u.wamid, u.receipt, u.rank, u.at FROM u
+	 WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.shard = u.shard AND d."offset" = u."offset")
+	ON CONFLICT (wamid, receipt) DO NOTHING)
+SELECT shard FROM cp`
+
+// ApplyReceipts records receipts under the fences of their lanes.
+func (s *Store) ApplyReceipts(ctx context.Context, fences []Fence, receipts []Receipt) (held []int, err error) {
+	slices.SortFunc(receipts, func(a, b Receipt) int { return a.Key.Compare(b.Key) })
+	n := len(receipts)
+	lanes, shards, offsets, channels := make([]int, n), make([]int, n), make([]int64, n), make([]string, n)
+	wamids, names, ranks, at, codes := make([]string, n), make([]string, n), make([]int, n), make([]time.Time, n), make([]int, n)
+	for i, r := range receipts {
+		lanes[i], shards[i], offsets[i], channels[i] = r.Lane, r.Key.Shard, int64(r.Key.Offset), r.Channel
+		wamids[i], names[i], ranks[i], at[i], codes[i] = r.WAMID, r.Name, r.Rank, r.At, r.ErrorCode
+	}
+	args := append(fenceArgs(ServiceReceipts, fences), lanes, shards, offsets, channels, wamids, names, ranks, at, codes)
+	held, err = s.heldShards(ctx, applyReceiptsSQL, args)
+	if err != nil {
+		return nil, fmt.Errorf("apply receipts: %w", err)
+	}
+	return held, nil
+}
+
+// FindDeliveries maps provider message ids to the deliveries that carry them.
+func (s *Store) FindDeliveries(ctx context.Context, wamids []string) (map[string]DeliveryKey, error) {
+	rows, err := s.pool.Query(ctx, `SELECT wamid, shard, "offset" FROM deliveries WHERE wamid = ANY($1)`, wamids)
+	if err != nil {
+		return nil, fmt.Errorf("find deliveries by provider id: %w", err)
+	}
+	found := map[string]DeliveryKey{}
+	var wamid string
+	var shard int
+	var offset int64
+	_, err = pgx.ForEachRow(rows, []any{&wamid, &shard, &offset}, func() error {
+		found[wamid] = DeliveryKey{Shard: shard, Offset: uint64(offset)}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("find deliveries by provider id: %w", err)
+	}
+	return found, nil
+}
+
+// AdoptOrphans gives receipts that came before their message was known to the
+// deliveries that have appeared since, and forgets orphans older than age.
+func (s *Store) AdoptOrphans(ctx context.Context, age time.Duration) (adopted int64, err error) {
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE deliveries d SET receipt = o.receipt, receipt_rank = o.rank, receipt_at = o.at
+		  FROM (SELECT DISTINCT ON (wamid) wamid, receipt, rank, at FROM orphan_receipts ORDER BY wamid, rank DESC) o
+		 WHERE d.wamid = o.wamid AND o.rank > d.receipt_rank`)
+	if err != nil {
+		return 0, fmt.Errorf("adopt orphan receipts: %w", err)
+	}
+	_, err = s.pool.Exec(ctx, `
+		DELETE FROM orphan_receipts o
+		 WHERE o.seen_at < now() - $1::interval
+		    OR EXISTS (SELECT FROM deliveries d WHERE d.wamid = o.wamid AND d.receipt_rank >= o.rank)`, age)
+	if err != nil {
+		return 0, fmt.Errorf("forget orphan receipts: %w", err)
+	}
+	return tag.RowsAffected(), nil
+}

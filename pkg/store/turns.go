@@ -1,0 +1,280 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parleyhq/parley/pkg/flow"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// ServiceSession is the name of the session service's leases; they also hold
+// the event head of every shard.
+const ServiceSession = "session"
+
+// SessionKey names a session: one per contact and channel.
+type SessionKey struct {
+	Channel string
+	Contact uuid.UUID
+}
+
+// Contact is who a person is to one business.
+type Contact struct {
+	ID        uuid.UUID
+	Portfolio string
+	LaneKey   string
+	Shard     int
+	Identity  *parleyv1.Identity
+	Parked    bool
+	CreatedAt time.Time
+}
+
+// Session is the row of one session: its key, its id and the fold of its events.
+type Session struct {
+	Key   SessionKey
+	ID    uint64
+	Shard int
+	State flow.State
+}
+
+// Known is what the store knows about the contacts and message ids of a batch.
+type Known struct {
+	Contacts map[uuid.UUID]Contact
+	Sessions map[SessionKey]Session
+	Applied  map[uuid.UUID]bool
+}
+
+// DeadLetter is something that could not be done, kept whole.
+type DeadLetter struct {
+	Kind     string
+	Shard    int
+	Position uint64
+	Channel  string
+	Contact  uuid.NullUUID
+	Data     []byte
+	Reason   string
+}
+
+// Kinds of dead letters.
+const (
+	// DeadParked waits, in order, for a redrive of its contact.
+	DeadParked = "parked"
+	// DeadUnreadable is authentic but could not be decoded.
+	DeadUnreadable = "unreadable"
+	// DeadUnhandled is kept, but nothing reacts to it.
+	DeadUnhandled = "unhandled"
+)
+
+// TurnPart is the effect of one shard's part of a batch. Events are numbered
+// Head+1, Head+2, ... in the order given.
+type TurnPart struct {
+	Fence       Fence
+	Head        uint64
+	Events      []*parleyv1.Event
+	Contacts    []Contact
+	Sessions    []Session
+	Inbox       []uuid.UUID
+	DeadLetters []DeadLetter
+}
+
+// LoadKnown reads, in one round trip, what a batch of turns needs to decide.
+func (s *Store) LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uuid.UUID) (Known, error) {
+	known := Known{
+		Contacts: map[uuid.UUID]Contact{},
+		Sessions: map[SessionKey]Session{},
+		Applied:  map[uuid.UUID]bool{},
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked_at IS NOT NULL, created_at
+		FROM contacts WHERE id = ANY($1)`, contacts).Query(known.scanContacts)
+	batch.Queue(`SELECT channel, contact_id, session_id, shard, flow, flow_version, status, current_state, flow_data,
+		language, failure_count, version, started_at, last_interaction
+		FROM sessions WHERE contact_id = ANY($1)`, contacts).Query(known.scanSessions)
+	batch.Queue(`SELECT id FROM inbox WHERE id = ANY($1)`, inbox).Query(known.scanApplied)
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return Known{}, fmt.Errorf("load sessions: %w", err)
+	}
+	return known, nil
+}
+
+func (k Known) scanContacts(rows pgx.Rows) error {
+	for rows.Next() {
+		c := Contact{Identity: &parleyv1.Identity{}}
+		id := c.Identity
+		if err := rows.Scan(&c.ID, &c.Portfolio, &c.LaneKey, &c.Shard, &id.Phone, &id.Bsuid, &id.ParentBsuid,
+			&id.Username, &id.Name, &c.Parked, &c.CreatedAt); err != nil {
+			return err
+		}
+		k.Contacts[c.ID] = c
+	}
+	return rows.Err()
+}
+
+func (k Known) scanSessions(rows pgx.Rows) error {
+	for rows.Next() {
+		session, err := scanSession(rows)
+		if err != nil {
+			return err
+		}
+		k.Sessions[session.Key] = session
+	}
+	return rows.Err()
+}
+
+func (k Known) scanApplied(rows pgx.Rows) error {
+	for rows.Next() {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		k.Applied[id] = true
+	}
+	return rows.Err()
+}
+
+func scanSession(row pgx.CollectableRow) (Session, error) {
+	var s Session
+	var id int64
+	var status, current string
+	var data []byte
+	var started, last time.Time
+	err := row.Scan(&s.Key.Channel, &s.Key.Contact, &id, &s.Shard, &s.State.Flow, &s.State.FlowVersion, &status, &current, &data,
+		&s.State.Language, &s.State.Failures, &s.State.Version, &started, &last)
+	if err != nil {
+		return s, err
+	}
+	s.ID = uint64(id)
+	if s.State.Status, err = flow.ParseStatus(status); err != nil {
+		return s, fmt.Errorf("session %d: %w", id, err)
+	}
+	if s.State.Status == flow.Active {
+		s.State.Step = current
+	}
+	if err := json.Unmarshal(data, &s.State.Answers); err != nil {
+		return s, fmt.Errorf("flow data of session %d: %w", id, err)
+	}
+	s.State.StartedAtMs, s.State.LastInteractionMs = started.UnixMilli(), last.UnixMilli()
+	return s, nil
+}
+
+// appendTurnsSQL is the whole effect of a batch in one statement: fence,
+// checkpoint and event head, contacts, inbox keys, events, sessions and dead
+// letters. A repeated inbox key fails the statement on purpose: it would mean
+// that a message is about to take effect twice.
+const appendTurnsSQL = `
+WITH cp AS (
+	UPDATE leases l SET checkpoint = f.upto, head = f.head + f.events
+	  FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+	       f(shard, epoch, start, upto, head, events)
+	 WHERE l.service = $1 AND l.shard = f.shard AND l.epoch = f.epoch AND l.checkpoint = f.start AND l.head = f.head
+	RETURNING l.shard),
+ct AS (
+	INSERT INTO contacts AS c (id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked_at, created_at)
+	SELECT u.id, u.portfolio, u.lane_key, u.shard, u.phone, u.bsuid, u.parent_bsuid, u.username, u.name,
+	       CASE WHEN u.parked THEN now() END, u.created_at
+	  FROM cp JOIN unnest($8::uuid[], $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bool[], $18::timestamptz[])
+	       u(id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked, created_at) USING (shard)
+	ON CONFLICT (id) DO UPDATE SET phone = excluded.phone, bsuid = excluded.bsuid, parent_bsuid = excluded.parent_bsuid,
+	       username = excluded.username, name = excluded.name, parked_at = COALESCE(c.parked_at, excluded.parked_at)),
+ib AS (
+	INSERT INTO inbox (id, at)
+	SELECT u.id, now() FROM cp JOIN unnest($19::int[], $20::uuid[]) u(shard, id) USING (shard)),
+ev AS (
+	INSERT INTO events (shard, "offset", session_id, version, type, at, data)
+	SELECT u.* FROM cp JOIN unnest($21::int[], $22::bigint[], $23::bigint[], $24::int[], $25::text[], $26::timestamptz[], $27::bytea[])
+	       u(shard, "offset", session_id, version, type, at, data) USING (shard)),
+se AS (
+	INSERT INTO sessions AS s (shard, channel, contact_id, session_id, flow, flow_version, status, current_state, flow_data,
+	       language, failure_count, version, started_at, last_interaction)
+	SELECT u.shard, u.channel, u.contact_id, u.session_id, u.flow, u.flow_version, u.status, u.current_state, u.flow_data::jsonb,
+	       u.language, u.failure_count, u.version, u.started_at, u.last_interaction
+	  FROM cp JOIN unnest($28::int[], $29::text[], $30::uuid[], $31::bigint[], $32::text[], $33::int[], $34::text[], $35::text[], $36::text[],
+	       $37::text[], $38::int[], $39::int[], $40::timestamptz[], $41::timestamptz[])
+	       u(shard, channel, contact_id, session_id, flow, flow_version, status, current_state, flow_data,
+	         language, failure_count, version, started_at, last_interaction) USING (shard)
+	ON CONFLICT (channel, contact_id) DO UPDATE SET session_id = excluded.session_id, flow = excluded.flow,
+	       flow_version = excluded.flow_version, status = excluded.status, current_state = excluded.current_state,
+	       flow_data = excluded.flow_data, language = excluded.language, failure_count = excluded.failure_count,
+	       version = excluded.version, started_at = excluded.started_at, last_interaction = excluded.last_interaction),
+dl AS (
+	INSERT INTO dead_letters (kind, service, shard, position, channel, contact_id, data, reason)
+	SELECT u.kind, $1, u.shard, u.position, u.channel, u.contact_id, u.data, u.reason
+	  FROM cp JOIN unnest($42::int[], $43::text[], $44::bigint[], $45::text[], $46::uuid[], $47::bytea[], $48::text[])
+	       u(shard, kind, position, channel, contact_id, data, reason) USING (shard)
+	ON CONFLICT (service, shard, position, kind) DO NOTHING)
+SELECT shard FROM cp`
+
+// AppendTurns commits the parts, each under its own fence, and returns the
+// shards whose part was written. The others are fenced: of them nothing was.
+func (s *Store) AppendTurns(ctx context.Context, parts []TurnPart) (held []int, err error) {
+	args, err := turnArgs(parts)
+	if err != nil {
+		return nil, err
+	}
+	held, err = s.heldShards(ctx, appendTurnsSQL, args)
+	if err != nil {
+		return nil, fmt.Errorf("append turns: %w", err)
+	}
+	return held, nil
+}
+
+func turnArgs(parts []TurnPart) ([]any, error) {
+	var (
+		fences   []Fence
+		heads    []int64
+		counts   []int64
+		contacts contactColumns
+		inbox    inboxColumns
+		events   eventColumns
+		sessions sessionColumns
+		dead     deadLetterColumns
+	)
+	for _, part := range parts {
+		fences = append(fences, part.Fence)
+		heads = append(heads, int64(part.Head))
+		counts = append(counts, int64(len(part.Events)))
+		for _, c := range part.Contacts {
+			contacts.add(c)
+		}
+		for _, id := range part.Inbox {
+			inbox.add(part.Fence.Shard, id)
+		}
+		for i, e := range part.Events {
+			if err := events.add(part.Fence.Shard, part.Head+uint64(i)+1, e); err != nil {
+				return nil, err
+			}
+		}
+		for _, session := range part.Sessions {
+			if err := sessions.add(session); err != nil {
+				return nil, err
+			}
+		}
+		for _, d := range part.DeadLetters {
+			dead.add(d)
+		}
+	}
+	args := append(fenceArgs(ServiceSession, fences), heads, counts)
+	args = append(args, contacts.args()...)
+	args = append(args, inbox.args()...)
+	args = append(args, events.args()...)
+	args = append(args, sessions.args()...)
+	return append(args, dead.args()...), nil
+}
+
+// encodeEvent leaves out what the table's own columns hold.
+func encodeEvent(e *parleyv1.Event) ([]byte, error) {
+	shard, offset, session, version, at := e.Shard, e.Offset, e.SessionId, e.Version, e.AtMs
+	e.Shard, e.Offset, e.SessionId, e.Version, e.AtMs = 0, 0, 0, 0, 0
+	data, err := proto.Marshal(e)
+	e.Shard, e.Offset, e.SessionId, e.Version, e.AtMs = shard, offset, session, version, at
+	if err != nil {
+		return nil, fmt.Errorf("encode event: %w", err)
+	}
+	return data, nil
+}

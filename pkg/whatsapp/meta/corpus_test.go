@@ -1,0 +1,110 @@
+package meta_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+var rewrite = flag.Bool("rewrite", false, "rewrite the golden files in testdata; read the diff")
+
+var receivedAt = time.UnixMilli(1776000099000)
+
+// TestCorpus splits and decodes every payload of testdata and compares what comes
+// out with the golden file beside it.
+func TestCorpus(t *testing.T) {
+	payloads, err := filepath.Glob("testdata/*.json")
+	if err != nil || len(payloads) < 10 {
+		t.Fatalf("found %d payloads: %v", len(payloads), err)
+	}
+	for _, path := range payloads {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".json"), func(t *testing.T) {
+			body, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := strings.TrimSuffix(path, ".json") + ".golden"
+			got := describe(t, body)
+			if *rewrite {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("%s differs; got:\n%s", golden, got)
+			}
+		})
+	}
+}
+
+// describe writes down every envelope of a body and what decoding it gives.
+func describe(t *testing.T, body []byte) string {
+	t.Helper()
+	var b strings.Builder
+	for _, e := range meta.Split(body, receivedAt) {
+		checkEnvelope(t, body, e)
+		fmt.Fprintf(&b, "%s %s\n", e.GetKind(), e.GetId())
+		fmt.Fprintf(&b, "  channel %s, lane %s, field %q, at %d\n", e.GetChannel(), e.GetLaneKey(), e.GetField(), e.GetProviderAtMs())
+		if c := e.GetContact(); proto.Size(c) > 0 {
+			fmt.Fprintf(&b, "  phone %q, bsuid %q, parent %q, username %q, name %q\n",
+				c.GetPhone(), c.GetBsuid(), c.GetParentBsuid(), c.GetUsername(), c.GetName())
+		}
+		switch e.GetKind() {
+		case parleyv1.Kind_KIND_MESSAGE:
+			describeMessage(&b, e)
+		case parleyv1.Kind_KIND_RECEIPT:
+			r, err := meta.DecodeReceipt(e)
+			fmt.Fprintf(&b, "  rank %d, failed %v, callback %q, at %d, error %d %q, %v\n",
+				r.Rank, r.Failed, r.Callback, r.At.UnixMilli(), r.ErrorCode, r.ErrorTitle, err)
+		case parleyv1.Kind_KIND_UNREADABLE:
+			fmt.Fprintf(&b, "  reason %q\n", e.GetReason())
+		}
+		fmt.Fprintf(&b, "  raw %s\n", e.GetRaw())
+	}
+	return b.String()
+}
+
+func describeMessage(b *strings.Builder, e *parleyv1.Envelope) {
+	msg, ok, err := meta.DecodeMessage(e)
+	switch {
+	case err != nil:
+		fmt.Fprintf(b, "  error %q\n", err)
+	case !ok:
+		fmt.Fprintf(b, "  not conversational\n")
+	default:
+		fmt.Fprintf(b, "  %s %q\n", msg.GetType(), msg.GetText())
+	}
+}
+
+// checkEnvelope holds of every envelope that Split makes, of whatever body.
+func checkEnvelope(t *testing.T, body []byte, e *parleyv1.Envelope) {
+	t.Helper()
+	switch {
+	case e.GetId() == "" || e.GetKind() == parleyv1.Kind_KIND_UNSPECIFIED:
+		t.Errorf("envelope without id or kind: %v", e)
+	case e.GetProvider() != "meta" || e.GetPortfolio() != "" || e.GetReceivedAtMs() != receivedAt.UnixMilli():
+		t.Errorf("wrong provider, portfolio or time: %v", e)
+	case e.GetLaneKey() == "":
+		t.Errorf("envelope without a lane: %v", e)
+	case (e.GetReason() != "") != (e.GetKind() == parleyv1.Kind_KIND_UNREADABLE):
+		t.Errorf("%s with reason %q", e.GetKind(), e.GetReason())
+	case !bytes.Contains(body, e.GetRaw()):
+		t.Errorf("raw is not a part of the body: %s", e.GetRaw())
+	}
+	if _, err := proto.Marshal(e); err != nil {
+		t.Errorf("envelope cannot be stored: %v", err)
+	}
+}

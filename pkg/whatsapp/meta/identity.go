@@ -1,0 +1,93 @@
+package meta
+
+import (
+	"regexp"
+	"strings"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// maxIDBytes bounds every id that is taken out of a payload. Meta's are below 200.
+const maxIDBytes = 512
+
+// maxPhoneDigits is above the 15 digits of E.164.
+const maxPhoneDigits = 20
+
+// bsuidPattern is the form of a business-scoped user id and of a parent one.
+var bsuidPattern = regexp.MustCompile(`^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$`)
+
+// validID reports whether s can be an id: not empty, not too long, printable ASCII.
+func validID(s string) bool {
+	return s != "" && len(s) <= maxIDBytes &&
+		strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+}
+
+func isPhone(s string) bool {
+	return s != "" && len(s) <= maxPhoneDigits &&
+		strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' }) < 0
+}
+
+// identity is what an update says about a person. Payloads exist that carry a
+// BSUID where the phone belongs, and a phone with a "+". What is neither is left out.
+func identity(phone, bsuid, parent value) *parleyv1.Identity {
+	id := &parleyv1.Identity{}
+	if s := bsuid.text(); validID(s) {
+		id.Bsuid = s
+	}
+	if s := parent.text(); validID(s) {
+		id.ParentBsuid = s
+	}
+	s := phone.text()
+	switch digits := strings.TrimPrefix(s, "+"); {
+	case isPhone(digits):
+		id.Phone = digits
+	case id.Bsuid == "" && bsuidPattern.MatchString(s):
+		id.Bsuid = s
+	}
+	return id
+}
+
+// laneKey is the BSUID if there is one, else the phone; empty if nobody is known.
+func laneKey(id *parleyv1.Identity) string {
+	if id.Bsuid != "" {
+		return id.Bsuid
+	}
+	return id.Phone
+}
+
+// people holds the contacts[] of a change by each of their ids.
+type people struct{ byBSUID, byPhone map[string]*parleyv1.Identity }
+
+func peopleOf(contacts value) people {
+	p := people{byBSUID: map[string]*parleyv1.Identity{}, byPhone: map[string]*parleyv1.Identity{}}
+	for contact := range contacts.elements() {
+		id := identity(contact.get("wa_id"), contact.get("user_id"), contact.get("parent_user_id"))
+		id.Name = contact.get("profile", "name").text()
+		id.Username = contact.get("profile", "username").text()
+		p.byBSUID[id.Bsuid], p.byPhone[id.Phone] = id, id
+	}
+	return p
+}
+
+// complete adds to id what contacts[] says about the same person. A contact with
+// the same phone and another BSUID is somebody else: numbers change hands.
+func (p people) complete(id *parleyv1.Identity) {
+	contact := p.byBSUID[id.Bsuid]
+	if id.Bsuid == "" || contact == nil {
+		contact = p.byPhone[id.Phone]
+		if id.Phone == "" || contact == nil || (id.Bsuid != "" && contact.Bsuid != "") {
+			return
+		}
+	}
+	fill(&id.Phone, contact.Phone)
+	fill(&id.Bsuid, contact.Bsuid)
+	fill(&id.ParentBsuid, contact.ParentBsuid)
+	fill(&id.Username, contact.Username)
+	fill(&id.Name, contact.Name)
+}
+
+func fill(field *string, value string) {
+	if *field == "" {
+		*field = value
+	}
+}

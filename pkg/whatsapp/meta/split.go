@@ -1,0 +1,257 @@
+package meta
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"strconv"
+	"time"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// Provider names this package in an Envelope.
+const Provider = "meta"
+
+// maxUpdates is how many updates of one POST are told apart. Meta sends at most 1,000.
+const maxUpdates = 10_000
+
+// noLane is the lane key of what belongs to no person and no number.
+const noLane = "unreadable"
+
+// Split takes one POST apart into envelopes, in order: one for each message,
+// receipt, system error and account change. The body must be authentic; no part
+// of it is lost then:
+//   - a change of another field than "messages", or without updates, or with a list
+//     of updates that Parley does not know, becomes one KIND_ACCOUNT with the raw change;
+//   - an element that is no message or receipt becomes KIND_UNREADABLE with its own
+//     bytes, and its neighbours are read as usual;
+//   - a body that is no webhook of a WhatsApp business account, or is nested deeper
+//     than 64 levels, or holds more than 10,000 updates, becomes one KIND_UNREADABLE
+//     with the whole body.
+//
+// There are no envelopes only if the POST truly holds nothing ("entry":[]).
+// An update that stands twice in the POST gives two envelopes with one id.
+// The raw fields are parts of body, which must not change afterwards. The
+// portfolio is left empty.
+func Split(body []byte, receivedAt time.Time) []*parleyv1.Envelope {
+	s := splitter{receivedAtMS: receivedAt.UnixMilli()}
+	fault := s.post(body)
+	if len(s.envelopes) > maxUpdates {
+		fault = "more than " + strconv.Itoa(maxUpdates) + " updates"
+	}
+	if fault != "" {
+		s.envelopes = nil
+		s.unreadable(&change{}, body, fault)
+	}
+	return s.envelopes
+}
+
+type splitter struct {
+	receivedAtMS int64
+	envelopes    []*parleyv1.Envelope
+}
+
+// change is what the updates of one change have in common.
+type change struct {
+	entryID   string
+	entryTime value
+	field     string
+	number    string // phone_number_id; empty for an account-level change
+	people    people
+}
+
+// post takes a body apart, or says why it is no webhook.
+func (s *splitter) post(body []byte) (fault string) {
+	post, fault := parse(body)
+	switch {
+	case fault != "":
+		return fault
+	case !post.get("object").is("whatsapp_business_account"):
+		return "not of a WhatsApp business account"
+	case !post.get("entry").isList():
+		return "no list of entries"
+	}
+	for key, list := range post.members() {
+		if key.is("entry") {
+			for entry := range list.elements() {
+				s.entry(entry)
+			}
+		}
+	}
+	return ""
+}
+
+func (s *splitter) entry(entry value) {
+	common := change{entryID: entry.get("id").text(), entryTime: entry.get("time")}
+	switch {
+	case !entry.isObject():
+		s.unreadable(&common, entry.raw(), "entry is not an object")
+		return
+	case !entry.get("changes").isList():
+		s.account(&common, entry)
+		return
+	}
+	for key, list := range entry.members() {
+		if key.is("changes") {
+			for element := range list.elements() {
+				s.change(common, element)
+			}
+		}
+	}
+}
+
+func (s *splitter) change(c change, whole value) {
+	if !whole.isObject() {
+		s.unreadable(&c, whole.raw(), "change is not an object")
+		return
+	}
+	content := whole.get("value")
+	c.field = whole.get("field").text()
+	if number := content.get("metadata", "phone_number_id").text(); validID(number) {
+		c.number = number
+	}
+	if c.field != "messages" {
+		s.account(&c, whole)
+		return
+	}
+	c.people = peopleOf(content.get("contacts"))
+	before := len(s.envelopes)
+	unknown, fault := s.lists(&c, content)
+	switch {
+	case fault != "":
+		s.unreadable(&c, whole.raw(), fault)
+	case unknown || len(s.envelopes) == before:
+		s.account(&c, whole)
+	}
+}
+
+// lists takes the lists of updates apart. It reports whether there is one that
+// Parley does not know, and what is wrong with one that it does.
+func (s *splitter) lists(c *change, content value) (unknown bool, fault string) {
+	for key, list := range content.members() {
+		var take func(*change, value)
+		switch name := key.text(); name {
+		case "messages":
+			take = s.message
+		case "statuses":
+			take = s.receipt
+		case "errors":
+			take = s.account
+		case "contacts":
+			continue
+		default:
+			unknown = unknown || list.first() != value{}
+			continue
+		}
+		if !list.isList() && !list.isNull() {
+			fault = key.text() + " is not a list"
+		}
+		for element := range list.elements() {
+			take(c, element)
+		}
+	}
+	return unknown, fault
+}
+
+func (s *splitter) message(c *change, m value) {
+	id := m.get("id").text()
+	sender := identity(m.get("from"), m.get("from_user_id"), m.get("from_parent_user_id"))
+	if laneKey(sender) == "" { // a rotated BSUID is announced by its new owner only
+		system := m.get("system")
+		sender = identity(system.get("wa_id"), system.get("user_id"), system.get("parent_user_id"))
+	}
+	switch {
+	case !validID(id):
+		s.unreadable(c, m.raw(), "message without an id")
+	case laneKey(sender) == "":
+		s.unreadable(c, m.raw(), "message without a sender")
+	case c.number == "":
+		s.unreadable(c, m.raw(), "message without a phone_number_id")
+	default:
+		s.add(c, parleyv1.Kind_KIND_MESSAGE, id, sender, m.get("timestamp"), m.raw())
+	}
+}
+
+func (s *splitter) receipt(c *change, r value) {
+	id, status := r.get("id").text(), r.get("status").text()
+	switch {
+	case !validID(id) || !validID(status):
+		s.unreadable(c, r.raw(), "receipt without an id or a status")
+		return
+	case c.number == "":
+		s.unreadable(c, r.raw(), "receipt without a phone_number_id")
+		return
+	}
+	id += "/" + status
+	recipient, participant := recipients(r)
+	if key := laneKey(participant); key != "" { // in a group each participant has receipts
+		id, recipient = id+"/"+key, participant
+	}
+	s.add(c, parleyv1.Kind_KIND_RECEIPT, id, recipient, r.get("timestamp"), r.raw())
+}
+
+// recipients says to whom a message went and, in a group, whose receipt this is.
+func recipients(r value) (recipient, participant *parleyv1.Identity) {
+	parent := r.get("recipient_parent_user_id")
+	if parent == (value{}) {
+		parent = r.get("parent_recipient_user_id") // Meta's name for it until May 2026
+	}
+	recipient = identity(r.get("recipient_id"), r.get("recipient_user_id"), parent)
+	participant = identity(r.get("recipient_participant_id"), r.get("recipient_participant_user_id"), r.get("recipient_participant_parent_user_id"))
+	return recipient, participant
+}
+
+// account keeps a change, or a system error of one, that concerns no single person.
+func (s *splitter) account(c *change, v value) {
+	s.add(c, parleyv1.Kind_KIND_ACCOUNT, c.digest(v.raw()), &parleyv1.Identity{}, c.entryTime, v.raw())
+}
+
+func (s *splitter) unreadable(c *change, raw []byte, reason string) {
+	s.add(c, parleyv1.Kind_KIND_UNREADABLE, c.digest(raw), &parleyv1.Identity{}, c.entryTime, raw)
+	s.envelopes[len(s.envelopes)-1].Reason = reason
+}
+
+// add keeps one update. Behind the limit it keeps none: Split gives the POST up as a whole.
+func (s *splitter) add(c *change, kind parleyv1.Kind, id string, contact *parleyv1.Identity, at value, raw []byte) {
+	if len(s.envelopes) > maxUpdates {
+		return
+	}
+	c.people.complete(contact)
+	e := &parleyv1.Envelope{
+		Id: id, Kind: kind, Provider: Provider, Channel: c.number, LaneKey: laneKey(contact), Contact: contact,
+		ProviderAtMs: millis(at), ReceivedAtMs: s.receivedAtMS, Field: c.field, Raw: raw,
+	}
+	if e.Channel == "" && validID(c.entryID) {
+		e.Channel = c.entryID
+	}
+	fill(&e.LaneKey, e.Channel)
+	fill(&e.LaneKey, noLane)
+	s.envelopes = append(s.envelopes, e)
+}
+
+// digest is the id of what has none: a hash of the bytes, the entry's id and its
+// time. A retry may be batched differently, so nothing around them counts.
+func (c *change) digest(raw []byte) string {
+	h := sha256.New()
+	for _, part := range [][]byte{[]byte(c.entryID), c.entryTime.raw(), raw} {
+		h.Write(strconv.AppendInt(nil, int64(len(part)), 10))
+		h.Write([]byte{':'})
+		h.Write(part)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// millis reads a timestamp: Unix seconds, or milliseconds as some payloads have
+// them, as a string or a number. 0 if it is none of them.
+func millis(v value) int64 {
+	const firstMillis, lastMillis = 1e12, 1e14 // September 2001 and the year 5138
+	at, err := strconv.ParseFloat(v.text(), 64)
+	if err != nil || !(at > 0 && at < lastMillis) {
+		return 0
+	}
+	if at < firstMillis {
+		at *= 1000
+	}
+	return int64(math.Round(at))
+}

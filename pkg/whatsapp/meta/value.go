@@ -1,0 +1,261 @@
+package meta
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxDepth is how deep the JSON of a POST may be nested. Meta's own is about 12 deep.
+	maxDepth = 64
+	// indexDepth is how deep the members of a message are.
+	indexDepth = 9
+)
+
+// document is valid JSON with an index of its outer containers. Walking over it
+// copies nothing, so each update keeps its own bytes; the index keeps the price of
+// a walk independent of what the containers hold.
+type document struct {
+	data  []byte
+	spans []span // of the containers down to indexDepth, in order of their start
+}
+
+type span struct{ start, end int }
+
+// value is one JSON value of a document. The zero value stands for none.
+type value struct {
+	doc        *document
+	start, end int
+}
+
+// parse checks data, and gives its value or says what is wrong with it.
+func parse(data []byte) (root value, fault string) {
+	doc := &document{data: data}
+	if !doc.index() {
+		return value{}, "nested deeper than " + strconv.Itoa(maxDepth) + " levels"
+	}
+	if !json.Valid(data) {
+		return value{}, "not JSON"
+	}
+	start := len(data) - len(bytes.TrimLeft(data, " \n\t\r"))
+	return value{doc, start, doc.valueEnd(start)}, ""
+}
+
+// index notes where the outer containers end. It is false if the JSON is nested
+// too deep. Any bytes will do.
+func (d *document) index() bool {
+	var open [indexDepth]int // spans of the containers around at
+	depth := 0
+	for at := 0; at < len(d.data); at++ {
+		switch d.data[at] {
+		case '"':
+			at = d.stringEnd(at) - 1
+		case '{', '[':
+			if depth == maxDepth {
+				return false
+			}
+			if depth < indexDepth {
+				open[depth] = len(d.spans)
+				d.spans = append(d.spans, span{start: at})
+			}
+			depth++
+		case '}', ']':
+			if depth--; depth < 0 {
+				return true // not JSON
+			}
+			if depth < indexDepth {
+				d.spans[open[depth]].end = at + 1
+			}
+		}
+	}
+	return true
+}
+
+// valueEnd is the index behind the value that starts at at.
+func (d *document) valueEnd(at int) int {
+	switch d.data[at] {
+	case '"':
+		return d.stringEnd(at)
+	case '{', '[':
+		return d.containerEnd(at)
+	}
+	for at < len(d.data) && strings.IndexByte(",]} \n\t\r", d.data[at]) < 0 {
+		at++
+	}
+	return at
+}
+
+func (d *document) containerEnd(at int) int {
+	byStart := func(s span, at int) int { return cmp.Compare(s.start, at) }
+	if i, ok := slices.BinarySearchFunc(d.spans, at, byStart); ok {
+		return d.spans[i].end
+	}
+	for depth := 0; ; at++ {
+		switch d.data[at] {
+		case '"':
+			at = d.stringEnd(at) - 1
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return at + 1
+			}
+		}
+	}
+}
+
+// stringEnd is the index behind the string that starts at at.
+func (d *document) stringEnd(at int) int {
+	for at++; at < len(d.data); at++ {
+		switch d.data[at] {
+		case '\\':
+			at++
+		case '"':
+			return at + 1
+		}
+	}
+	return len(d.data)
+}
+
+// gapEnd is the index of what follows the white space at at.
+func (d *document) gapEnd(at int) int {
+	for d.data[at] <= ' ' { // valid JSON has no other control characters here
+		at++
+	}
+	return at
+}
+
+// nextStart is where the next member or element starts, or where the container
+// closes, given the end of the one before it.
+func (d *document) nextStart(end int) int {
+	at := d.gapEnd(end)
+	if d.data[at] == ',' {
+		return d.gapEnd(at + 1)
+	}
+	return at
+}
+
+// raw is the value byte for byte.
+func (v value) raw() []byte {
+	if v.doc == nil {
+		return nil
+	}
+	return v.doc.data[v.start:v.end:v.end]
+}
+
+func (v value) startsWith(c byte) bool { return v.doc != nil && v.doc.data[v.start] == c }
+
+func (v value) isObject() bool { return v.startsWith('{') }
+
+func (v value) isList() bool { return v.startsWith('[') }
+
+func (v value) isNull() bool { return v.startsWith('n') }
+
+// members yields the keys and values of an object in order, a repeated key
+// repeatedly. Other values have none.
+func (v value) members() iter.Seq2[value, value] {
+	return func(yield func(key, member value) bool) {
+		if !v.isObject() {
+			return
+		}
+		d := v.doc
+		for at := d.gapEnd(v.start + 1); d.data[at] != '}'; {
+			key := value{d, at, d.stringEnd(at)}
+			at = d.gapEnd(d.gapEnd(key.end) + len(":"))
+			member := value{d, at, d.valueEnd(at)}
+			if !yield(key, member) {
+				return
+			}
+			at = d.nextStart(member.end)
+		}
+	}
+}
+
+// elements yields the elements of a list in order. Other values have none.
+func (v value) elements() iter.Seq[value] {
+	return func(yield func(value) bool) {
+		if !v.isList() {
+			return
+		}
+		d := v.doc
+		for at := d.gapEnd(v.start + 1); d.data[at] != ']'; {
+			element := value{d, at, d.valueEnd(at)}
+			if !yield(element) {
+				return
+			}
+			at = d.nextStart(element.end)
+		}
+	}
+}
+
+// get is the value at the end of a path of keys, the last one where a key is repeated.
+func (v value) get(path ...string) value {
+	for _, name := range path {
+		var found value
+		for key, member := range v.members() {
+			if key.is(name) {
+				found = member
+			}
+		}
+		v = found
+	}
+	return v
+}
+
+// is reports whether v is the key or the string s.
+func (v value) is(s string) bool {
+	raw := v.raw()
+	return v.startsWith('"') && (string(raw[1:len(raw)-1]) == s || (!isPlain(raw) && v.text() == s))
+}
+
+// first is the first element of a list.
+func (v value) first() value {
+	for element := range v.elements() {
+		return element
+	}
+	return value{}
+}
+
+// text is what a string or a number says. Bytes that are not UTF-8 are replaced,
+// and NUL, which PostgreSQL cannot hold, is dropped. Other values say nothing.
+func (v value) text() string {
+	raw := v.raw()
+	if len(raw) == 0 || strings.IndexByte("{[tfn", raw[0]) >= 0 {
+		return ""
+	}
+	if raw[0] != '"' {
+		return string(raw)
+	}
+	if isPlain(raw) {
+		return string(raw[1 : len(raw)-1])
+	}
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return strings.ReplaceAll(s, "\x00", "")
+}
+
+// isPlain reports whether a string is ASCII without escapes.
+func isPlain(quoted []byte) bool {
+	for _, c := range quoted {
+		if c == '\\' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// number is a whole number, written as one or as a string; 0 if it is neither.
+func (v value) number() int64 {
+	n, err := strconv.ParseInt(v.text(), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,114 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/parleyhq/parley/pkg/bus"
+	"github.com/parleyhq/parley/pkg/lifecycle"
+	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/services/internal/platform"
+)
+
+// metaGraphURL is where messages go if nothing else is said (WIRE.md 3).
+const metaGraphURL = "https://graph.facebook.com/v25.0"
+
+// Config is what the dispatcher reads from the environment.
+type Config struct {
+	platform.Common
+	GraphURL    string `env:"PARLEY_GRAPH_URL"`
+	AccessToken string `env:"PARLEY_META_ACCESS_TOKEN"`
+	// SendRate is the messages per second of each business number.
+	SendRate float64 `env:"PARLEY_SEND_RATE" envDefault:"80"`
+	// PairRate is the messages per minute to each contact, after a burst of 45.
+	PairRate float64 `env:"PARLEY_PAIR_RATE" envDefault:"10"`
+	// Grace is how long a send whose outcome is unknown waits for its receipt.
+	Grace time.Duration `env:"PARLEY_SEND_GRACE" envDefault:"20s"`
+}
+
+// Limits that are not for the operator to choose.
+const (
+	pairBurst   = 45
+	inFlightMax = 512
+	sendTimeout = 15 * time.Second
+	// orphanAge is how long a receipt waits for its message to become known.
+	orphanAge   = 7 * 24 * time.Hour
+	orphanEvery = 5 * time.Second
+)
+
+// Problems reports what is wrong with the configuration.
+func (c Config) Problems() error {
+	errs := []error{c.Common.Problems()}
+	if u, err := url.Parse(c.GraphURL); c.GraphURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		errs = append(errs, fmt.Errorf("PARLEY_GRAPH_URL is %q: use a URL such as %s", c.GraphURL, metaGraphURL))
+	}
+	if c.GraphURL == "" && c.AccessToken == "" {
+		errs = append(errs, errors.New("PARLEY_META_ACCESS_TOKEN is not set: Meta refuses every message without it"))
+	}
+	if c.SendRate <= 0 || c.SendRate > 1e6 {
+		errs = append(errs, fmt.Errorf("PARLEY_SEND_RATE is %g: use messages per second, for example 80", c.SendRate))
+	}
+	if c.PairRate <= 0 || c.PairRate > 1e6 {
+		errs = append(errs, fmt.Errorf("PARLEY_PAIR_RATE is %g: use messages per minute to one contact, for example 10", c.PairRate))
+	}
+	if c.Grace < time.Second || c.Grace > time.Hour {
+		errs = append(errs, fmt.Errorf("PARLEY_SEND_GRACE is %s: use 1s to 1h", c.Grace))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) limits() Limits {
+	return Limits{
+		PairEvery: time.Duration(float64(time.Minute) / c.PairRate), PairBurst: pairBurst,
+		Grace: c.Grace, InFlight: inFlightMax,
+	}
+}
+
+// Build makes both lanes and the sender ready to run.
+func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
+	sender := newSender(c.client(d), d.Log)
+	service := New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
+	sender.finish = service.Finish
+	share := func(owned int) { service.SetChannelRate(c.SendRate * float64(owned) / float64(d.Shards)) }
+	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, share)
+	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
+		NewReceipts(d.Store, d.Log), nil)
+	return platform.Service{Parts: []lifecycle.Part{
+		{Name: "dispatcher", Run: events.Run},
+		{Name: "sender", Run: service.Run},
+		{Name: "receipts", Run: receipts.Run},
+		{Name: "orphan receipts", Run: func(intake, _ context.Context) error { return adoptOrphans(intake, d) }},
+	}}, nil
+}
+
+func (c Config) client(d *platform.Deps) *meta.Client {
+	graph, token := c.GraphURL, c.AccessToken
+	if graph == "" {
+		graph = metaGraphURL
+	}
+	if token == "" {
+		d.Log.Warn().Msg("PARLEY_META_ACCESS_TOKEN is not set: Meta itself would refuse every message")
+		token = "none"
+	}
+	return meta.NewClient(graph, token, &http.Client{Transport: meta.NewTransport()})
+}
+
+func adoptOrphans(ctx context.Context, d *platform.Deps) error {
+	ticker := time.NewTicker(orphanEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if _, err := d.Store.AdoptOrphans(ctx, orphanAge); err != nil && ctx.Err() == nil {
+			d.Log.Warn().Err(err).Msg("early receipts wait")
+		}
+	}
+}

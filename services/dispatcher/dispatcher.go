@@ -1,0 +1,227 @@
+package dispatcher
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parleyhq/parley/pkg/lane"
+	"github.com/parleyhq/parley/pkg/store"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// Store is what the service needs of PostgreSQL.
+type Store interface {
+	OpenDeliveries(ctx context.Context, shard int, epoch int64) ([]store.Delivery, error)
+	AddDeliveries(ctx context.Context, fences []store.Fence, list []store.Delivery) (held []int, err error)
+	AdvanceDeliveries(ctx context.Context, results []store.SendResult, intents []store.Intent) ([]store.DeliveryKey, error)
+	SettledDeliveries(ctx context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error)
+	ParkMessage(ctx context.Context, service string, fence store.Fence, d store.DeadLetter) (held bool, err error)
+}
+
+// Service is the handler of the dispatcher's lane of events, and the sender.
+type Service struct {
+	store Store
+	// launch starts one send; Finish is called with its outcome. The intent is
+	// on disk when launch is called.
+	launch func(Job)
+	now    func() time.Time
+	log    zerolog.Logger
+
+	mu   sync.Mutex
+	desk *Desk
+	// epochs holds the epoch of each shard that is owned.
+	epochs map[int]int64
+	// outcomes wait to be recorded.
+	outcomes []outcome
+	// polled is when held sends were last looked up.
+	polled time.Time
+	wake   chan struct{}
+}
+
+var _ lane.Handler = (*Service)(nil)
+
+// New returns the handler. It sends nothing until its shards are taken and
+// Cycle is called.
+func New(s Store, limits Limits, launch func(Job), now func() time.Time, log zerolog.Logger) *Service {
+	return &Service{
+		store: s, launch: launch, now: now, log: log,
+		desk: NewDesk(limits), epochs: map[int]int64{}, wake: make(chan struct{}, 1),
+	}
+}
+
+// Take loads what the shard's former owner left to be sent or settled.
+func (s *Service) Take(ctx context.Context, l store.Lease) error {
+	open, err := s.store.OpenDeliveries(ctx, l.Shard, l.Epoch)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epochs[l.Shard] = l.Epoch
+	ambiguous := 0
+	for _, d := range open {
+		if d.State == store.DeliveryAmbiguous {
+			ambiguous++
+		}
+		s.desk.Add(s.now(), Job{Delivery: d, Epoch: l.Epoch})
+	}
+	if ambiguous > 0 {
+		s.log.Warn().Int("shard", l.Shard).Int("ambiguous", ambiguous).
+			Msg("sends were interrupted; their receipts settle them, or they are sent again after the grace period")
+	}
+	s.signal()
+	return nil
+}
+
+// Drop forgets the shard. Sends on their way finish; their results are recorded.
+func (s *Service) Drop(shard int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.epochs, shard)
+	s.desk.Drop(s.now(), shard)
+}
+
+// SetChannelRate changes the messages per second that this replica may send on
+// each number: the installation's rate, split by the shards it owns.
+func (s *Service) SetChannelRate(perSecond float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.desk.SetChannelRate(s.now(), perSecond)
+	s.signal()
+}
+
+// Apply records a delivery for every message that was queued. What can be sent
+// at once has its intent committed with it.
+func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
+	jobs, err := s.queued(parts)
+	if err != nil {
+		return nil, err
+	}
+	s.start(jobs)
+	fences := make([]store.Fence, len(parts))
+	for i, part := range parts {
+		fences[i] = part.Fence
+	}
+	deliveries := make([]store.Delivery, len(jobs))
+	for i, job := range jobs {
+		deliveries[i] = job.Delivery
+	}
+	held, err := s.store.AddDeliveries(ctx, fences, deliveries)
+	if err != nil {
+		return nil, err
+	}
+	s.added(jobs, held)
+	return held, nil
+}
+
+// queued finds the messages to send among the events.
+func (s *Service) queued(parts []lane.Part) ([]Job, error) {
+	var jobs []Job
+	for _, part := range parts {
+		for _, m := range part.Messages {
+			queued := m.Event.GetMessageQueued()
+			if queued == nil {
+				continue
+			}
+			content, err := proto.Marshal(queued)
+			if err != nil {
+				return nil, fmt.Errorf("encode message %d/%d: %w", m.Shard, m.Pos, err)
+			}
+			contact, err := uuid.FromBytes(m.Event.ContactId)
+			if err != nil {
+				return nil, fmt.Errorf("contact of event %d/%d: %w", m.Shard, m.Pos, err)
+			}
+			jobs = append(jobs, Job{Epoch: part.Fence.Epoch, Delivery: store.Delivery{
+				Key: store.DeliveryKey{Shard: m.Shard, Offset: m.Pos}, Channel: m.Event.Channel, Contact: contact,
+				SessionID: m.Event.SessionId, Content: content, State: store.DeliveryQueued, QueuedAt: time.UnixMilli(m.Event.AtMs),
+			}})
+		}
+	}
+	return jobs, nil
+}
+
+// start takes up at once what the desk lets through: state becomes sending. If
+// a contact has two messages here, the second must wait for the first.
+func (s *Service) start(jobs []Job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	waits := map[lineKey]bool{}
+	for i, job := range jobs {
+		key := lineKey{job.Channel, job.Contact}
+		if !waits[key] && s.desk.Start(now, job) {
+			jobs[i].State = store.DeliverySending
+		}
+		waits[key] = true
+	}
+}
+
+// added follows the commit: what waits joins its line, what was taken up goes.
+// A shard that was fenced is about to be dropped: nothing of it is sent.
+func (s *Service) added(jobs []Job, held []int) {
+	owned := map[int]bool{}
+	for _, shard := range held {
+		owned[shard] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for _, job := range jobs {
+		switch {
+		case !owned[job.Key.Shard]:
+		case job.State == store.DeliverySending:
+			s.launch(job)
+		default:
+			s.desk.Add(now, job)
+		}
+	}
+	s.signal()
+}
+
+// Park keeps an event that cannot become a delivery.
+func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, error) {
+	return park(ctx, s.store, store.ServiceDispatcher, part, cause, s.log)
+}
+
+// Finish takes the outcome of a send that launch started. It may be called from
+// any goroutine.
+func (s *Service) Finish(job Job, wamid string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outcomes = append(s.outcomes, outcome{job: job, wamid: wamid, err: err})
+	s.signal()
+}
+
+func (s *Service) signal() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// parker is the part of a store that keeps what cannot be applied.
+type parker interface {
+	ParkMessage(ctx context.Context, service string, fence store.Fence, d store.DeadLetter) (held bool, err error)
+}
+
+// park keeps the part's one message as a dead letter.
+func park(ctx context.Context, p parker, service string, part lane.Part, cause error, log zerolog.Logger) (bool, error) {
+	m := part.Messages[0]
+	log.Error().Err(cause).Str("service", service).Int("shard", m.Shard).Uint64("position", m.Pos).Msg("message parked")
+	data := m.Data
+	if m.Event != nil {
+		var err error
+		if data, err = proto.Marshal(&parleyv1.EventBatch{Events: []*parleyv1.Event{m.Event}}); err != nil {
+			return false, fmt.Errorf("encode event %d/%d: %w", m.Shard, m.Pos, err)
+		}
+	}
+	return p.ParkMessage(ctx, service, part.Fence, store.DeadLetter{
+		Kind: store.DeadParked, Shard: m.Shard, Position: m.Pos, Data: data, Reason: cause.Error(),
+	})
+}

@@ -1,0 +1,43 @@
+package dispatcher
+
+import (
+	"context"
+
+	"github.com/rs/zerolog"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// sender makes the calls to the provider, one goroutine each. How many there
+// are at a time, the desk bounds.
+type sender struct {
+	client *meta.Client
+	log    zerolog.Logger
+	finish func(job Job, wamid string, err error)
+}
+
+func newSender(client *meta.Client, log zerolog.Logger) *sender {
+	return &sender{client: client, log: log}
+}
+
+func (s *sender) launch(job Job) { go s.send(job) }
+
+// send makes one attempt. It is not cancelled by a stop of the process: a call
+// that was begun is worth its answer, and it ends by its own timeout.
+func (s *sender) send(job Job) {
+	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+	defer cancel()
+	queued := &parleyv1.MessageQueued{}
+	if err := proto.Unmarshal(job.Content, queued); err != nil {
+		s.finish(job, "", &meta.SendError{Class: meta.Permanent, Message: "delivery cannot be decoded", Err: err})
+		return
+	}
+	wamid, err := s.client.Send(ctx, meta.Outgoing{
+		Channel: job.Channel, Phone: queued.Phone, BSUID: queued.Bsuid, Text: queued.GetText().GetBody(),
+		DeliveryID: store.DeliveryID(job.Key.Shard, job.Key.Offset),
+	})
+	s.finish(job, wamid, err)
+}

@@ -1,0 +1,56 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/parleyhq/parley/pkg/bus"
+	"github.com/parleyhq/parley/pkg/lifecycle"
+	"github.com/parleyhq/parley/services/internal/platform"
+)
+
+// Config is what the ingress service reads from the environment.
+type Config struct {
+	platform.Common
+	AppSecrets  []string `env:"PARLEY_META_APP_SECRET"`
+	VerifyToken string   `env:"PARLEY_META_VERIFY_TOKEN"`
+}
+
+// Problems reports what is wrong with the configuration.
+func (c Config) Problems() error {
+	errs := []error{c.Common.Problems()}
+	if len(c.AppSecrets) == 0 {
+		errs = append(errs, errors.New("PARLEY_META_APP_SECRET is not set: the app secret of your Meta app, or several separated by commas"))
+	}
+	if slices.Contains(c.AppSecrets, "") {
+		errs = append(errs, errors.New("PARLEY_META_APP_SECRET has an empty entry: anybody could sign with it"))
+	}
+	if c.VerifyToken == "" {
+		errs = append(errs, errors.New("PARLEY_META_VERIFY_TOKEN is not set: the verify token that you enter with the callback URL"))
+	}
+	return errors.Join(errs...)
+}
+
+// Build makes the service ready to run.
+func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
+	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
+	status := bus.NewPublisher(d.NATS, bus.StreamStatus, bus.PublisherOptions{})
+	handler := New(Options{
+		Secrets: c.AppSecrets, VerifyToken: c.VerifyToken, Shards: d.Shards, Portfolio: d.Channels.Portfolio,
+		In: in, Status: status, Now: time.Now, Log: d.Log,
+	})
+	// The publishers end after the last request has been answered.
+	closing := lifecycle.Part{Name: "publishers", Run: func(_, work context.Context) error {
+		<-work.Done()
+		in.Close()
+		status.Close()
+		return nil
+	}}
+	return platform.Service{
+		Parts:  []lifecycle.Part{closing},
+		Routes: func(mux *http.ServeMux) { handler.Routes(mux) },
+	}, nil
+}

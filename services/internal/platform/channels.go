@@ -1,0 +1,80 @@
+package platform
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Channels says how each business number is served. A number that the file does
+// not list is served with the default flow and is a portfolio of its own.
+type Channels struct {
+	defaultFlow string
+	byID        map[string]Channel
+}
+
+// Channel is one business number (phone_number_id).
+type Channel struct {
+	ID string `yaml:"id"`
+	// Flow serves the people who write to the number.
+	Flow string `yaml:"flow"`
+	// Portfolio is the scope of identities: numbers of one business portfolio
+	// see the same BSUIDs, and their contacts are the same.
+	Portfolio string `yaml:"portfolio"`
+}
+
+// LoadChannels reads the channels file; an empty path means that there is none.
+func LoadChannels(path, defaultFlow string) (Channels, error) {
+	c := Channels{defaultFlow: defaultFlow, byID: map[string]Channel{}}
+	if path == "" {
+		return c, nil
+	}
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return c, fmt.Errorf("PARLEY_CHANNELS_FILE: %w", err)
+	}
+	var file struct {
+		Channels []Channel `yaml:"channels"`
+	}
+	if err := yaml.UnmarshalWithOptions(source, &file, yaml.Strict()); err != nil {
+		return c, fmt.Errorf("channels file %s: %w", path, err)
+	}
+	for i, channel := range file.Channels {
+		if channel.ID == "" {
+			return c, fmt.Errorf("channels file %s: channel %d has no id", path, i+1)
+		}
+		if _, twice := c.byID[channel.ID]; twice {
+			return c, fmt.Errorf("channels file %s: channel %s is listed twice", path, channel.ID)
+		}
+		c.byID[channel.ID] = channel
+	}
+	return c, nil
+}
+
+// Flow names the flow that serves a channel.
+func (c Channels) Flow(channel string) string {
+	if flow := c.byID[channel].Flow; flow != "" {
+		return flow
+	}
+	return c.defaultFlow
+}
+
+// Portfolio names the scope of the identities seen on a channel.
+func (c Channels) Portfolio(channel string) string {
+	if portfolio := c.byID[channel].Portfolio; portfolio != "" {
+		return portfolio
+	}
+	return channel
+}
+
+// Flows lists every flow that a channel is served with.
+func (c Channels) Flows() []string {
+	flows := []string{c.defaultFlow}
+	for _, channel := range c.byID {
+		if channel.Flow != "" {
+			flows = append(flows, channel.Flow)
+		}
+	}
+	return flows
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/parleyhq/parley/services/internal/platform"
+)
+
+// commands is the command line.
+type commands struct {
+	Up      upCommand      `cmd:"" default:"1" help:"Run everything: NATS, PostgreSQL, all services, the sandbox."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database of PARLEY_DATABASE_URL up to date."`
+	Rebuild rebuildCommand `cmd:"" help:"Build the read models anew from the events."`
+}
+
+// errMisconfigured is returned after all problems have been printed.
+var errMisconfigured = errors.New("the configuration is wrong")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	line := kong.Parse(&commands{},
+		kong.Name("parley"),
+		kong.Description("Parley runs WhatsApp conversations that last for days. Configuration comes from the environment; README.md lists it."),
+		kong.UsageOnError(),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+	)
+	switch err := line.Run(); {
+	case errors.Is(err, errMisconfigured):
+		os.Exit(platform.ExitMisconfigured)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "parley:", err)
+		os.Exit(platform.ExitFailed)
+	}
+}

@@ -1,0 +1,23 @@
+// The sandbox's JSON API, relative to the page.
+
+async function call(path, body) {
+  const options = body && {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  };
+  const response = await fetch(`api/${path}`, options || {});
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error || `the sandbox answered ${response.status}`);
+  return answer;
+}
+
+const path = (id) => `phones/${encodeURIComponent(id)}`;
+
+export const createPhone = (kind) => call('phones', { kind });
+export const readPhone = (id) => call(path(id));
+export const sendMessage = (id, type, text) => call(`${path(id)}/messages`, { type, text });
+
+export function openEvents(ids) {
+  return new EventSource(`api/events?${new URLSearchParams(ids.map((id) => ['phone', id]))}`);
+}

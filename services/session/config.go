@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/parleyhq/parley/pkg/bus"
+	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/pkg/lifecycle"
+	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/services/internal/demoflows"
+	"github.com/parleyhq/parley/services/internal/platform"
+)
+
+// Config is what the session service reads from the environment.
+type Config struct {
+	platform.Common
+	// FlowsDir holds the flow definitions; empty means the demo flows.
+	FlowsDir string `env:"PARLEY_FLOWS_DIR"`
+}
+
+// Problems reports what is wrong with the configuration.
+func (c Config) Problems() error {
+	errs := []error{c.Common.Problems()}
+	if c.FlowsDir != "" {
+		if info, err := os.Stat(c.FlowsDir); err != nil || !info.IsDir() {
+			errs = append(errs, fmt.Errorf("PARLEY_FLOWS_DIR is %q: no such folder", c.FlowsDir))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// inboxAge is how long message ids are remembered: WhatsApp repeats a webhook
+// for up to 7 days.
+const inboxAge = 30 * 24 * time.Hour
+
+// Build publishes the flows and makes the service ready to run.
+func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, error) {
+	if err := Publish(ctx, d.Store, c.flows()); err != nil {
+		return platform.Service{}, err
+	}
+	for _, name := range d.Channels.Flows() {
+		if _, err := d.Store.LoadFlow(ctx, name, 0); err != nil {
+			return platform.Service{}, fmt.Errorf("%w: set PARLEY_DEFAULT_FLOW, correct the channels file, or put the flow into PARLEY_FLOWS_DIR", err)
+		}
+	}
+	relay := NewRelay(d.JS, d.Store, d.Log)
+	service := New(d.Store, relay, d.Channels.Flow, time.Now, d.Log)
+	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, nil)
+	return platform.Service{Parts: []lifecycle.Part{
+		{Name: "session", Run: runner.Run},
+		// The relay goes on until the last batch is committed.
+		{Name: "relay", Run: func(_, work context.Context) error { return relay.Run(work) }},
+		{Name: "session housekeeping", Run: func(intake, _ context.Context) error { return housekeep(intake, d) }},
+	}}, nil
+}
+
+func (c Config) flows() fs.FS {
+	if c.FlowsDir == "" {
+		return demoflows.Files
+	}
+	return os.DirFS(c.FlowsDir)
+}
+
+// Publish makes every flow of a folder the live version of its name. All
+// problems of all files are reported at once, and then nothing is published.
+func Publish(ctx context.Context, s *store.Store, files fs.FS) error {
+	paths, err := fs.Glob(files, "*.yaml")
+	if err != nil {
+		return err
+	}
+	var errs []error
+	flows, sources := make([]*flow.Flow, len(paths)), make([][]byte, len(paths))
+	for i, path := range paths {
+		if sources[i], err = fs.ReadFile(files, path); err == nil {
+			flows[i], err = flow.Parse(sources[i])
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("flow file %s: %w", path, err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i, f := range flows {
+		if _, err := s.PublishFlow(ctx, f, sources[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// housekeep creates event partitions ahead of time and forgets old message ids.
+func housekeep(ctx context.Context, d *platform.Deps) error {
+	const every, monthsAhead, forgetMax = time.Hour, 3, 10_000
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		if err := d.Store.EnsureEventPartitions(ctx, monthsAhead); err != nil && ctx.Err() == nil {
+			d.Log.Warn().Err(err).Msg("housekeeping")
+		}
+		for ctx.Err() == nil {
+			forgotten, err := d.Store.ForgetInbox(ctx, inboxAge, forgetMax)
+			if err != nil && ctx.Err() == nil {
+				d.Log.Warn().Err(err).Msg("housekeeping")
+			}
+			if err != nil || forgotten < forgetMax {
+				break
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+
+	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/pkg/lane"
+	"github.com/parleyhq/parley/pkg/store"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// Store is what the service needs of PostgreSQL.
+type Store interface {
+	LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uuid.UUID) (store.Known, error)
+	AppendTurns(ctx context.Context, parts []store.TurnPart) (held []int, err error)
+	LoadFlow(ctx context.Context, name string, version uint32) (*flow.Flow, error)
+}
+
+// Relay passes committed events on to those who follow them. It may lose or
+// repeat them: followers ask the store for what is missing.
+type Relay interface {
+	// Take says that this replica owns the shard now.
+	Take(shard int)
+	// Add hands over events of one shard, in order, right after their commit.
+	Add(events []*parleyv1.Event)
+	// Drop says that the shard is no longer this replica's.
+	Drop(shard int)
+}
+
+// Service is the session service's handler of its lane.
+type Service struct {
+	store Store
+	flows *library
+	relay Relay
+	now   func() time.Time
+	log   zerolog.Logger
+	// heads holds the offset of the last event of each shard that is owned.
+	heads map[int]uint64
+}
+
+var _ lane.Handler = (*Service)(nil)
+
+// New returns the handler. flowOf names the flow that a channel is served with.
+func New(s Store, relay Relay, flowOf func(channel string) string, now func() time.Time, log zerolog.Logger) *Service {
+	return &Service{
+		store: s, flows: newLibrary(s, flowOf, now), relay: relay, now: now, log: log,
+		heads: map[int]uint64{},
+	}
+}
+
+// Take starts to number the shard's events where its last owner ended.
+func (s *Service) Take(_ context.Context, l store.Lease) error {
+	s.heads[l.Shard] = l.Head
+	s.relay.Take(l.Shard)
+	return nil
+}
+
+// Drop forgets the shard.
+func (s *Service) Drop(shard int) {
+	delete(s.heads, shard)
+	s.relay.Drop(shard)
+}
+
+// Apply decides every update of the batch and commits all of it at once.
+func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
+	updates := decode(parts)
+	known, err := s.store.LoadKnown(ctx, updates.contacts(), updates.inboxIDs())
+	if err != nil {
+		return nil, err
+	}
+	b := &batch{service: s, known: known, nowMs: s.now().UnixMilli()}
+	if err := b.loadFlows(ctx, updates); err != nil {
+		return nil, err
+	}
+	turns := make([]store.TurnPart, len(parts))
+	for i, part := range parts {
+		turns[i] = b.part(part.Fence, updates[i])
+	}
+	return s.commit(ctx, turns)
+}
+
+// Park keeps the part's update as a dead letter and parks its contact.
+func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, error) {
+	updates := decode([]lane.Part{part})
+	known, err := s.store.LoadKnown(ctx, updates.contacts(), nil)
+	if err != nil {
+		return false, err
+	}
+	b := &batch{service: s, known: known, nowMs: s.now().UnixMilli()}
+	b.begin(part.Fence)
+	b.park(updates[0][0], cause.Error())
+	held, err := s.commit(ctx, []store.TurnPart{b.end()})
+	return len(held) == 1, err
+}
+
+// commit appends the turns and, for the shards whose fence held, moves the
+// heads on and relays the events.
+func (s *Service) commit(ctx context.Context, turns []store.TurnPart) ([]int, error) {
+	held, err := s.store.AppendTurns(ctx, turns)
+	if err != nil {
+		return nil, err
+	}
+	for _, shard := range held {
+		for _, turn := range turns {
+			if turn.Fence.Shard == shard && len(turn.Events) > 0 {
+				s.heads[shard] += uint64(len(turn.Events))
+				s.relay.Add(turn.Events)
+			}
+		}
+	}
+	return held, nil
+}

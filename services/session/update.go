@@ -1,0 +1,116 @@
+package session
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parleyhq/parley/pkg/lane"
+	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// update is one envelope of a batch, decoded as far as it can be.
+type update struct {
+	shard    int
+	position uint64
+	data     []byte
+	envelope *parleyv1.Envelope
+	contact  uuid.UUID
+	inbox    uuid.UUID
+	// message is set if a flow can react to the update.
+	message *parleyv1.IncomingMessage
+	// dead and reason say why no flow can.
+	dead, reason string
+}
+
+func (u update) session() store.SessionKey {
+	return store.SessionKey{Channel: u.envelope.Channel, Contact: u.contact}
+}
+
+// updates are a batch's updates, by part.
+type updates [][]update
+
+func decode(parts []lane.Part) updates {
+	list := make(updates, len(parts))
+	for i, part := range parts {
+		list[i] = make([]update, len(part.Messages))
+		for j, m := range part.Messages {
+			list[i][j] = decodeOne(m)
+		}
+	}
+	return list
+}
+
+func decodeOne(m lane.Message) update {
+	u := update{shard: m.Shard, position: m.Pos, data: m.Data, envelope: &parleyv1.Envelope{}}
+	if err := proto.Unmarshal(m.Data, u.envelope); err != nil {
+		u.envelope.Reset()
+		u.dead, u.reason = store.DeadUnreadable, "not an envelope: "+err.Error()
+		u.inbox = store.InboxID("", fmt.Sprintf("position %d/%d", m.Shard, m.Pos))
+		return u
+	}
+	e := u.envelope
+	storable(e)
+	u.contact = store.ContactID(e.Portfolio, e.LaneKey)
+	u.inbox = store.InboxID(e.Channel, e.Id)
+	switch e.Kind {
+	case parleyv1.Kind_KIND_MESSAGE:
+		u.decodeMessage()
+	case parleyv1.Kind_KIND_UNREADABLE:
+		u.dead, u.reason = store.DeadUnreadable, e.Reason
+	default:
+		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("nothing reacts to %s of field %q yet", e.Kind, e.Field)
+	}
+	return u
+}
+
+func (u *update) decodeMessage() {
+	message, conversational, err := meta.DecodeMessage(u.envelope)
+	switch {
+	case err != nil:
+		u.dead, u.reason = store.DeadUnreadable, err.Error()
+	case !conversational:
+		u.dead, u.reason = store.DeadUnhandled, "no flow reacts to this type of message"
+	default:
+		u.message = message
+	}
+}
+
+func (list updates) contacts() []uuid.UUID {
+	return list.distinct(func(u update) uuid.UUID { return u.contact })
+}
+
+func (list updates) inboxIDs() []uuid.UUID {
+	return list.distinct(func(u update) uuid.UUID { return u.inbox })
+}
+
+func (list updates) distinct(id func(update) uuid.UUID) []uuid.UUID {
+	seen := map[uuid.UUID]bool{}
+	ids := []uuid.UUID{}
+	for _, part := range list {
+		for _, u := range part {
+			if !seen[id(u)] {
+				seen[id(u)] = true
+				ids = append(ids, id(u))
+			}
+		}
+	}
+	return ids
+}
+
+// storable removes what PostgreSQL's text cannot hold from everything that
+// becomes a column. The raw update keeps it.
+func storable(e *parleyv1.Envelope) {
+	for _, s := range []*string{&e.Id, &e.Channel, &e.Portfolio, &e.LaneKey, &e.Field, &e.Reason} {
+		*s = strings.ReplaceAll(*s, "\x00", "")
+	}
+	if c := e.Contact; c != nil {
+		for _, s := range []*string{&c.Phone, &c.Bsuid, &c.ParentBsuid, &c.Username, &c.Name} {
+			*s = strings.ReplaceAll(*s, "\x00", "")
+		}
+	}
+}
