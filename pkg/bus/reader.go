@@ -17,9 +17,10 @@ import (
 const (
 	// inactiveAfter is when the server removes the consumer of a reader that vanished.
 	inactiveAfter = time.Minute
-	// readerHeartbeat is how often an idle server says that it is there; two missing in
-	// a row reset the consumer.
-	readerHeartbeat = 5 * time.Second
+	// askAgainAfter is how long one Next waits. Only its start asks the server for more, and
+	// it does not while the request before is still being written (nats.go v1.55.0,
+	// checkPending): if the answers overtake that, nothing was asked for and nothing comes.
+	askAgainAfter = 100 * time.Millisecond
 	// requestTimeout bounds one request to the JetStream API.
 	requestTimeout = 5 * time.Second
 	// farewellTimeout bounds the removal of a consumer that is no longer needed.
@@ -195,20 +196,20 @@ func (r *reader) checkRegress(ctx context.Context, stream jetstream.Stream) erro
 }
 
 func (r *reader) consume(ctx context.Context, consumer jetstream.Consumer) error {
-	messages, err := consumer.Messages(
-		jetstream.PullMaxMessages(r.options.Buffer),
-		jetstream.PullHeartbeat(readerHeartbeat),
-	)
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(r.options.Buffer))
 	if err != nil {
 		return fmt.Errorf("read from %s: %w", r.options.Stream, err)
 	}
 	defer messages.Stop()
+	defer context.AfterFunc(ctx, messages.Stop)()
 	for {
-		message, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil && ctx.Err() != nil {
+		message, err := messages.Next(jetstream.NextMaxWait(askAgainAfter))
+		switch {
+		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		}
-		if err != nil {
+		case errors.Is(err, nats.ErrTimeout):
+			continue
+		case err != nil:
 			return fmt.Errorf("read from %s: %w", r.options.Stream, err)
 		}
 		if err := r.hand(message); err != nil {

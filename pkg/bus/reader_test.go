@@ -122,11 +122,12 @@ func TestReadInOrderOverShards(t *testing.T) {
 	nc, js := newBus(t, Options{Shards: shards})
 	p := newPublisher(t, nc, StreamIn, PublisherOptions{MaxBatch: serverMaxBatch})
 	var all sync.WaitGroup
+	readers := make([]*following, shards)
 	for shard := range shards {
+		readers[shard] = follow(t, js, ReadOptions{Stream: StreamIn, Filter: FilterIn(shard), Name: fmt.Sprintf("session-%02d", shard)})
 		all.Go(func() { publishNumbers(t, p, shard, 0, each) })
 	}
-	for shard := range shards {
-		f := follow(t, js, ReadOptions{Stream: StreamIn, Filter: FilterIn(shard), Name: "session-" + fmt.Sprint(shard)})
+	for shard, f := range readers {
 		f.until(each - 1)
 		last := f.end()
 		if !strings.HasPrefix(last.Subject, strings.TrimSuffix(FilterIn(shard), ">")) || last.Seq == 0 || last.At.IsZero() {
@@ -178,7 +179,7 @@ func TestReadWaitsForASlowDeliver(t *testing.T) {
 	started, release, result := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	count := 0
 	go func() {
-		options := ReadOptions{Stream: StreamIn, Filter: FilterIn(0), Name: "session-00", Buffer: buffer}
+		options := ReadOptions{Stream: StreamIn, Filter: FilterIn(0), Name: "session-00", Buffer: buffer, OnReset: func(err error) { t.Errorf("reset: %v", err) }}
 		result <- Read(ctx, js, options, func(Delivery) error {
 			if count++; count == 1 {
 				close(started)

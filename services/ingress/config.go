@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/parleyhq/parley/pkg/bus"
-	"github.com/parleyhq/parley/pkg/lifecycle"
 	"github.com/parleyhq/parley/services/internal/platform"
 )
 
@@ -42,15 +41,8 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		Secrets: c.AppSecrets, VerifyToken: c.VerifyToken, Shards: d.Shards, Portfolio: d.Channels.Portfolio,
 		In: in, Status: status, Now: time.Now, Log: d.Log,
 	})
-	// The publishers end after the last request has been answered.
-	closing := lifecycle.Part{Name: "publishers", Run: func(_, work context.Context) error {
-		<-work.Done()
-		in.Close()
-		status.Close()
-		return nil
-	}}
 	return platform.Service{
-		Parts:  []lifecycle.Part{closing},
 		Routes: func(mux *http.ServeMux) { handler.Routes(mux) },
+		Close:  func() { in.Close(); status.Close() },
 	}, nil
 }

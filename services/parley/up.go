@@ -205,6 +205,9 @@ func (u *up) services(ctx context.Context, deps *platform.Deps, mux *http.ServeM
 			return nil, err
 		}
 		parts = append(parts, service.Parts...)
+		if service.Close != nil {
+			u.onClose(service.Close)
+		}
 		if service.Routes != nil {
 			service.Routes(mux)
 		}

@@ -8,8 +8,11 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/lifecycle"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/services/internal/demoflows"
@@ -52,11 +55,19 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 	service := New(d.Store, relay, d.Channels.Flow, time.Now, d.Log)
 	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, nil)
 	return platform.Service{Parts: []lifecycle.Part{
-		{Name: "session", Run: runner.Run},
-		// The relay goes on until the last batch is committed.
-		{Name: "relay", Run: func(_, work context.Context) error { return relay.Run(work) }},
+		{Name: "session", Run: func(intake, work context.Context) error { return runWithRelay(intake, work, runner, relay) }},
 		{Name: "session housekeeping", Run: func(intake, _ context.Context) error { return housekeep(intake, d) }},
 	}}, nil
+}
+
+// runWithRelay keeps the relay going until the last batch is committed. What
+// it has not relayed by then, the next owner of the shard relays.
+func runWithRelay(intake, work context.Context, runner *lane.Runner, relay *StreamRelay) error {
+	relaying, stop := context.WithCancel(work)
+	group := errgroup.Group{}
+	group.Go(func() error { return relay.Run(relaying) })
+	group.Go(func() error { defer stop(); return runner.Run(intake, work) })
+	return group.Wait()
 }
 
 func (c Config) flows() fs.FS {

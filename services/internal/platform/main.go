@@ -39,6 +39,9 @@ type Service struct {
 	Parts []lifecycle.Part
 	// Routes mounts the service's own HTTP routes; may be nil.
 	Routes func(*http.ServeMux)
+	// Close ends what the parts use, after all parts of the process have
+	// returned; may be nil.
+	Close func()
 }
 
 // Program describes the process of one service.
@@ -137,6 +140,9 @@ func (p Program[C]) run(ctx context.Context, config C, common Common, log zerolo
 	service, err := p.Build(ctx, config, deps)
 	if err != nil {
 		return err
+	}
+	if service.Close != nil {
+		defer service.Close()
 	}
 	mux := http.NewServeMux()
 	telemetry.Routes(mux, deps)
