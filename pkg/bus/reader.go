@@ -72,8 +72,8 @@ type Delivery struct {
 // Read calls deliver for each message that matches o.Filter, in the order of the stream,
 // starting behind o.After, from one goroutine; deliver slows it down by blocking. It
 // returns nil when ctx ends, the error of deliver, or ErrRegressed. Everything else it
-// survives: it replaces its consumer behind the last message delivered, for as long as
-// it takes.
+// survives (a gap, a lost consumer, a new connection, a restart of NATS, a stall): it
+// replaces its consumer behind the last message delivered, for as long as it takes.
 //
 // The consumer is its own (in memory, without acknowledgements), never a shared one: a
 // zombie could swallow the messages of a consumer that it shares. Who may apply what is

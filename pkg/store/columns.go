@@ -148,3 +148,15 @@ func (c *deadLetterColumns) add(d DeadLetter) {
 func (c *deadLetterColumns) args() []any {
 	return []any{nonNil(c.shard), nonNil(c.kind), nonNil(c.position), nonNil(c.channel), nonNil(c.contact), nonNil(c.data), nonNil(c.reason)}
 }
+
+type redrivenColumns struct {
+	shard []int
+	id    []int64
+}
+
+func (c *redrivenColumns) add(shard int, id int64) {
+	c.shard = append(c.shard, shard)
+	c.id = append(c.id, id)
+}
+
+func (c *redrivenColumns) args() []any { return []any{nonNil(c.shard), nonNil(c.id)} }

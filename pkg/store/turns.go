@@ -48,10 +48,14 @@ type Known struct {
 	Contacts map[uuid.UUID]Contact
 	Sessions map[SessionKey]Session
 	Applied  map[uuid.UUID]bool
+	// Parked holds, in order, the updates that wait for a contact's redrive.
+	Parked map[uuid.UUID][]DeadLetter
 }
 
 // DeadLetter is something that could not be done, kept whole.
 type DeadLetter struct {
+	// ID is set for one that was read from the store.
+	ID       int64
 	Kind     string
 	Shard    int
 	Position uint64
@@ -71,6 +75,10 @@ const (
 	DeadUnhandled = "unhandled"
 )
 
+// OperatorRedrive is the field of an operator's envelope that orders a parked
+// contact to be tried again.
+const OperatorRedrive = "redrive"
+
 // TurnPart is the effect of one shard's part of a batch. Events are numbered
 // Head+1, Head+2, ... in the order given.
 type TurnPart struct {
@@ -81,6 +89,8 @@ type TurnPart struct {
 	Sessions    []Session
 	Inbox       []uuid.UUID
 	DeadLetters []DeadLetter
+	// Redriven are the ids of parked letters whose updates took effect here.
+	Redriven []int64
 }
 
 // LoadKnown reads, in one round trip, what a batch of turns needs to decide.
@@ -89,6 +99,7 @@ func (s *Store) LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uui
 		Contacts: map[uuid.UUID]Contact{},
 		Sessions: map[SessionKey]Session{},
 		Applied:  map[uuid.UUID]bool{},
+		Parked:   map[uuid.UUID][]DeadLetter{},
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(`SELECT id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked_at IS NOT NULL, created_at
@@ -97,6 +108,9 @@ func (s *Store) LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uui
 		language, failure_count, version, started_at, last_interaction
 		FROM sessions WHERE contact_id = ANY($1)`, contacts).Query(known.scanSessions)
 	batch.Queue(`SELECT id FROM inbox WHERE id = ANY($1)`, inbox).Query(known.scanApplied)
+	batch.Queue(`SELECT id, kind, shard, position, channel, contact_id, data, reason FROM dead_letters
+		WHERE contact_id = ANY($1) AND kind = 'parked' AND redriven_at IS NULL AND service = $2 ORDER BY shard, position`,
+		contacts, ServiceSession).Query(known.scanParked)
 	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return Known{}, fmt.Errorf("load sessions: %w", err)
 	}
@@ -134,6 +148,19 @@ func (k Known) scanApplied(rows pgx.Rows) error {
 			return err
 		}
 		k.Applied[id] = true
+	}
+	return rows.Err()
+}
+
+func (k Known) scanParked(rows pgx.Rows) error {
+	for rows.Next() {
+		var d DeadLetter
+		var position int64
+		if err := rows.Scan(&d.ID, &d.Kind, &d.Shard, &position, &d.Channel, &d.Contact, &d.Data, &d.Reason); err != nil {
+			return err
+		}
+		d.Position = uint64(position)
+		k.Parked[d.Contact.UUID] = append(k.Parked[d.Contact.UUID], d)
 	}
 	return rows.Err()
 }
@@ -181,7 +208,8 @@ ct AS (
 	  FROM cp JOIN unnest($8::uuid[], $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bool[], $18::timestamptz[])
 	       u(id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked, created_at) USING (shard)
 	ON CONFLICT (id) DO UPDATE SET phone = excluded.phone, bsuid = excluded.bsuid, parent_bsuid = excluded.parent_bsuid,
-	       username = excluded.username, name = excluded.name, parked_at = COALESCE(c.parked_at, excluded.parked_at)),
+	       username = excluded.username, name = excluded.name,
+	       parked_at = CASE WHEN excluded.parked_at IS NOT NULL THEN COALESCE(c.parked_at, excluded.parked_at) END),
 ib AS (
 	INSERT INTO inbox (id, at)
 	SELECT u.id, now() FROM cp JOIN unnest($19::int[], $20::uuid[]) u(shard, id) USING (shard)),
@@ -207,7 +235,10 @@ dl AS (
 	SELECT u.kind, $1, u.shard, u.position, u.channel, u.contact_id, u.data, u.reason
 	  FROM cp JOIN unnest($42::int[], $43::text[], $44::bigint[], $45::text[], $46::uuid[], $47::bytea[], $48::text[])
 	       u(shard, kind, position, channel, contact_id, data, reason) USING (shard)
-	ON CONFLICT (service, shard, position, kind) DO NOTHING)
+	ON CONFLICT (service, shard, position, kind) DO NOTHING),
+rd AS (
+	UPDATE dead_letters d SET redriven_at = now()
+	  FROM cp JOIN unnest($49::int[], $50::bigint[]) u(shard, id) USING (shard) WHERE d.id = u.id)
 SELECT shard FROM cp`
 
 // AppendTurns commits the parts, each under its own fence, and returns the
@@ -234,6 +265,7 @@ func turnArgs(parts []TurnPart) ([]any, error) {
 		events   eventColumns
 		sessions sessionColumns
 		dead     deadLetterColumns
+		redriven redrivenColumns
 	)
 	for _, part := range parts {
 		fences = append(fences, part.Fence)
@@ -258,13 +290,17 @@ func turnArgs(parts []TurnPart) ([]any, error) {
 		for _, d := range part.DeadLetters {
 			dead.add(d)
 		}
+		for _, id := range part.Redriven {
+			redriven.add(part.Fence.Shard, id)
+		}
 	}
 	args := append(fenceArgs(ServiceSession, fences), heads, counts)
 	args = append(args, contacts.args()...)
 	args = append(args, inbox.args()...)
 	args = append(args, events.args()...)
 	args = append(args, sessions.args()...)
-	return append(args, dead.args()...), nil
+	args = append(args, dead.args()...)
+	return append(args, redriven.args()...), nil
 }
 
 // encodeEvent leaves out what the table's own columns hold.

@@ -15,7 +15,9 @@ import (
 type API struct {
 	store *store.Store
 	js    jetstream.JetStream
-	log   zerolog.Logger
+	// shards is the installation's number of shards.
+	shards int
+	log    zerolog.Logger
 }
 
 func (a *API) routes(mux *http.ServeMux) {
@@ -24,6 +26,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v1/sessions/{contact}", a.sessions)
 	mux.HandleFunc("GET /api/v1/sessions/{contact}/events", a.sessionEvents)
 	mux.HandleFunc("GET /api/v1/dead-letters", a.deadLetters)
+	mux.HandleFunc("POST /api/v1/dead-letters/{id}/redrive", a.redrive)
 	mux.HandleFunc("GET /api/v1/ambiguous", a.ambiguous)
 	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, problem{"no such resource"})

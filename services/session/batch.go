@@ -35,18 +35,25 @@ func (b *batch) loadFlows(ctx context.Context, list updates) error {
 	b.flows = map[flowKey]*flow.Flow{}
 	for _, part := range list {
 		for _, u := range part {
-			if u.message == nil {
-				continue
-			}
-			if err := b.loadFlow(ctx, b.liveKey(u)); err != nil {
-				return err
-			}
-			if s, ok := b.known.Sessions[u.session()]; ok {
-				if err := b.loadFlow(ctx, flowKey{s.State.Flow, s.State.FlowVersion}); err != nil {
+			for _, each := range append(b.waiting(u), u) {
+				if err := b.loadFlowsOf(ctx, each); err != nil {
 					return err
 				}
 			}
 		}
+	}
+	return nil
+}
+
+func (b *batch) loadFlowsOf(ctx context.Context, u update) error {
+	if u.message == nil {
+		return nil
+	}
+	if err := b.loadFlow(ctx, b.liveKey(u)); err != nil {
+		return err
+	}
+	if s, ok := b.known.Sessions[u.session()]; ok {
+		return b.loadFlow(ctx, flowKey{s.State.Flow, s.State.FlowVersion})
 	}
 	return nil
 }
@@ -107,16 +114,25 @@ func (b *batch) update(u update) {
 			return
 		}
 	}
-	if u.message == nil {
-		b.deadLetter(u, u.dead, u.reason)
+	if u.redrive {
+		b.redrive(u)
 		b.applied(u)
 		return
 	}
-	if err := b.decide(u); err != nil {
+	if err := b.effect(u); err != nil {
 		b.park(u, err.Error())
-		return
+	}
+}
+
+// effect decides the update, or keeps it if no flow reacts to it.
+func (b *batch) effect(u update) error {
+	if u.message == nil {
+		b.deadLetter(u, u.dead, u.reason)
+	} else if err := b.decide(u); err != nil {
+		return err
 	}
 	b.applied(u)
+	return nil
 }
 
 // applied remembers the update's id with the commit of its effect.
@@ -220,4 +236,7 @@ func (b *batch) deadLetter(u update, kind, reason string) {
 		d.Contact = uuid.NullUUID{UUID: u.contact, Valid: true}
 	}
 	b.turn.DeadLetters = append(b.turn.DeadLetters, d)
+	if kind == store.DeadParked && d.Contact.Valid {
+		b.known.Parked[u.contact] = append(b.known.Parked[u.contact], d)
+	}
 }

@@ -72,7 +72,7 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &batch{service: s, known: known, nowMs: s.now().UnixMilli()}
+	b := s.newBatch(known)
 	if err := b.loadFlows(ctx, updates); err != nil {
 		return nil, err
 	}
@@ -90,11 +90,18 @@ func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, 
 	if err != nil {
 		return false, err
 	}
-	b := &batch{service: s, known: known, nowMs: s.now().UnixMilli()}
+	b := s.newBatch(known)
 	b.begin(part.Fence)
 	b.park(updates[0][0], cause.Error())
 	held, err := s.commit(ctx, []store.TurnPart{b.end()})
 	return len(held) == 1, err
+}
+
+func (s *Service) newBatch(known store.Known) *batch {
+	if known.Parked == nil {
+		known.Parked = map[uuid.UUID][]store.DeadLetter{}
+	}
+	return &batch{service: s, known: known, nowMs: s.now().UnixMilli()}
 }
 
 // commit appends the turns and, for the shards whose fence held, moves the

@@ -25,6 +25,8 @@ type update struct {
 	message *parleyv1.IncomingMessage
 	// dead and reason say why no flow can.
 	dead, reason string
+	// redrive is set for an operator's order to try a parked contact again.
+	redrive bool
 }
 
 func (u update) session() store.SessionKey {
@@ -62,6 +64,9 @@ func decodeOne(m lane.Message) update {
 		u.decodeMessage()
 	case parleyv1.Kind_KIND_UNREADABLE:
 		u.dead, u.reason = store.DeadUnreadable, e.Reason
+	case parleyv1.Kind_KIND_OPERATOR:
+		u.redrive = e.Field == store.OperatorRedrive
+		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("unknown operator action %q", e.Field)
 	default:
 		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("nothing reacts to %s of field %q yet", e.Kind, e.Field)
 	}

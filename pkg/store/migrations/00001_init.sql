@@ -153,6 +153,7 @@ CREATE TABLE dead_letters (
     redriven_at timestamptz,
     UNIQUE (service, shard, position, kind)
 );
+CREATE INDEX dead_letters_parked ON dead_letters (contact_id, shard, position) WHERE kind = 'parked' AND redriven_at IS NULL;
 COMMENT ON COLUMN dead_letters.kind IS 'parked: waits in order for a redrive; unreadable: authentic but not decodable; unhandled: kept, no flow reacts to it';
 
 CREATE VIEW whatsapp_sessions AS
