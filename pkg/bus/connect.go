@@ -38,7 +38,10 @@ func connectionOptions(name string, log zerolog.Logger) []nats.Option {
 		// A publish while disconnected fails at once: kept in a buffer, it would be sent
 		// after its caller was told that it failed.
 		nats.ReconnectBufSize(-1),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			if nc.IsClosed() {
+				return // by ourselves
+			}
 			log.Warn().Err(err).Str("connection", name).Msg("disconnected from NATS")
 		}),
 		nats.ReconnectHandler(func(*nats.Conn) {

@@ -84,7 +84,7 @@ func processSingly(ctx context.Context, h Handler, part Part) (held bool, err er
 	from := part.Fence.From
 	for _, m := range part.Messages {
 		single := Part{Fence: part.Fence, Messages: []Message{m}}
-		single.Fence.From, single.Fence.To = from, m.Pos
+		single.Fence.From, single.Fence.To, single.Fence.At = from, m.Pos, m.At
 		from = m.Pos
 		applied, err := h.Apply(ctx, []Part{single})
 		held = len(applied) == 1

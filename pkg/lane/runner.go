@@ -226,7 +226,7 @@ func (r *Runner) parts(messages []Message) []Part {
 			parts = append(parts, Part{Fence: store.Fence{Shard: m.Shard, Epoch: own.lease.Epoch, From: own.lease.Checkpoint}})
 		}
 		parts[i].Messages = append(parts[i].Messages, m)
-		parts[i].Fence.To = m.Pos
+		parts[i].Fence.To, parts[i].Fence.At = m.Pos, m.At
 	}
 	return parts
 }

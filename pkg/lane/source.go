@@ -31,11 +31,12 @@ const readBuffer = 512
 // Read delivers the shard's messages after the lease's checkpoint.
 func (s StreamSource) Read(ctx context.Context, lease store.Lease, deliver func(Message) error) error {
 	return bus.Read(ctx, s.JS, bus.ReadOptions{
-		Stream: s.Stream,
-		Filter: s.Filter(lease.Shard),
-		Name:   fmt.Sprintf("%s-%02d", s.Service, lease.Shard),
-		After:  lease.Checkpoint,
-		Buffer: readBuffer,
+		Stream:  s.Stream,
+		Filter:  s.Filter(lease.Shard),
+		Name:    fmt.Sprintf("%s-%02d", s.Service, lease.Shard),
+		After:   lease.Checkpoint,
+		AfterAt: lease.CheckpointAt,
+		Buffer:  readBuffer,
 		OnReset: func(reason error) {
 			if s.OnReset != nil {
 				s.OnReset(lease.Shard, reason)

@@ -38,8 +38,10 @@ func (c *contactColumns) add(contact Contact) {
 }
 
 func (c *contactColumns) args() []any {
-	return []any{nonNil([]uuid.UUID(c.id)), nonNil(c.portfolio), nonNil(c.laneKey), nonNil(c.shard), nonNil(c.phone), nonNil(c.bsuid),
-		nonNil(c.parentBSUID), nonNil(c.username), nonNil(c.personalName), nonNil(c.parked), nonNil(c.createdAt)}
+	return []any{
+		nonNil([]uuid.UUID(c.id)), nonNil(c.portfolio), nonNil(c.laneKey), nonNil(c.shard), nonNil(c.phone), nonNil(c.bsuid),
+		nonNil(c.parentBSUID), nonNil(c.username), nonNil(c.personalName), nonNil(c.parked), nonNil(c.createdAt),
+	}
 }
 
 type inboxColumns struct {
@@ -121,8 +123,10 @@ func (c *sessionColumns) add(s Session) error {
 }
 
 func (c *sessionColumns) args() []any {
-	return []any{nonNil(c.shard), nonNil(c.channel), nonNil(c.contact), nonNil(c.id), nonNil(c.flow), nonNil(c.flowVersion), nonNil(c.status),
-		nonNil(c.current), nonNil(c.data), nonNil(c.lang), nonNil(c.failures), nonNil(c.version), nonNil(c.startedAt), nonNil(c.lastInteraction)}
+	return []any{
+		nonNil(c.shard), nonNil(c.channel), nonNil(c.contact), nonNil(c.id), nonNil(c.flow), nonNil(c.flowVersion), nonNil(c.status),
+		nonNil(c.current), nonNil(c.data), nonNil(c.lang), nonNil(c.failures), nonNil(c.version), nonNil(c.startedAt), nonNil(c.lastInteraction),
+	}
 }
 
 type deadLetterColumns struct {

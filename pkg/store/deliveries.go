@@ -80,7 +80,7 @@ ins AS (
 	INSERT INTO deliveries (shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at, sending_at)
 	SELECT u.shard, u."offset", u.channel, u.contact_id, u.session_id, u.content, u.state,
 	       (u.state = 'sending')::int, u.queued_at, CASE WHEN u.state = 'sending' THEN now() END
-	  FROM cp JOIN unnest($6::int[], $7::bigint[], $8::text[], $9::uuid[], $10::bigint[], $11::bytea[], $12::text[], $13::timestamptz[])
+	  FROM cp JOIN unnest($7::int[], $8::bigint[], $9::text[], $10::uuid[], $11::bigint[], $12::bytea[], $13::text[], $14::timestamptz[])
 	       u(shard, "offset", channel, contact_id, session_id, content, state, queued_at) USING (shard))
 SELECT shard FROM cp`
 

@@ -18,8 +18,8 @@ const stepCountsSQL = `
 	       entered, answered, failed, rejections, departed)
 	SELECT u.flow, u.flow_version, u.channel, u.language, u.day, u.step, u.shard, u.position,
 	       u.entered, u.answered, u.failed, u.rejections, u.departed
-	  FROM cp JOIN unnest($6::int[], $7::text[], $8::int[], $9::text[], $10::text[], $11::date[], $12::text[], $13::int[],
-	       $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[])
+	  FROM cp JOIN unnest($7::int[], $8::text[], $9::int[], $10::text[], $11::text[], $12::date[], $13::text[], $14::int[],
+	       $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[])
 	       u(shard, flow, flow_version, channel, language, day, step, position, entered, answered, failed, rejections, departed) USING (shard)
 	ON CONFLICT (flow, flow_version, channel, language, day, step, shard) DO UPDATE SET
 	       position = GREATEST(t.position, excluded.position),
@@ -30,7 +30,7 @@ const stepCountsSQL = `
 const totalCountsSQL = `
 	INSERT INTO insight.flow_total_counts AS t (flow, flow_version, channel, language, day, shard, started, completed, cancelled)
 	SELECT u.flow, u.flow_version, u.channel, u.language, u.day, u.shard, u.started, u.completed, u.cancelled
-	  FROM cp JOIN unnest($19::int[], $20::text[], $21::int[], $22::text[], $23::text[], $24::date[], $25::bigint[], $26::bigint[], $27::bigint[])
+	  FROM cp JOIN unnest($20::int[], $21::text[], $22::int[], $23::text[], $24::text[], $25::date[], $26::bigint[], $27::bigint[], $28::bigint[])
 	       u(shard, flow, flow_version, channel, language, day, started, completed, cancelled) USING (shard)
 	ON CONFLICT (flow, flow_version, channel, language, day, shard) DO UPDATE SET
 	       started = t.started + excluded.started, completed = t.completed + excluded.completed,
@@ -55,8 +55,9 @@ func (s *Store) AddCounts(ctx context.Context, fences []Fence, counts map[int]*i
 func (s *Store) ReplaceCounts(ctx context.Context, shard int, upTo uint64, counts *insight.Counts) (ok bool, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		var epoch, checkpoint int64
-		err := tx.QueryRow(ctx, `SELECT epoch, checkpoint FROM leases WHERE service = $1 AND shard = $2 FOR UPDATE`,
-			ServiceProjector, shard).Scan(&epoch, &checkpoint)
+		var at time.Time
+		err := tx.QueryRow(ctx, `SELECT epoch, checkpoint, GREATEST(checkpoint_at, '0001-01-01 00:00:00+00') FROM leases WHERE service = $1 AND shard = $2 FOR UPDATE`,
+			ServiceProjector, shard).Scan(&epoch, &checkpoint, &at)
 		if err != nil || uint64(checkpoint) != upTo {
 			return err
 		}
@@ -66,7 +67,7 @@ func (s *Store) ReplaceCounts(ctx context.Context, shard int, upTo uint64, count
 				return err
 			}
 		}
-		fence := []Fence{{Shard: shard, Epoch: epoch, From: upTo, To: upTo}}
+		fence := []Fence{{Shard: shard, Epoch: epoch, From: upTo, To: upTo, At: at}}
 		_, err = tx.Exec(ctx, addCountsSQL, append(fenceArgs(ServiceProjector, fence), countArgs(map[int]*insight.Counts{shard: counts})...)...)
 		return err
 	})

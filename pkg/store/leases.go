@@ -15,6 +15,9 @@ type Lease struct {
 	Epoch int64
 	// Checkpoint is the last position that was applied.
 	Checkpoint uint64
+	// CheckpointAt is when the message at Checkpoint was stored. A stream that
+	// lost its end and grew again holds another message there.
+	CheckpointAt time.Time
 	// Head is the offset of the shard's last event (service session only).
 	Head uint64
 }
@@ -25,6 +28,8 @@ type Fence struct {
 	Shard    int
 	Epoch    int64
 	From, To uint64
+	// At is when the message at To was stored.
+	At time.Time
 }
 
 // EnsureLeases makes sure that every shard of the service has its row.
@@ -83,13 +88,13 @@ func (s *Store) Acquire(ctx context.Context, service, owner string, ttl time.Dur
 		         WHERE service = $1 AND (lease_until < now() OR owner = $2) AND shard <> ALL($5::int[])
 		         ORDER BY (owner = $2) DESC, shard LIMIT $4 FOR UPDATE SKIP LOCKED) free
 		 WHERE l.service = $1 AND l.shard = free.shard
-		RETURNING l.shard, l.epoch, l.checkpoint, l.head`, service, owner, ttl, most, nonNil(except))
+		RETURNING l.shard, l.epoch, l.checkpoint, GREATEST(l.checkpoint_at, '0001-01-01 00:00:00+00'), l.head`, service, owner, ttl, most, nonNil(except))
 	if err != nil {
 		return nil, fmt.Errorf("acquire shards of %s: %w", service, err)
 	}
 	leases, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l Lease, err error) {
 		var checkpoint, head int64
-		err = row.Scan(&l.Shard, &l.Epoch, &checkpoint, &head)
+		err = row.Scan(&l.Shard, &l.Epoch, &checkpoint, &l.CheckpointAt, &head)
 		l.Checkpoint, l.Head = uint64(checkpoint), uint64(head)
 		return l, err
 	})
@@ -121,7 +126,7 @@ func (s *Store) Leave(ctx context.Context, service, owner string) error {
 // Rewind sets the shard's checkpoint back to 0: used when the stream was wiped
 // or restored from an older copy. What is applied again, the inbox absorbs.
 func (s *Store) Rewind(ctx context.Context, service string, shard int, epoch int64) error {
-	tag, err := s.pool.Exec(ctx, `UPDATE leases SET checkpoint = 0
+	tag, err := s.pool.Exec(ctx, `UPDATE leases SET checkpoint = 0, checkpoint_at = '-infinity'
 		WHERE service = $1 AND shard = $2 AND epoch = $3`, service, shard, epoch)
 	if err != nil {
 		return fmt.Errorf("rewind shard %d of %s: %w", shard, service, err)
@@ -133,21 +138,22 @@ func (s *Store) Rewind(ctx context.Context, service string, shard int, epoch int
 }
 
 // fenceSQL is the first part of every batch's statement. Its parameters are
-// $1 service, $2 shards, $3 epochs, $4 from, $5 to; what follows joins cp.
+// $1 service, $2 shards, $3 epochs, $4 from, $5 to, $6 at; what follows joins cp.
 const fenceSQL = `
 WITH cp AS (
-	UPDATE leases l SET checkpoint = f.upto
-	  FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[]) f(shard, epoch, start, upto)
+	UPDATE leases l SET checkpoint = f.upto, checkpoint_at = f.at
+	  FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[]) f(shard, epoch, start, upto, at)
 	 WHERE l.service = $1 AND l.shard = f.shard AND l.epoch = f.epoch AND l.checkpoint = f.start
 	RETURNING l.shard)`
 
 func fenceArgs(service string, fences []Fence) []any {
 	n := len(fences)
 	shards, epochs, from, to := make([]int, n), make([]int64, n), make([]int64, n), make([]int64, n)
+	at := make([]time.Time, n)
 	for i, f := range fences {
-		shards[i], epochs[i], from[i], to[i] = f.Shard, f.Epoch, int64(f.From), int64(f.To)
+		shards[i], epochs[i], from[i], to[i], at[i] = f.Shard, f.Epoch, int64(f.From), int64(f.To), f.At
 	}
-	return []any{service, shards, epochs, from, to}
+	return []any{service, shards, epochs, from, to, at}
 }
 
 // heldShards runs a fenced statement that ends in "SELECT shard FROM cp" and

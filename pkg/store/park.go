@@ -8,7 +8,7 @@ import (
 const parkSQL = fenceSQL + `,
 dl AS (
 	INSERT INTO dead_letters (kind, service, shard, position, channel, contact_id, data, reason)
-	SELECT $6, $1, $7, $8, $9, $10, $11, $12 FROM cp
+	SELECT $7, $1, $8, $9, $10, $11, $12, $13 FROM cp
 	ON CONFLICT (service, shard, position, kind) DO NOTHING)
 SELECT shard FROM cp`
 

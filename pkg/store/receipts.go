@@ -29,7 +29,7 @@ type Receipt struct {
 // accepted the message, so it settles a send whose outcome was unknown.
 const applyReceiptsSQL = fenceSQL + `,
 u AS (
-	SELECT u.* FROM cp JOIN unnest($6::int[], $7::int[], $8::bigint[], $9::text[], $10::text[], $11::text[], $12::int[], $13::timestamptz[], $14::int[])
+	SELECT u.* FROM cp JOIN unnest($7::int[], $8::int[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::int[], $14::timestamptz[], $15::int[])
 	       u(lane, shard, "offset", channel, wamid, receipt, rank, at, error_code) ON u.lane = cp.shard),
 upd AS (
 	UPDATE deliveries d SET

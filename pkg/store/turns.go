@@ -196,34 +196,34 @@ func scanSession(row pgx.CollectableRow) (Session, error) {
 // that a message is about to take effect twice.
 const appendTurnsSQL = `
 WITH cp AS (
-	UPDATE leases l SET checkpoint = f.upto, head = f.head + f.events
-	  FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
-	       f(shard, epoch, start, upto, head, events)
+	UPDATE leases l SET checkpoint = f.upto, checkpoint_at = f.at, head = f.head + f.events
+	  FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::bigint[])
+	       f(shard, epoch, start, upto, at, head, events)
 	 WHERE l.service = $1 AND l.shard = f.shard AND l.epoch = f.epoch AND l.checkpoint = f.start AND l.head = f.head
 	RETURNING l.shard),
 ct AS (
 	INSERT INTO contacts AS c (id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked_at, created_at)
 	SELECT u.id, u.portfolio, u.lane_key, u.shard, u.phone, u.bsuid, u.parent_bsuid, u.username, u.name,
 	       CASE WHEN u.parked THEN now() END, u.created_at
-	  FROM cp JOIN unnest($8::uuid[], $9::text[], $10::text[], $11::int[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::bool[], $18::timestamptz[])
+	  FROM cp JOIN unnest($9::uuid[], $10::text[], $11::text[], $12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::bool[], $19::timestamptz[])
 	       u(id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked, created_at) USING (shard)
 	ON CONFLICT (id) DO UPDATE SET phone = excluded.phone, bsuid = excluded.bsuid, parent_bsuid = excluded.parent_bsuid,
 	       username = excluded.username, name = excluded.name,
 	       parked_at = CASE WHEN excluded.parked_at IS NOT NULL THEN COALESCE(c.parked_at, excluded.parked_at) END),
 ib AS (
 	INSERT INTO inbox (id, at)
-	SELECT u.id, now() FROM cp JOIN unnest($19::int[], $20::uuid[]) u(shard, id) USING (shard)),
+	SELECT u.id, now() FROM cp JOIN unnest($20::int[], $21::uuid[]) u(shard, id) USING (shard)),
 ev AS (
 	INSERT INTO events (shard, "offset", session_id, version, type, at, data)
-	SELECT u.* FROM cp JOIN unnest($21::int[], $22::bigint[], $23::bigint[], $24::int[], $25::text[], $26::timestamptz[], $27::bytea[])
+	SELECT u.* FROM cp JOIN unnest($22::int[], $23::bigint[], $24::bigint[], $25::int[], $26::text[], $27::timestamptz[], $28::bytea[])
 	       u(shard, "offset", session_id, version, type, at, data) USING (shard)),
 se AS (
 	INSERT INTO sessions AS s (shard, channel, contact_id, session_id, flow, flow_version, status, current_state, flow_data,
 	       language, failure_count, version, started_at, last_interaction)
 	SELECT u.shard, u.channel, u.contact_id, u.session_id, u.flow, u.flow_version, u.status, u.current_state, u.flow_data::jsonb,
 	       u.language, u.failure_count, u.version, u.started_at, u.last_interaction
-	  FROM cp JOIN unnest($28::int[], $29::text[], $30::uuid[], $31::bigint[], $32::text[], $33::int[], $34::text[], $35::text[], $36::text[],
-	       $37::text[], $38::int[], $39::int[], $40::timestamptz[], $41::timestamptz[])
+	  FROM cp JOIN unnest($29::int[], $30::text[], $31::uuid[], $32::bigint[], $33::text[], $34::int[], $35::text[], $36::text[], $37::text[],
+	       $38::text[], $39::int[], $40::int[], $41::timestamptz[], $42::timestamptz[])
 	       u(shard, channel, contact_id, session_id, flow, flow_version, status, current_state, flow_data,
 	         language, failure_count, version, started_at, last_interaction) USING (shard)
 	ON CONFLICT (channel, contact_id) DO UPDATE SET session_id = excluded.session_id, flow = excluded.flow,
@@ -233,12 +233,12 @@ se AS (
 dl AS (
 	INSERT INTO dead_letters (kind, service, shard, position, channel, contact_id, data, reason)
 	SELECT u.kind, $1, u.shard, u.position, u.channel, u.contact_id, u.data, u.reason
-	  FROM cp JOIN unnest($42::int[], $43::text[], $44::bigint[], $45::text[], $46::uuid[], $47::bytea[], $48::text[])
+	  FROM cp JOIN unnest($43::int[], $44::text[], $45::bigint[], $46::text[], $47::uuid[], $48::bytea[], $49::text[])
 	       u(shard, kind, position, channel, contact_id, data, reason) USING (shard)
 	ON CONFLICT (service, shard, position, kind) DO NOTHING),
 rd AS (
 	UPDATE dead_letters d SET redriven_at = now()
-	  FROM cp JOIN unnest($49::int[], $50::bigint[]) u(shard, id) USING (shard) WHERE d.id = u.id)
+	  FROM cp JOIN unnest($50::int[], $51::bigint[]) u(shard, id) USING (shard) WHERE d.id = u.id)
 SELECT shard FROM cp`
 
 // AppendTurns commits the parts, each under its own fence, and returns the

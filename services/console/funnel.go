@@ -54,7 +54,7 @@ func funnelFilter(r *http.Request) (store.FunnelFilter, error) {
 	if value := q.Get("version"); value != "" {
 		version, err := strconv.Atoi(value)
 		if err != nil || version < 1 {
-			return f, fmt.Errorf("version=%q is not a version: use 1, 2, ...", value)
+			return f, fmt.Errorf("version=%q is not a version: use 1 or higher", value)
 		}
 		f.Version = version
 	}

@@ -82,6 +82,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		{Name: "dispatcher", Run: events.Run},
 		{Name: "sender", Run: service.Run},
 		{Name: "receipts", Run: receipts.Run},
+		d.Trimmer(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		{Name: "orphan receipts", Run: func(intake, _ context.Context) error { return adoptOrphans(intake, d) }},
 	}}, nil
 }

@@ -363,6 +363,7 @@ func (h lineHeap) Less(i, j int) bool {
 	}
 	return h[i].jobs[0].Key.Compare(h[j].jobs[0].Key) < 0
 }
+
 func (h lineHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].index, h[j].index = i, j

@@ -56,6 +56,7 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, nil)
 	return platform.Service{Parts: []lifecycle.Part{
 		{Name: "session", Run: func(intake, work context.Context) error { return runWithRelay(intake, work, runner, relay) }},
+		d.Trimmer(store.ServiceSession, bus.StreamIn, bus.FilterIn),
 		{Name: "session housekeeping", Run: func(intake, _ context.Context) error { return housekeep(intake, d) }},
 	}}, nil
 }

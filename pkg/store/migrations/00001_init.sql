@@ -11,10 +11,12 @@ CREATE TABLE leases (
     owner       text        NOT NULL DEFAULT '',
     lease_until timestamptz NOT NULL DEFAULT '-infinity',
     checkpoint  bigint      NOT NULL DEFAULT 0,
+    checkpoint_at timestamptz NOT NULL DEFAULT '-infinity',
     head        bigint      NOT NULL DEFAULT 0,
     PRIMARY KEY (service, shard)
 ) WITH (fillfactor = 10);
 COMMENT ON COLUMN leases.checkpoint IS 'last position applied: a stream sequence, or an event offset for services that follow events';
+COMMENT ON COLUMN leases.checkpoint_at IS 'when the message at the checkpoint was stored: tells a stream that lost its end from the one that was read';
 COMMENT ON COLUMN leases.head IS 'offset of the last event appended to the shard (service session only)';
 
 -- Who is alive: the fair share of shards is computed from it.

@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite the golden files in testdata; read the diff")

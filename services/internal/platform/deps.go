@@ -14,6 +14,7 @@ import (
 
 	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/lane"
+	"github.com/parleyhq/parley/pkg/lifecycle"
 	"github.com/parleyhq/parley/pkg/store"
 )
 
@@ -70,6 +71,12 @@ func (d *Deps) Stream(service, stream string, filter func(int) string) lane.Sour
 // Events is a source that follows the events.
 func (d *Deps) Events(service string) lane.Source {
 	return lane.EventSource{JS: d.JS, Service: service, Events: d.Store, Idle: eventsIdle, OnReset: d.onReset(service)}
+}
+
+// Trimmer is the part that keeps the service's stream from filling up.
+func (d *Deps) Trimmer(service, stream string, filter func(int) string) lifecycle.Part {
+	t := lane.Trimmer{JS: d.JS, Stream: stream, Service: service, Shards: d.Shards, Filter: filter, Checkpoints: d.Store, Log: d.Log}
+	return lifecycle.Part{Name: service + " trimmer", Run: func(intake, _ context.Context) error { return t.Run(intake) }}
 }
 
 func (d *Deps) onReset(service string) func(int, error) {

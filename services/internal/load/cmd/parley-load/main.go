@@ -47,7 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer generator.Close()
+	defer func() { _ = generator.Close() }() // what it measured is printed by then
 	fmt.Fprintln(stderr, "fake Graph API on", generator.GraphURL())
 
 	ctx, stop := context.WithCancel(ctx)

@@ -1,0 +1,324 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+func TestAppendTurnsWritesOnce(t *testing.T) {
+	s := newStore(t)
+	lease := take(t, s, ServiceSession, 4)[3]
+	part := turnOf(lease, "ann")
+	if held := appendTurns(t, s, part); !slices.Equal(held, []int{3}) {
+		t.Fatalf("held %v, want [3]", held)
+	}
+	if got := rows(t, s); got != onePart {
+		t.Fatalf("wrote %+v, want %+v", got, onePart)
+	}
+	want := moved(lease, part)
+	if got, _ := storedLease(t, s, ServiceSession, 3); got != want {
+		t.Fatalf("lease %+v, want %+v", got, want)
+	}
+	// The same call again is what happens after a commit that went unseen.
+	if held := appendTurns(t, s, part); len(held) != 0 {
+		t.Fatalf("held %v by a repeated call", held)
+	}
+	if got := rows(t, s); got != onePart {
+		t.Fatalf("a repeated call left %+v, want %+v", got, onePart)
+	}
+}
+
+func TestAppendTurnsFenced(t *testing.T) {
+	cases := map[string]func(*TurnPart){
+		"stale epoch":      func(p *TurnPart) { p.Fence.Epoch-- },
+		"epoch to come":    func(p *TurnPart) { p.Fence.Epoch++ },
+		"batch before":     func(p *TurnPart) { p.Fence.From-- },
+		"batch after":      func(p *TurnPart) { p.Fence.From++ },
+		"head too low":     func(p *TurnPart) { p.Head-- },
+		"head too high":    func(p *TurnPart) { p.Head++ },
+		"no such shard":    func(p *TurnPart) { p.Fence.Shard = 77 },
+		"shard of another": func(p *TurnPart) { p.Fence.Shard = 0 },
+	}
+	s := newStore(t)
+	leases := take(t, s, ServiceSession, 2)
+	first := turnOf(leases[1], "ann")
+	appendTurns(t, s, first)
+	lease := moved(leases[1], first)
+	for name, spoil := range cases {
+		t.Run(name, func(t *testing.T) {
+			part := turnOf(lease, "bob")
+			spoil(&part)
+			if held := appendTurns(t, s, part); len(held) != 0 {
+				t.Errorf("held %v", held)
+			}
+			if got := rows(t, s); got != onePart {
+				t.Errorf("there are %+v, want %+v", got, onePart)
+			}
+			if got, _ := storedLease(t, s, ServiceSession, 1); got != lease {
+				t.Errorf("lease %+v, want %+v", got, lease)
+			}
+		})
+	}
+	if held := appendTurns(t, s, turnOf(lease, "bob")); !slices.Equal(held, []int{1}) {
+		t.Fatalf("held %v after the refused ones, want [1]", held)
+	}
+}
+
+func TestAppendTurnsFencesEachShardByItself(t *testing.T) {
+	s := newStore(t)
+	leases := take(t, s, ServiceSession, 3)
+	lost := turnOf(leases[1], "lost")
+	lost.Fence.Epoch--
+	held := appendTurns(t, s, turnOf(leases[0], "ann"), lost, turnOf(leases[2], "bob"))
+	slices.Sort(held)
+	if !slices.Equal(held, []int{0, 2}) {
+		t.Fatalf("held %v, want [0 2]", held)
+	}
+	if got, want := rows(t, s), (written{2, 2, 6, 2, 2}); got != want {
+		t.Fatalf("wrote %+v, want %+v", got, want)
+	}
+	for _, table := range []string{"contacts", "sessions", "events", "dead_letters"} {
+		if n := value[int](t, s, "SELECT count(*) FROM "+table+" WHERE shard = 1"); n != 0 {
+			t.Errorf("%s holds %d rows of the fenced shard", table, n)
+		}
+	}
+	if value[bool](t, s, "SELECT EXISTS (SELECT FROM inbox WHERE id = $1)", InboxID(testChannel, "lost")) {
+		t.Error("the inbox holds the fenced shard's message")
+	}
+}
+
+// TestAppendTurnsOfZombie lets the append of an old owner wait for the row lock of the take-over that fences it.
+func TestAppendTurnsOfZombie(t *testing.T) {
+	s := newStore(t)
+	leases := take(t, s, ServiceSession, 2)
+	takeOver, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = takeOver.Rollback(context.Background()) }()
+	_, err = takeOver.Exec(t.Context(), `UPDATE leases SET epoch = epoch + 1, owner = 'heir' WHERE service = 'session' AND shard = 0`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held []int
+	var zombie errgroup.Group
+	zombie.Go(func() (err error) {
+		held, err = s.AppendTurns(t.Context(), []TurnPart{turnOf(leases[0], "ann"), turnOf(leases[1], "bob")})
+		return err
+	})
+	awaitBlocked(t, s, 1)
+	if err := takeOver.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := zombie.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(held, []int{1}) {
+		t.Fatalf("held %v, want only the shard that was not taken over", held)
+	}
+	if got := rows(t, s); got != onePart {
+		t.Fatalf("wrote %+v, want %+v", got, onePart)
+	}
+}
+
+func TestAppendTurnsRefusesRepeatedInboxKey(t *testing.T) {
+	s := newStore(t)
+	leases := take(t, s, ServiceSession, 2)
+	first := turnOf(leases[0], "ann")
+	appendTurns(t, s, first)
+
+	again := turnOf(moved(leases[0], first), "ann")
+	_, err := s.AppendTurns(t.Context(), []TurnPart{again, turnOf(leases[1], "bob")})
+	if !Permanent(err) {
+		t.Fatalf("a message that takes effect twice: %v, want a permanent error", err)
+	}
+	if got := rows(t, s); got != onePart {
+		t.Fatalf("the failed statement left %+v, want %+v", got, onePart)
+	}
+	for shard, want := range []Lease{moved(leases[0], first), leases[1]} {
+		if got, _ := storedLease(t, s, ServiceSession, shard); got != want {
+			t.Errorf("lease %+v, want %+v", got, want)
+		}
+	}
+}
+
+// TestAppendTurnsNumbersEvents appends to four shards at a time, batch after batch.
+func TestAppendTurnsNumbersEvents(t *testing.T) {
+	const shards, batches = 4, 25
+	s := newStore(t)
+	leases := take(t, s, ServiceSession, shards)
+	var owners errgroup.Group
+	for _, lease := range leases {
+		owners.Go(func() error {
+			for range batches {
+				part := turnOf(lease, "ann")
+				part.Contacts, part.Sessions, part.Inbox = nil, nil, nil
+				part.Events = part.Events[:1+int(lease.Head)%3]
+				if _, err := s.AppendTurns(t.Context(), []TurnPart{part}); err != nil {
+					return err
+				}
+				lease = moved(lease, part)
+			}
+			return nil
+		})
+	}
+	if err := owners.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for shard := range shards {
+		lease, _ := storedLease(t, s, ServiceSession, shard)
+		events, err := s.ReadEvents(t.Context(), shard, 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lease.Checkpoint != batches || uint64(len(events)) != lease.Head || lease.Head < batches {
+			t.Fatalf("shard %d: %d events, lease %+v", shard, len(events), lease)
+		}
+		for i, e := range events {
+			if e.Offset != uint64(i)+1 || e.Shard != uint32(shard) {
+				t.Fatalf("event %d of shard %d has position %d/%d", i, shard, e.Shard, e.Offset)
+			}
+		}
+	}
+}
+
+func TestContactIsMerged(t *testing.T) {
+	s := newStore(t)
+	lease := take(t, s, ServiceSession, 1)[0]
+	write := func(c Contact) {
+		part := TurnPart{Fence: Fence{Epoch: lease.Epoch, From: lease.Checkpoint, To: lease.Checkpoint + 1}, Contacts: []Contact{c}}
+		appendTurns(t, s, part)
+		lease = moved(lease, part)
+	}
+	c := Contact{
+		ID: ContactID("p", "US.1"), Portfolio: "p", LaneKey: "US.1", Parked: true, CreatedAt: time.UnixMilli(1_700_000_000_123),
+		Identity: &parleyv1.Identity{Phone: "1", Bsuid: "US.1", ParentBsuid: "US.0", Username: "ann", Name: "Ann"},
+	}
+	write(c)
+	later := c
+	later.Parked, later.CreatedAt = false, c.CreatedAt.Add(time.Hour)
+	later.Identity = &parleyv1.Identity{Phone: "2", Bsuid: "US.1", ParentBsuid: "US.00", Username: "ann2", Name: "Ann B."}
+	write(later)
+
+	known, err := s.LoadKnown(t.Context(), []uuid.UUID{c.ID}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := known.Contacts[c.ID]
+	if got.Identity.String() != later.Identity.String() {
+		t.Errorf("identity %v, want %v", got.Identity, later.Identity)
+	}
+	// A turn that has not seen the parking does not undo it.
+	if !got.Parked || !got.CreatedAt.Equal(c.CreatedAt) || got.LaneKey != c.LaneKey || got.Portfolio != c.Portfolio {
+		t.Errorf("contact %+v, want it parked and created at %v", got, c.CreatedAt)
+	}
+}
+
+func TestLoadKnown(t *testing.T) {
+	s := newStore(t)
+	leases := take(t, s, ServiceSession, 2)
+	ann, bob := turnOf(leases[0], "ann"), turnOf(leases[1], "bob")
+	appendTurns(t, s, ann, bob)
+
+	known, err := s.LoadKnown(t.Context(), []uuid.UUID{ann.Contacts[0].ID, uuid.New()}, []uuid.UUID{ann.Inbox[0], uuid.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(known.Contacts) != 1 || len(known.Sessions) != 1 || len(known.Applied) != 1 {
+		t.Fatalf("known: %d contacts, %d sessions, %d messages; want one of each", len(known.Contacts), len(known.Sessions), len(known.Applied))
+	}
+	if c := known.Contacts[ann.Contacts[0].ID]; c.LaneKey != "ann" || c.Shard != 0 || c.Parked {
+		t.Errorf("contact %+v", c)
+	}
+	if session, ok := known.Sessions[ann.Sessions[0].Key]; !ok || session.ID != ann.Sessions[0].ID {
+		t.Errorf("sessions %+v", known.Sessions)
+	}
+	if !known.Applied[ann.Inbox[0]] {
+		t.Error("the message is not known as applied")
+	}
+	none, err := s.LoadKnown(t.Context(), nil, nil)
+	if err != nil || len(none.Contacts)+len(none.Sessions)+len(none.Applied) != 0 {
+		t.Errorf("of nobody: %+v, %v", none, err)
+	}
+}
+
+// TestPermanent shows errors as PostgreSQL raises them.
+func TestPermanent(t *testing.T) {
+	s := newStore(t)
+	lease := take(t, s, ServiceSession, 1)[0]
+	long := strings.Repeat("x", 100_000)
+	cases := map[string]struct {
+		spoil     func(*TurnPart)
+		permanent bool
+	}{
+		"NUL in a name":        {func(p *TurnPart) { p.Contacts[0].Identity.Name = "a\x00b" }, true},
+		"not UTF-8":            {func(p *TurnPart) { p.Contacts[0].Identity.Name = "a\xffb" }, true},
+		"NUL in an answer":     {func(p *TurnPart) { p.Sessions[0].State.Answers = map[string]string{"name": "a\x00b"} }, true},
+		"too long to index":    {func(p *TurnPart) { p.Contacts[0].Identity.Bsuid = incompressible(len(long)) }, true},
+		"session twice":        {func(p *TurnPart) { p.Sessions = append(p.Sessions, p.Sessions[0]) }, true},
+		"event not UTF-8":      {func(p *TurnPart) { p.Events[1].GetStepEntered().Step = "a\xffb" }, true},
+		"long texts are fine":  {func(p *TurnPart) { p.Contacts[0].Identity.Name, p.DeadLetters[0].Reason = long, long }, false},
+		"any text that is one": {func(p *TurnPart) { p.Sessions[0].State.Answers = map[string]string{`"\'`: "👩‍👩‍👧 O'Brien\n\t\\u0000 €"} }, false},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			part := turnOf(lease, name)
+			c.spoil(&part)
+			_, err := s.AppendTurns(t.Context(), []TurnPart{part})
+			if Permanent(err) != c.permanent || (err != nil) != c.permanent {
+				t.Errorf("permanent %v, want %v: %.200v", Permanent(err), c.permanent, err)
+			}
+			lease, _ = storedLease(t, s, ServiceSession, 0)
+		})
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.AppendTurns(cancelled, []TurnPart{turnOf(lease, "cancelled")}); err == nil || Permanent(err) {
+		t.Errorf("a cancelled append: %v", err)
+	}
+	elsewhere := openStore(t, "postgres://parley@127.0.0.1:1/parley")
+	if _, err := elsewhere.AppendTurns(t.Context(), []TurnPart{turnOf(lease, "lost")}); err == nil || Permanent(err) {
+		t.Errorf("an append without a database: %v", err)
+	}
+}
+
+// incompressible is a text that TOAST cannot make short enough for an index.
+func incompressible(n int) string {
+	var b strings.Builder
+	for b.Len() < n {
+		b.WriteString(uuid.NewString())
+	}
+	return b.String()
+}
+
+// TestPermanentOfLocks makes the two errors of waiting for each other.
+func TestPermanentOfLocks(t *testing.T) {
+	s := newStore(t)
+	lease := take(t, s, ServiceSession, 1)[0]
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	if _, err := tx.Exec(t.Context(), `SELECT FROM leases FOR UPDATE`); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.AppendTurns(t.Context(), []TurnPart{turnOf(lease, "ann")})
+	if err == nil || Permanent(err) {
+		t.Fatalf("lock timeout: %v, want an error that is not permanent", err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if held := appendTurns(t, s, turnOf(lease, "ann")); len(held) != 1 {
+		t.Fatalf("held %v when the lock is free", held)
+	}
+}
