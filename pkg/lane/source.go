@@ -94,7 +94,7 @@ func (f *follower) follow(ctx context.Context) error {
 	defer cancel()
 	stream, err := f.source.JS.Stream(ctx, bus.StreamEvents)
 	if err != nil {
-		return ignoreEnd(ctx, fmt.Errorf("look up stream %s: %w", bus.StreamEvents, err))
+		return f.withoutStream(ctx)
 	}
 	tail := make(chan bus.Delivery, 16)
 	ended := make(chan error, 1)
@@ -119,6 +119,19 @@ func (f *follower) follow(ctx context.Context) error {
 		}
 		idle.Reset(f.source.Idle)
 	}
+}
+
+// withoutStream reads PostgreSQL alone for a while: NATS is away, and followers
+// need it for speed only.
+func (f *follower) withoutStream(ctx context.Context) error {
+	if err := f.catchUp(ctx); err != nil {
+		return ignoreEnd(ctx, err)
+	}
+	select {
+	case <-time.After(f.source.Idle):
+	case <-ctx.Done():
+	}
+	return nil
 }
 
 func (f *follower) readTail(ctx context.Context, after uint64, tail chan<- bus.Delivery) error {

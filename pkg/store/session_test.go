@@ -22,7 +22,7 @@ func TestSessionRoundTrip(t *testing.T) {
 			ID:    rapid.Uint64Range(1, 1<<62).Draw(r, "id"),
 			State: randomState(r),
 		}
-		part := TurnPart{Fence: Fence{Epoch: lease.Epoch, From: lease.Checkpoint, To: lease.Checkpoint + 1}, Sessions: []Session{want}}
+		part := TurnPart{Fence: fence(lease, lease.Checkpoint+1), Sessions: []Session{want}}
 		if held, err := s.AppendTurns(t.Context(), []TurnPart{part}); err != nil || len(held) != 1 {
 			r.Fatalf("held %v, %v", held, err)
 		}

@@ -99,7 +99,7 @@ func turnOf(lease Lease, person string) TurnPart {
 	started := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	position := lease.Checkpoint + 1
 	part := TurnPart{
-		Fence: Fence{Shard: lease.Shard, Epoch: lease.Epoch, From: lease.Checkpoint, To: position},
+		Fence: fence(lease, position),
 		Head:  lease.Head,
 		Events: []*parleyv1.Event{
 			{Body: &parleyv1.Event_SessionStarted{SessionStarted: &parleyv1.SessionStarted{Flow: "lead", FlowVersion: 1, Language: "en"}}},
@@ -146,18 +146,36 @@ func appendTurns(t testing.TB, s *Store, parts ...TurnPart) []int {
 	return held
 }
 
+// fence is the right to write a batch that ends at a position.
+func fence(lease Lease, to uint64) Fence {
+	at := time.UnixMicro(1_763_800_000_000_000 + int64(to))
+	return Fence{Shard: lease.Shard, Epoch: lease.Epoch, From: lease.Checkpoint, To: to, At: at}
+}
+
 // moved is the lease after a part was written under it.
 func moved(lease Lease, part TurnPart) Lease {
-	lease.Checkpoint, lease.Head = part.Fence.To, lease.Head+uint64(len(part.Events))
+	lease.Checkpoint, lease.CheckpointAt = part.Fence.To, part.Fence.At
+	lease.Head += uint64(len(part.Events))
 	return lease
+}
+
+// checkLease compares what the database holds of a lease.
+func checkLease(t testing.TB, s *Store, service string, want Lease) {
+	t.Helper()
+	got, _ := storedLease(t, s, service, want.Shard)
+	sameTime := got.CheckpointAt.Equal(want.CheckpointAt)
+	got.CheckpointAt, want.CheckpointAt = time.Time{}, time.Time{}
+	if got != want || !sameTime {
+		t.Errorf("lease %+v, want %+v (same time of the checkpoint: %v)", got, want, sameTime)
+	}
 }
 
 // storedLease reads what the database holds of a lease.
 func storedLease(t testing.TB, s *Store, service string, shard int) (l Lease, owner string) {
 	t.Helper()
 	var checkpoint, head int64
-	err := s.pool.QueryRow(t.Context(), `SELECT shard, epoch, checkpoint, head, owner FROM leases WHERE service = $1 AND shard = $2`,
-		service, shard).Scan(&l.Shard, &l.Epoch, &checkpoint, &head, &owner)
+	err := s.pool.QueryRow(t.Context(), `SELECT shard, epoch, checkpoint, GREATEST(checkpoint_at, '0001-01-01 00:00:00+00'), head, owner
+		FROM leases WHERE service = $1 AND shard = $2`, service, shard).Scan(&l.Shard, &l.Epoch, &checkpoint, &l.CheckpointAt, &head, &owner)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,10 +23,7 @@ func TestAppendTurnsWritesOnce(t *testing.T) {
 	if got := rows(t, s); got != onePart {
 		t.Fatalf("wrote %+v, want %+v", got, onePart)
 	}
-	want := moved(lease, part)
-	if got, _ := storedLease(t, s, ServiceSession, 3); got != want {
-		t.Fatalf("lease %+v, want %+v", got, want)
-	}
+	checkLease(t, s, ServiceSession, moved(lease, part))
 	// The same call again is what happens after a commit that went unseen.
 	if held := appendTurns(t, s, part); len(held) != 0 {
 		t.Fatalf("held %v by a repeated call", held)
@@ -62,9 +59,7 @@ func TestAppendTurnsFenced(t *testing.T) {
 			if got := rows(t, s); got != onePart {
 				t.Errorf("there are %+v, want %+v", got, onePart)
 			}
-			if got, _ := storedLease(t, s, ServiceSession, 1); got != lease {
-				t.Errorf("lease %+v, want %+v", got, lease)
-			}
+			checkLease(t, s, ServiceSession, lease)
 		})
 	}
 	if held := appendTurns(t, s, turnOf(lease, "bob")); !slices.Equal(held, []int{1}) {
@@ -143,11 +138,8 @@ func TestAppendTurnsRefusesRepeatedInboxKey(t *testing.T) {
 	if got := rows(t, s); got != onePart {
 		t.Fatalf("the failed statement left %+v, want %+v", got, onePart)
 	}
-	for shard, want := range []Lease{moved(leases[0], first), leases[1]} {
-		if got, _ := storedLease(t, s, ServiceSession, shard); got != want {
-			t.Errorf("lease %+v, want %+v", got, want)
-		}
-	}
+	checkLease(t, s, ServiceSession, moved(leases[0], first))
+	checkLease(t, s, ServiceSession, leases[1])
 }
 
 // TestAppendTurnsNumbersEvents appends to four shards at a time, batch after batch.
@@ -190,35 +182,43 @@ func TestAppendTurnsNumbersEvents(t *testing.T) {
 	}
 }
 
-func TestContactIsMerged(t *testing.T) {
+func TestContactIsRewritten(t *testing.T) {
 	s := newStore(t)
 	lease := take(t, s, ServiceSession, 1)[0]
-	write := func(c Contact) {
-		part := TurnPart{Fence: Fence{Epoch: lease.Epoch, From: lease.Checkpoint, To: lease.Checkpoint + 1}, Contacts: []Contact{c}}
+	write := func(c Contact) (got Contact, parkedAt string) {
+		part := TurnPart{Fence: fence(lease, lease.Checkpoint+1), Contacts: []Contact{c}}
 		appendTurns(t, s, part)
 		lease = moved(lease, part)
+		known, err := s.LoadKnown(t.Context(), []uuid.UUID{c.ID}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return known.Contacts[c.ID], value[string](t, s, `SELECT COALESCE(parked_at::text, '') FROM contacts WHERE id = $1`, c.ID)
 	}
 	c := Contact{
 		ID: ContactID("p", "US.1"), Portfolio: "p", LaneKey: "US.1", Parked: true, CreatedAt: time.UnixMilli(1_700_000_000_123),
 		Identity: &parleyv1.Identity{Phone: "1", Bsuid: "US.1", ParentBsuid: "US.0", Username: "ann", Name: "Ann"},
 	}
-	write(c)
-	later := c
-	later.Parked, later.CreatedAt = false, c.CreatedAt.Add(time.Hour)
-	later.Identity = &parleyv1.Identity{Phone: "2", Bsuid: "US.1", ParentBsuid: "US.00", Username: "ann2", Name: "Ann B."}
-	write(later)
-
-	known, err := s.LoadKnown(t.Context(), []uuid.UUID{c.ID}, nil)
-	if err != nil {
-		t.Fatal(err)
+	if got, parkedAt := write(c); !got.Parked || parkedAt == "" || got.Identity.String() != c.Identity.String() {
+		t.Errorf("contact %+v, parked at %q", got, parkedAt)
 	}
-	got := known.Contacts[c.ID]
+	first := value[time.Time](t, s, `SELECT parked_at FROM contacts`)
+	later := c
+	later.CreatedAt = c.CreatedAt.Add(time.Hour)
+	later.Identity = &parleyv1.Identity{Phone: "2", Bsuid: "US.1", ParentBsuid: "US.00", Username: "ann2", Name: "Ann B."}
+	got, _ := write(later)
 	if got.Identity.String() != later.Identity.String() {
 		t.Errorf("identity %v, want %v", got.Identity, later.Identity)
 	}
-	// A turn that has not seen the parking does not undo it.
-	if !got.Parked || !got.CreatedAt.Equal(c.CreatedAt) || got.LaneKey != c.LaneKey || got.Portfolio != c.Portfolio {
-		t.Errorf("contact %+v, want it parked and created at %v", got, c.CreatedAt)
+	if !got.CreatedAt.Equal(c.CreatedAt) || got.LaneKey != c.LaneKey || got.Portfolio != c.Portfolio {
+		t.Errorf("contact %+v, want it created at %v", got, c.CreatedAt)
+	}
+	if again := value[time.Time](t, s, `SELECT parked_at FROM contacts`); !got.Parked || !again.Equal(first) {
+		t.Errorf("parked at %v, want %v as before", again, first)
+	}
+	later.Parked = false
+	if got, parkedAt := write(later); got.Parked || parkedAt != "" {
+		t.Errorf("after a redrive it is parked at %q", parkedAt)
 	}
 }
 

@@ -64,16 +64,29 @@ func (s *Service) settleHeld(ctx context.Context) error {
 	return nil
 }
 
-// plan looks at what is to be recorded and takes up what may be sent.
+// plan looks at what is to be recorded and takes up what may be sent. A
+// delivery is in neither list twice: after a shard was taken anew, the outcome
+// of an earlier attempt may come in while the next is about to start.
 func (s *Service) plan() (recorded []outcome, results []store.SendResult, jobs []Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	recorded = s.outcomes[:min(len(s.outcomes), recordMax)]
-	for _, o := range recorded {
+	recording := map[store.DeliveryKey]bool{}
+	for _, o := range s.outcomes[:min(len(s.outcomes), recordMax)] {
+		if recording[o.job.Key] {
+			break
+		}
+		recording[o.job.Key] = true
 		results = append(results, o.result(now))
 	}
-	return recorded, results, s.desk.Next(now)
+	for _, job := range s.desk.Next(now) {
+		if recording[job.Key] {
+			s.desk.Return(now.Add(recordRetry), job.Key)
+			continue
+		}
+		jobs = append(jobs, job)
+	}
+	return s.outcomes[:len(results)], results, jobs
 }
 
 func intents(jobs []Job) []store.Intent {
@@ -101,6 +114,7 @@ func (s *Service) advance(recorded []outcome, jobs []Job, granted []store.Delive
 	defer s.mu.Unlock()
 	now := s.now()
 	s.outcomes = s.outcomes[len(recorded):]
+	s.inFlight -= len(recorded)
 	for _, o := range recorded {
 		// A job of a former ownership has been loaded anew since: only the
 		// record matters, and SettledDeliveries sees it.
@@ -115,7 +129,7 @@ func (s *Service) advance(recorded []outcome, jobs []Job, granted []store.Delive
 	}
 	for _, job := range jobs {
 		if claimed[job.Key] {
-			s.launch(job)
+			s.send(job)
 		} else {
 			s.desk.Settle(now, job.Key)
 		}
@@ -141,7 +155,7 @@ func (s *Service) next() (time.Duration, bool) {
 func (s *Service) pending() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.outcomes) > 0 || len(s.desk.busy) > 0
+	return s.inFlight > 0
 }
 
 // Run keeps cycling until intake has ended and every send on its way is

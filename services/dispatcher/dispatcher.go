@@ -37,8 +37,10 @@ type Service struct {
 	desk *Desk
 	// epochs holds the epoch of each shard that is owned.
 	epochs map[int]int64
-	// outcomes wait to be recorded.
+	// outcomes wait to be recorded; inFlight counts the sends that are not
+	// recorded yet, whoever owns their shard by now.
 	outcomes []outcome
+	inFlight int
 	// polled is when held sends were last looked up.
 	polled time.Time
 	wake   chan struct{}
@@ -114,6 +116,7 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	}
 	held, err := s.store.AddDeliveries(ctx, fences, deliveries)
 	if err != nil {
+		s.undo(jobs)
 		return nil, err
 	}
 	s.added(jobs, held)
@@ -162,6 +165,17 @@ func (s *Service) start(jobs []Job) {
 	}
 }
 
+// undo forgets what start took up: the batch comes again, whole or in pieces.
+func (s *Service) undo(jobs []Job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, job := range jobs {
+		if job.State == store.DeliverySending {
+			s.desk.Settle(s.now(), job.Key)
+		}
+	}
+}
+
 // added follows the commit: what waits joins its line, what was taken up goes.
 // A shard that was fenced is about to be dropped: nothing of it is sent.
 func (s *Service) added(jobs []Job, held []int) {
@@ -176,7 +190,7 @@ func (s *Service) added(jobs []Job, held []int) {
 		switch {
 		case !owned[job.Key.Shard]:
 		case job.State == store.DeliverySending:
-			s.launch(job)
+			s.send(job)
 		default:
 			s.desk.Add(now, job)
 		}
@@ -187,6 +201,12 @@ func (s *Service) added(jobs []Job, held []int) {
 // Park keeps an event that cannot become a delivery.
 func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, error) {
 	return park(ctx, s.store, store.ServiceDispatcher, part, cause, s.log)
+}
+
+// send launches a job whose intent is on disk. Callers hold the lock.
+func (s *Service) send(job Job) {
+	s.inFlight++
+	s.launch(job)
 }
 
 // Finish takes the outcome of a send that launch started. It may be called from
