@@ -58,6 +58,13 @@ const (
 	leaveTime  = 3 * time.Second
 )
 
+// Bounds of what the loop waits for: a database that was cut off without a word
+// must not hold it for ever. They are longer than the database's own timeouts.
+const (
+	applyTimeout     = 30 * time.Second
+	heartbeatTimeout = 5 * time.Second
+)
+
 // Runner owns a fair share of a service's shards and feeds its Handler.
 type Runner struct {
 	config  Config
@@ -138,6 +145,10 @@ func (r *Runner) loop(intake, work context.Context) {
 	ticker := time.NewTicker(r.config.LeaseTime / 5)
 	defer ticker.Stop()
 	for {
+		messages := r.messages
+		if r.backoff > 0 {
+			messages = nil // what failed for one shard would fail for the others too
+		}
 		select {
 		case <-intake.Done():
 			return
@@ -147,7 +158,7 @@ func (r *Runner) loop(intake, work context.Context) {
 			r.acquire(intake, work)
 		case f := <-r.failures:
 			r.sourceFailed(work, f)
-		case m := <-r.messages:
+		case m := <-messages:
 			r.process(work, r.gather(intake, m))
 		}
 	}
@@ -157,7 +168,9 @@ func (r *Runner) loop(intake, work context.Context) {
 // dropped, surplus shards released, missing ones taken. It runs in the loop, so
 // that its answer can never be older than what the loop did last.
 func (r *Runner) heartbeat(intake, work context.Context) {
-	live, held, err := r.leases.Heartbeat(intake, r.config.Service, r.config.Owner, r.config.LeaseTime)
+	ctx, cancel := context.WithTimeout(intake, heartbeatTimeout)
+	defer cancel()
+	live, held, err := r.leases.Heartbeat(ctx, r.config.Service, r.config.Owner, r.config.LeaseTime)
 	if err != nil {
 		if r.alive && intake.Err() == nil {
 			r.config.Log.Warn().Err(err).Msg("cannot renew leases")
@@ -237,6 +250,8 @@ func (r *Runner) process(ctx context.Context, messages []Message) {
 		return
 	}
 	started := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, applyTimeout)
+	defer cancel()
 	held, err := Process(ctx, r.handler, parts)
 	r.meter.batch(ctx, parts, started)
 	if err != nil {

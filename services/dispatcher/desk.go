@@ -288,11 +288,16 @@ func (d *Desk) Wake(now time.Time) (at time.Time, ok bool) {
 	return at, ok
 }
 
-// tokenAt is when the bucket has its next token.
+// tokenAt is when the bucket has its next token. One without a rate never has:
+// whoever gives it one wakes the desk.
 func tokenAt(bucket *rate.Limiter, now time.Time) time.Time {
+	const never = time.Hour
 	missing := 1 - bucket.TokensAt(now)
-	if missing <= 0 || bucket.Limit() <= 0 {
+	switch {
+	case missing <= 0:
 		return now
+	case bucket.Limit() <= 0:
+		return now.Add(never)
 	}
 	return now.Add(time.Duration(missing / float64(bucket.Limit()) * float64(time.Second)))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -19,7 +18,6 @@ import (
 	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/lifecycle"
 	"github.com/parleyhq/parley/pkg/store"
-	"github.com/parleyhq/parley/pkg/store/devpg"
 	"github.com/parleyhq/parley/pkg/telemetry"
 	"github.com/parleyhq/parley/services/console"
 	"github.com/parleyhq/parley/services/dispatcher"
@@ -65,7 +63,9 @@ type up struct {
 	environ []string
 	log     zerolog.Logger
 	say     *progress
-	closers []func()
+	// database is the URL of our own PostgreSQL, for the tools; empty if it is not ours.
+	database string
+	closers  []func()
 }
 
 func (u *up) onClose(f func()) { u.closers = append(u.closers, f) }
@@ -151,18 +151,19 @@ func (u *up) openNATS(ctx context.Context) (*nats.Conn, error) {
 	return nc, err
 }
 
-// openPostgres returns the part that ends everything should PostgreSQL die.
+// openPostgres returns the part that keeps our own PostgreSQL alive.
 func (u *up) openPostgres(ctx context.Context, deps *platform.Deps) (lifecycle.Part, error) {
 	part := lifecycle.Part{Name: "postgres", Run: func(intake, _ context.Context) error { <-intake.Done(); return nil }}
 	if deps.Common.DatabaseURL == "" {
 		u.say.step("starting PostgreSQL")
-		server, err := devpg.Start(ctx, devpg.Options{Dir: filepath.Join(u.config.DataDir, "postgres"), Progress: u.say.step})
+		postgres, err := startPostgres(ctx, u.config.DataDir, u.say.step, u.log)
 		if err != nil {
 			return part, err
 		}
-		u.onClose(func() { _ = server.Stop() })
-		deps.Common.DatabaseURL = server.DSN()
-		part.Run = watch(server)
+		u.onClose(postgres.stop)
+		part.Run = postgres.watch
+		u.database = postgres.dsn()
+		deps.Common.DatabaseURL = u.database
 	}
 	u.say.step("migrating the database")
 	if err := store.Migrate(ctx, deps.Common.DatabaseURL); err != nil {
@@ -175,17 +176,6 @@ func (u *up) openPostgres(ctx context.Context, deps *platform.Deps) (lifecycle.P
 	u.onClose(db.Close)
 	deps.Store = db
 	return part, nil
-}
-
-func watch(server *devpg.Server) func(intake, work context.Context) error {
-	return func(intake, _ context.Context) error {
-		select {
-		case err := <-server.Wait():
-			return fmt.Errorf("PostgreSQL ended: %w", errors.Join(err, errors.New("start parley again; the data is kept")))
-		case <-intake.Done():
-			return nil
-		}
-	}
 }
 
 // services builds every service and mounts its routes.
@@ -255,5 +245,8 @@ func (u *up) welcome() []line {
 		lines = append(lines, line{"Graph API", u.config.Dispatcher.GraphURL})
 	}
 	lines = append(lines, line{"Data", u.config.DataDir})
+	if u.database != "" {
+		lines = append(lines, line{"Database", u.database})
+	}
 	return lines
 }

@@ -229,8 +229,9 @@ SELECT flow, flow_version, channel, language, day,
 -- +goose StatementBegin
 -- ensure_event_partitions creates the monthly partitions from this month to
 -- `ahead` months from now. A month whose rows already sit in the default
--- partition stays there.
-CREATE FUNCTION ensure_event_partitions(ahead integer) RETURNS void LANGUAGE plpgsql AS $$
+-- partition stays there. Months are those of UTC in whatever zone the caller's
+-- clock is: with summer time, adding a month would otherwise leave gaps.
+CREATE FUNCTION ensure_event_partitions(ahead integer) RETURNS void LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
     month timestamptz;
     name  text;
