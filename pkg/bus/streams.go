@@ -107,22 +107,26 @@ func (o Options) streamEvents() jetstream.StreamConfig {
 	return config
 }
 
-// ensure creates a stream, or updates the one that has its name already. It keeps the
-// metadata of an existing stream.
+// ensure brings the stream of that name up to date, or creates it. It keeps the metadata
+// of an existing stream. It looks before it creates: a server without room for the stream
+// a second time (max_file) refuses to create even the one that it has.
 func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
-	stream, err := js.CreateStream(ctx, want)
-	if err == nil {
-		return stream, nil
-	}
-	if !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		return nil, fmt.Errorf("create stream %s: %w", want.Name, err)
-	}
 	existing, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		created, failed := js.CreateStream(ctx, want)
+		if failed == nil {
+			return created, nil
+		}
+		// It may have failed because another process was first.
+		if existing, err = js.Stream(ctx, want.Name); err != nil {
+			return nil, fmt.Errorf("create stream %s: %w", want.Name, failed)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("look up stream %s: %w", want.Name, err)
 	}
 	want.Metadata = maps.Clone(existing.CachedInfo().Config.Metadata)
-	stream, err = js.UpdateStream(ctx, want)
+	stream, err := js.UpdateStream(ctx, want)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s exists with settings that cannot be brought up to date: %w", want.Name, err)
 	}

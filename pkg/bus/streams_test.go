@@ -41,6 +41,15 @@ func TestDeclareBringsStreamsUpToDate(t *testing.T) {
 	}
 }
 
+// A restart must not need room for the streams a second time.
+func TestDeclareAgainOnAServerThatIsSpokenFor(t *testing.T) {
+	_, js := connect(t, startServer(t, ""))
+	const limit = maxStoreBytes / 5 * 2 // for two streams: a third of that size finds no room
+	for range 2 {
+		declare(t, js, Options{MaxBytes: limit, EventsMaxBytes: 1 << 30})
+	}
+}
+
 func TestDeclareByManyAtOnce(t *testing.T) {
 	_, js := connect(t, startServer(t, ""))
 	var all sync.WaitGroup

@@ -55,9 +55,13 @@ type Delivery struct {
 	QueuedAt time.Time
 }
 
-// SendResult is what became of one attempt to send.
+// SendResult is what became of one attempt to send. Attempts is how many were
+// made before it: a result that comes late, from a former owner or repeated
+// after a commit that went unseen, says nothing about the attempts after it,
+// unless it is that the message was accepted.
 type SendResult struct {
 	Key        DeliveryKey
+	Attempts   int
 	State      string
 	WAMID      string
 	ErrorClass string
@@ -136,10 +140,13 @@ func scanDelivery(row pgx.CollectableRow) (d Delivery, err error) {
 }
 
 // advanceSQL records results and claims the next attempts in one commit. A
-// result never overrules what a receipt has settled; an intent is only granted
+// result never overrules what a receipt has settled, nor a later attempt unless
+// it says that the message was accepted; an intent is only granted
 // to the shard's owner, for what is not settled, or for what the same owner has
 // claimed in a commit that it did not see succeed. No delivery may be in both
-// lists.
+// lists. The lock on the leases keeps a take-over, which asks for FOR UPDATE, out
+// until the claim is on record, and nobody else: a claim that waits for a
+// delivery's row must not come through behind the new owner's back.
 const advanceSQL = `
 WITH res AS (
 	UPDATE deliveries d SET state = r.state, wamid = COALESCE(d.wamid, NULLIF(r.wamid, '')),
@@ -148,13 +155,16 @@ WITH res AS (
 	       ambiguous_cause = COALESCE(NULLIF(r.cause, ''), d.ambiguous_cause),
 	       settled_at = CASE WHEN r.state IN ('accepted', 'failed') THEN now() END,
 	       settled_by = CASE WHEN r.state IN ('accepted', 'failed') THEN 'response' ELSE '' END
-	  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[])
-	       r(shard, "offset", state, wamid, error_class, error_code, cause)
-	 WHERE d.shard = r.shard AND d."offset" = r."offset" AND d.state IN ('sending', 'ambiguous')),
+	  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $13::int[])
+	       r(shard, "offset", state, wamid, error_class, error_code, cause, attempts)
+	 WHERE d.shard = r.shard AND d."offset" = r."offset"
+	   AND (d.state IN ('sending', 'ambiguous') AND d.attempts = r.attempts + 1
+	     OR r.state = 'accepted' AND d.state IN ('queued', 'sending', 'ambiguous'))),
+own AS (SELECT shard, epoch FROM leases WHERE service = $12 AND shard = ANY($8) ORDER BY shard FOR KEY SHARE),
 claim AS (
 	UPDATE deliveries d SET state = 'sending', attempts = i.attempts + 1, sending_at = now()
 	  FROM unnest($8::int[], $9::bigint[], $10::bigint[], $11::int[]) i(shard, "offset", epoch, attempts)
-	  JOIN leases l ON l.service = $12 AND l.shard = i.shard AND l.epoch = i.epoch
+	  JOIN own USING (shard, epoch)
 	 WHERE d.shard = i.shard AND d."offset" = i."offset"
 	   AND (d.state IN ('queued', 'ambiguous') AND d.attempts = i.attempts
 	     OR d.state = 'sending' AND d.attempts = i.attempts + 1)
@@ -170,17 +180,17 @@ func (s *Store) AdvanceDeliveries(ctx context.Context, results []SendResult, int
 	slices.SortFunc(intents, func(a, b Intent) int { return a.Key.Compare(b.Key) })
 	n, m := len(results), len(intents)
 	shards, offsets, states, wamids := make([]int, n), make([]int64, n), make([]string, n), make([]string, n)
-	classes, codes, causes := make([]string, n), make([]int, n), make([]string, n)
+	classes, codes, causes, made := make([]string, n), make([]int, n), make([]string, n), make([]int, n)
 	for i, r := range results {
 		shards[i], offsets[i], states[i], wamids[i] = r.Key.Shard, int64(r.Key.Offset), r.State, r.WAMID
-		classes[i], codes[i], causes[i] = r.ErrorClass, r.ErrorCode, r.Cause
+		classes[i], codes[i], causes[i], made[i] = r.ErrorClass, r.ErrorCode, r.Cause, r.Attempts
 	}
 	claimShards, claimOffsets, epochs, attempts := make([]int, m), make([]int64, m), make([]int64, m), make([]int, m)
 	for i, intent := range intents {
 		claimShards[i], claimOffsets[i], epochs[i], attempts[i] = intent.Key.Shard, int64(intent.Key.Offset), intent.Epoch, intent.Attempts
 	}
 	rows, err := s.pool.Query(ctx, advanceSQL, shards, offsets, states, wamids, classes, codes, causes,
-		claimShards, claimOffsets, epochs, attempts, ServiceDispatcher)
+		claimShards, claimOffsets, epochs, attempts, ServiceDispatcher, made)
 	if err != nil {
 		return nil, fmt.Errorf("advance deliveries: %w", err)
 	}

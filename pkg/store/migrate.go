@@ -15,6 +15,14 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// A replica that finds another one migrating looks again every second, for five
+// minutes (goose's own default is every five seconds, which every start of
+// several replicas would wait for).
+const (
+	migrateRetrySeconds = 1
+	migrateTries        = 300
+)
+
 // Migrate brings the schema up to date. Replicas that start together wait for
 // the one that migrates (a session advisory lock).
 func Migrate(ctx context.Context, dsn string) error {
@@ -29,7 +37,7 @@ func Migrate(ctx context.Context, dsn string) error {
 	if err != nil {
 		return err
 	}
-	locker, err := lock.NewPostgresSessionLocker()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(migrateRetrySeconds, migrateTries))
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ upd AS (
 	       state        = 'accepted'
 	  FROM u
 	 WHERE u."offset" > 0 AND d.shard = u.shard AND d."offset" = u."offset"
-	   AND (u.rank > d.receipt_rank OR d.state <> 'accepted' OR d.wamid IS NULL)),
+	   AND (u.rank > d.receipt_rank OR d.state <> 'accepted' OR d.wamid IS NULL OR u.error_code <> 0 AND d.error_code = 0)),
 orphan AS (
 	INSERT INTO orphan_receipts (channel, wamid, receipt, rank, at)
 	SELECT u.channel, u.wamid, u.receipt, u.rank, u.at FROM u

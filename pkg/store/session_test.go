@@ -13,6 +13,7 @@ import (
 
 // TestSessionRoundTrip stores random sessions, over older ones too, and reads them back.
 func TestSessionRoundTrip(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	lease := take(t, s, ServiceSession, 1)[0]
 	contacts := people(8)

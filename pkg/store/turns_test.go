@@ -14,6 +14,7 @@ import (
 )
 
 func TestAppendTurnsWritesOnce(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	lease := take(t, s, ServiceSession, 4)[3]
 	part := turnOf(lease, "ann")
@@ -34,6 +35,7 @@ func TestAppendTurnsWritesOnce(t *testing.T) {
 }
 
 func TestAppendTurnsFenced(t *testing.T) {
+	t.Parallel()
 	cases := map[string]func(*TurnPart){
 		"stale epoch":      func(p *TurnPart) { p.Fence.Epoch-- },
 		"epoch to come":    func(p *TurnPart) { p.Fence.Epoch++ },
@@ -68,6 +70,7 @@ func TestAppendTurnsFenced(t *testing.T) {
 }
 
 func TestAppendTurnsFencesEachShardByItself(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	leases := take(t, s, ServiceSession, 3)
 	lost := turnOf(leases[1], "lost")
@@ -92,6 +95,7 @@ func TestAppendTurnsFencesEachShardByItself(t *testing.T) {
 
 // TestAppendTurnsOfZombie lets the append of an old owner wait for the row lock of the take-over that fences it.
 func TestAppendTurnsOfZombie(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	leases := take(t, s, ServiceSession, 2)
 	takeOver, err := s.pool.Begin(t.Context())
@@ -125,6 +129,7 @@ func TestAppendTurnsOfZombie(t *testing.T) {
 }
 
 func TestAppendTurnsRefusesRepeatedInboxKey(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	leases := take(t, s, ServiceSession, 2)
 	first := turnOf(leases[0], "ann")
@@ -144,6 +149,7 @@ func TestAppendTurnsRefusesRepeatedInboxKey(t *testing.T) {
 
 // TestAppendTurnsNumbersEvents appends to four shards at a time, batch after batch.
 func TestAppendTurnsNumbersEvents(t *testing.T) {
+	t.Parallel()
 	const shards, batches = 4, 25
 	s := newStore(t)
 	leases := take(t, s, ServiceSession, shards)
@@ -183,6 +189,7 @@ func TestAppendTurnsNumbersEvents(t *testing.T) {
 }
 
 func TestContactIsRewritten(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	lease := take(t, s, ServiceSession, 1)[0]
 	write := func(c Contact) (got Contact, parkedAt string) {
@@ -223,6 +230,7 @@ func TestContactIsRewritten(t *testing.T) {
 }
 
 func TestLoadKnown(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	leases := take(t, s, ServiceSession, 2)
 	ann, bob := turnOf(leases[0], "ann"), turnOf(leases[1], "bob")
@@ -252,6 +260,7 @@ func TestLoadKnown(t *testing.T) {
 
 // TestPermanent shows errors as PostgreSQL raises them.
 func TestPermanent(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	lease := take(t, s, ServiceSession, 1)[0]
 	long := strings.Repeat("x", 100_000)
@@ -259,14 +268,16 @@ func TestPermanent(t *testing.T) {
 		spoil     func(*TurnPart)
 		permanent bool
 	}{
-		"NUL in a name":        {func(p *TurnPart) { p.Contacts[0].Identity.Name = "a\x00b" }, true},
-		"not UTF-8":            {func(p *TurnPart) { p.Contacts[0].Identity.Name = "a\xffb" }, true},
-		"NUL in an answer":     {func(p *TurnPart) { p.Sessions[0].State.Answers = map[string]string{"name": "a\x00b"} }, true},
-		"too long to index":    {func(p *TurnPart) { p.Contacts[0].Identity.Bsuid = incompressible(len(long)) }, true},
-		"session twice":        {func(p *TurnPart) { p.Sessions = append(p.Sessions, p.Sessions[0]) }, true},
-		"event not UTF-8":      {func(p *TurnPart) { p.Events[1].GetStepEntered().Step = "a\xffb" }, true},
-		"long texts are fine":  {func(p *TurnPart) { p.Contacts[0].Identity.Name, p.DeadLetters[0].Reason = long, long }, false},
-		"any text that is one": {func(p *TurnPart) { p.Sessions[0].State.Answers = map[string]string{`"\'`: "👩‍👩‍👧 O'Brien\n\t\\u0000 €"} }, false},
+		"NUL in a name":       {func(p *TurnPart) { p.Contacts[0].Identity.Name = "a\x00b" }, true},
+		"not UTF-8":           {func(p *TurnPart) { p.Contacts[0].Identity.Name = "a\xffb" }, true},
+		"NUL in an answer":    {func(p *TurnPart) { p.Sessions[0].State.Answers = map[string]string{"name": "a\x00b"} }, true},
+		"too long to index":   {func(p *TurnPart) { p.Contacts[0].Identity.Bsuid = incompressible(len(long)) }, true},
+		"session twice":       {func(p *TurnPart) { p.Sessions = append(p.Sessions, p.Sessions[0]) }, true},
+		"event not UTF-8":     {func(p *TurnPart) { p.Events[1].GetStepEntered().Step = "a\xffb" }, true},
+		"long texts are fine": {func(p *TurnPart) { p.Contacts[0].Identity.Name, p.DeadLetters[0].Reason = long, long }, false},
+		"any text that is one": {func(p *TurnPart) {
+			p.Sessions[0].State.Answers = map[string]string{`"\'`: "👩‍👩‍👧 O'Brien\n\t\\u0000 €"}
+		}, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -301,6 +312,7 @@ func incompressible(n int) string {
 
 // TestPermanentOfLocks makes the two errors of waiting for each other.
 func TestPermanentOfLocks(t *testing.T) {
+	t.Parallel()
 	s := newStore(t)
 	lease := take(t, s, ServiceSession, 1)[0]
 	tx, err := s.pool.Begin(t.Context())
@@ -320,5 +332,57 @@ func TestPermanentOfLocks(t *testing.T) {
 	}
 	if held := appendTurns(t, s, turnOf(lease, "ann")); len(held) != 1 {
 		t.Fatalf("held %v when the lock is free", held)
+	}
+}
+
+// TestParkedLetters follows updates that wait for a redrive, in order, until they took effect.
+func TestParkedLetters(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	lease := take(t, s, ServiceSession, 1)[0]
+	part := turnOf(lease, "ann")
+	contact := part.Contacts[0].ID
+	part.DeadLetters = nil
+	for _, position := range []uint64{7, 3, 5} {
+		part.DeadLetters = append(part.DeadLetters, DeadLetter{
+			Kind: DeadParked, Position: position, Channel: testChannel, Contact: uuid.NullUUID{UUID: contact, Valid: true},
+			Data: []byte{byte(position), 0, 0xff}, Reason: "because of \"it\"",
+		})
+	}
+	appendTurns(t, s, part)
+	waiting := func() []DeadLetter {
+		known, err := s.LoadKnown(t.Context(), []uuid.UUID{contact, uuid.New()}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return known.Parked[contact]
+	}
+	letters := waiting()
+	if len(letters) != 3 {
+		t.Fatalf("%d letters wait, want 3", len(letters))
+	}
+	for i, position := range []uint64{3, 5, 7} {
+		if d := letters[i]; d.Position != position || d.Data[0] != byte(position) || d.Reason != part.DeadLetters[0].Reason || d.Channel != testChannel {
+			t.Errorf("letter %d is %+v, want that of position %d", i, d, position)
+		}
+	}
+	letter, ok, err := s.ParkedLetter(t.Context(), letters[0].ID)
+	if want := (ParkedLetter{Channel: testChannel, Portfolio: "portfolio", LaneKey: "ann", Waiting: 3}); err != nil || !ok || letter != want {
+		t.Errorf("parked letter %+v, %v, %v; want %+v", letter, ok, err, want)
+	}
+
+	lease = moved(lease, part)
+	redrive := TurnPart{Fence: fence(lease, lease.Checkpoint+1), Head: lease.Head, Redriven: []int64{letters[0].ID, letters[1].ID}}
+	stale := redrive
+	stale.Fence.Epoch--
+	if appendTurns(t, s, stale); len(waiting()) != 3 {
+		t.Error("a fenced redrive took letters away")
+	}
+	appendTurns(t, s, redrive)
+	if left := waiting(); len(left) != 1 || left[0].Position != 7 {
+		t.Errorf("still waiting: %+v, want that of position 7", left)
+	}
+	if _, ok, err := s.ParkedLetter(t.Context(), letters[0].ID); ok || err != nil {
+		t.Errorf("a redriven letter still waits: %v, %v", ok, err)
 	}
 }

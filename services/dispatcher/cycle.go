@@ -103,7 +103,9 @@ func (s *Service) takeBack(jobs []Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, job := range jobs {
-		s.desk.Return(s.now().Add(recordRetry), job.Key)
+		if s.owns(job) {
+			s.desk.Return(s.now().Add(recordRetry), job.Key)
+		}
 	}
 }
 
@@ -118,7 +120,7 @@ func (s *Service) advance(recorded []outcome, jobs []Job, granted []store.Delive
 	for _, o := range recorded {
 		// A job of a former ownership has been loaded anew since: only the
 		// record matters, and SettledDeliveries sees it.
-		if s.epochs[o.job.Key.Shard] == o.job.Epoch {
+		if s.owns(o.job) {
 			o.apply(s.desk, now)
 			o.report(s.log)
 		}
@@ -128,9 +130,10 @@ func (s *Service) advance(recorded []outcome, jobs []Job, granted []store.Delive
 		claimed[key] = true
 	}
 	for _, job := range jobs {
-		if claimed[job.Key] {
+		switch {
+		case claimed[job.Key]:
 			s.send(job)
-		} else {
+		case s.owns(job):
 			s.desk.Settle(now, job.Key)
 		}
 	}
@@ -138,6 +141,10 @@ func (s *Service) advance(recorded []outcome, jobs []Job, granted []store.Delive
 		s.signal()
 	}
 }
+
+// owns reports whether the job was taken up under the present ownership of its
+// shard. What the desk holds under its key otherwise is another matter.
+func (s *Service) owns(job Job) bool { return s.epochs[job.Key.Shard] == job.Epoch }
 
 // next returns when Cycle has something to do by time alone.
 func (s *Service) next() (time.Duration, bool) {
@@ -172,6 +179,7 @@ func (s *Service) Run(intake, work context.Context) error {
 				s.log.Error().Err(err).Msg("deliveries cannot be recorded; sending waits")
 			}
 			pause = recordRetry
+			s.signal() // nothing else need happen for the next try
 		}
 		failing = err != nil
 		if !s.wait(intake, work, sweep.C, pause) {

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,8 @@ func (r *Receipts) resolve(ctx context.Context, list []store.Receipt) ([]store.R
 	return list, nil
 }
 
-// newest keeps, of several receipts of one message, the one of the highest rank.
+// newest keeps, of several receipts of one message, the one of the highest
+// rank, with the error code of any of them.
 func newest(list []store.Receipt) []store.Receipt {
 	type subject struct {
 		lane  int
@@ -102,13 +104,16 @@ func newest(list []store.Receipt) []store.Receipt {
 			of = subject{lane: receipt.Lane, wamid: receipt.WAMID}
 		}
 		i, seen := index[of]
-		switch {
-		case !seen:
+		if !seen {
 			index[of] = len(kept)
 			kept = append(kept, receipt)
-		case receipt.Rank > kept[i].Rank:
+			continue
+		}
+		code := cmp.Or(receipt.ErrorCode, kept[i].ErrorCode)
+		if receipt.Rank > kept[i].Rank {
 			kept[i] = receipt
 		}
+		kept[i].ErrorCode = code
 	}
 	return kept
 }

@@ -126,7 +126,7 @@ CREATE TABLE deliveries (
     settled_at      timestamptz,
     PRIMARY KEY (shard, "offset")
 ) WITH (fillfactor = 60);
-COMMENT ON COLUMN deliveries.settled_by IS 'response, receipt or policy: what made state final';
+COMMENT ON COLUMN deliveries.settled_by IS 'response or receipt: what made state final';
 CREATE INDEX deliveries_wamid ON deliveries (wamid) WHERE wamid IS NOT NULL;
 CREATE INDEX deliveries_open ON deliveries (shard, "offset") WHERE state IN ('queued', 'sending', 'ambiguous');
 
