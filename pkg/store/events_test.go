@@ -139,7 +139,7 @@ func TestSessionEventsOfInterleavedSessions(t *testing.T) {
 // TestEventPartitions creates partitions from a connection whose own time zone has summer time: months are those of UTC.
 func TestEventPartitions(t *testing.T) {
 	t.Parallel()
-	for _, zone := range []string{"UTC", "America/New_York", "Europe/Berlin", "Pacific/Auckland"} {
+	for _, zone := range []string{"America/New_York", "Europe/Berlin"} {
 		t.Run(zone, func(t *testing.T) {
 			s := newStore(t)
 			if err := s.EnsureEventPartitions(t.Context(), 3); err != nil {
@@ -155,10 +155,10 @@ func TestEventPartitions(t *testing.T) {
 				if _, err := conn.Exec(t.Context(), `SELECT set_config('timezone', $1, false)`, zone); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := conn.Exec(t.Context(), `SELECT ensure_event_partitions(24)`); err != nil {
+				if _, err := conn.Exec(t.Context(), `SELECT ensure_event_partitions(12)`); err != nil {
 					t.Fatal(err)
 				}
-				checkMonths(t, conn.Conn(), 25)
+				checkMonths(t, conn.Conn(), 13)
 			}
 			if len(before) != 4 {
 				t.Errorf("%d partitions for this month and the next 3: %v", len(before), before)

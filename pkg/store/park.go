@@ -9,7 +9,7 @@ const parkSQL = fenceSQL + `,
 dl AS (
 	INSERT INTO dead_letters (kind, service, shard, position, channel, contact_id, data, reason)
 	SELECT $7, $1, $8, $9, $10, $11, $12, $13 FROM cp
-	ON CONFLICT (service, shard, position, kind) DO NOTHING)
+	ON CONFLICT (service, shard, position, kind, sha256(data)) DO NOTHING)
 SELECT shard FROM cp`
 
 // ParkMessage keeps one message of a service as a dead letter and moves the

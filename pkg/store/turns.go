@@ -235,7 +235,7 @@ dl AS (
 	SELECT u.kind, $1, u.shard, u.position, u.channel, u.contact_id, u.data, u.reason
 	  FROM cp JOIN unnest($43::int[], $44::text[], $45::bigint[], $46::text[], $47::uuid[], $48::bytea[], $49::text[])
 	       u(shard, kind, position, channel, contact_id, data, reason) USING (shard)
-	ON CONFLICT (service, shard, position, kind) DO NOTHING),
+	ON CONFLICT (service, shard, position, kind, sha256(data)) DO NOTHING),
 rd AS (
 	UPDATE dead_letters d SET redriven_at = now()
 	  FROM cp JOIN unnest($50::int[], $51::bigint[]) u(shard, id) USING (shard) WHERE d.id = u.id)

@@ -386,3 +386,27 @@ func TestParkedLetters(t *testing.T) {
 		t.Errorf("a redriven letter still waits: %v, %v", ok, err)
 	}
 }
+
+// TestDeadLettersAfterRewind keeps what stands at a position of a stream that was wiped, next to what stood there before; what is only
+// read again is kept once.
+func TestDeadLettersAfterRewind(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	lease := take(t, s, ServiceSession, 1)[0]
+	for _, data := range []string{"before the wipe", "after it", "after it"} {
+		letter := DeadLetter{Kind: DeadParked, Position: 1, Channel: testChannel, Data: []byte(data), Reason: "poison"}
+		appendTurns(t, s, TurnPart{Fence: fence(lease, 1), DeadLetters: []DeadLetter{letter}})
+		if err := s.Rewind(t.Context(), ServiceSession, 0, lease.Epoch); err != nil {
+			t.Fatal(err)
+		}
+		if held, err := s.ParkMessage(t.Context(), ServiceSession, fence(lease, 1), letter); err != nil || !held {
+			t.Fatalf("park: %v, %v", held, err)
+		}
+		if err := s.Rewind(t.Context(), ServiceSession, 0, lease.Epoch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept := value[string](t, s, `SELECT string_agg(convert_from(data, 'UTF8'), ', ' ORDER BY id) FROM dead_letters`); kept != "before the wipe, after it" {
+		t.Errorf("kept: %s", kept)
+	}
+}

@@ -152,9 +152,10 @@ CREATE TABLE dead_letters (
     data       bytea       NOT NULL,
     reason     text        NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
-    redriven_at timestamptz,
-    UNIQUE (service, shard, position, kind)
+    redriven_at timestamptz
 );
+-- With the content in the key: positions are used again by a stream that was wiped.
+CREATE UNIQUE INDEX dead_letters_once ON dead_letters (service, shard, position, kind, sha256(data));
 CREATE INDEX dead_letters_parked ON dead_letters (contact_id, shard, position) WHERE kind = 'parked' AND redriven_at IS NULL;
 COMMENT ON COLUMN dead_letters.kind IS 'parked: waits in order for a redrive; unreadable: authentic but not decodable; unhandled: kept, no flow reacts to it';
 
