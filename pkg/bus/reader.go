@@ -81,7 +81,7 @@ type Delivery struct {
 func Read(ctx context.Context, js jetstream.JetStream, o ReadOptions, deliver func(Delivery) error) error {
 	o.Buffer = cmp.Or(o.Buffer, 512)
 	o.StallAfter = cmp.Or(o.StallAfter, 10*time.Second)
-	r := &reader{js: js, options: o, deliver: deliver, last: o.After}
+	r := &reader{js: js, options: o, deliver: deliver, last: o.After, lastAt: o.AfterAt}
 	attempt := 0
 	for {
 		before := r.last
@@ -112,7 +112,8 @@ type reader struct {
 	options ReadOptions
 	deliver func(Delivery) error
 
-	last    uint64 // the sequence that was delivered last
+	last    uint64    // the sequence that was delivered last
+	lastAt  time.Time // when the stream took that message; zero if nobody knows
 	refused error  // what deliver returned
 
 	received atomic.Uint64 // messages from the present consumer
@@ -178,7 +179,7 @@ func (r *reader) checkRegress(ctx context.Context, stream jetstream.Stream) erro
 	if regressed.Last < r.last {
 		return regressed
 	}
-	if r.options.AfterAt.IsZero() || r.last == 0 || r.last != r.options.After {
+	if r.lastAt.IsZero() || r.last == 0 {
 		return nil
 	}
 	message, err := stream.GetMsg(ctx, r.last)
@@ -189,7 +190,7 @@ func (r *reader) checkRegress(ctx context.Context, stream jetstream.Stream) erro
 		return fmt.Errorf("get message %d of %s: %w", r.last, r.options.Stream, err)
 	}
 	// PostgreSQL keeps microseconds.
-	if !message.Time.Truncate(time.Microsecond).Equal(r.options.AfterAt.Truncate(time.Microsecond)) {
+	if !message.Time.Truncate(time.Microsecond).Equal(r.lastAt.Truncate(time.Microsecond)) {
 		return regressed
 	}
 	return nil
@@ -240,7 +241,7 @@ func (r *reader) hand(message jetstream.Msg) error {
 	if r.refused != nil {
 		return r.refused
 	}
-	r.last = meta.Sequence.Stream
+	r.last, r.lastAt = meta.Sequence.Stream, meta.Timestamp
 	return nil
 }
 

@@ -381,6 +381,27 @@ func TestReadNoticesAStreamThatIsWipedUnderIt(t *testing.T) {
 	}
 }
 
+// A stream that is wiped and has grown past the reader's place before the reader looks
+// again holds other messages under the sequences that were delivered.
+func TestReadNoticesAStreamThatIsReplacedUnderIt(t *testing.T) {
+	nc, js := newBus(t, Options{})
+	p := newPublisher(t, nc, StreamIn, PublisherOptions{})
+	publishNumbers(t, p, 0, 0, 10)
+	f := follow(t, js, ReadOptions{Stream: StreamIn, Filter: FilterIn(0), Name: "session-00", StallAfter: time.Second})
+	f.until(9)
+	wipe(t, js)
+	publishNumbers(t, p, 0, 10, 30)
+	var regressed ErrRegressed
+	select {
+	case err := <-f.result:
+		if !errors.As(err, &regressed) {
+			t.Errorf("got %v, want ErrRegressed", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the reader did not notice")
+	}
+}
+
 func wipe(t *testing.T, js jetstream.JetStream) {
 	t.Helper()
 	if err := js.DeleteStream(testContext(t), StreamIn); err != nil {
