@@ -45,9 +45,15 @@ func answer(w http.ResponseWriter, status int, body any) {
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// failed answers an error of ours: what went wrong goes to the log only.
+// failed answers an error of ours: what went wrong goes to the log only. What
+// PostgreSQL refuses as a value, the request brought with it.
 func (a *API) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil {
+		return
+	}
+	if store.Permanent(err) {
+		a.log.Warn().Err(err).Str("route", r.Pattern).Msg("request refused")
+		answer(w, http.StatusBadRequest, problem{"a parameter holds a character or a value that cannot be looked up: correct it"})
 		return
 	}
 	a.log.Error().Err(err).Str("route", r.Pattern).Msg("request failed")

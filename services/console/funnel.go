@@ -46,17 +46,17 @@ func funnelFilter(r *http.Request) (store.FunnelFilter, error) {
 		if value == "" {
 			continue
 		}
-		if _, err := time.Parse(time.DateOnly, value); err != nil {
+		if at, err := time.Parse(time.DateOnly, value); err != nil || at.Year() < 1 {
 			return f, fmt.Errorf("%s=%q is not a day: use for example 2026-11-22", name, value)
 		}
 		*day = value
 	}
 	if value := q.Get("version"); value != "" {
-		version, err := strconv.Atoi(value)
+		version, err := strconv.ParseInt(value, 10, 32)
 		if err != nil || version < 1 {
 			return f, fmt.Errorf("version=%q is not a version: use 1 or higher", value)
 		}
-		f.Version = version
+		f.Version = int(version)
 	}
 	return f, nil
 }

@@ -62,7 +62,7 @@ func (o outcome) state(now time.Time) string {
 
 // result is what the store keeps of the outcome.
 func (o outcome) result(now time.Time) store.SendResult {
-	r := store.SendResult{Key: o.job.Key, State: o.state(now), WAMID: o.wamid}
+	r := store.SendResult{Key: o.job.Key, Attempts: o.job.Attempts, State: o.state(now), WAMID: o.wamid}
 	if o.err == nil {
 		return r
 	}

@@ -90,7 +90,10 @@ func defaults(environ []string) ([]string, error) {
 		if addr == "" {
 			addr = "127.0.0.1:8080"
 		}
-		environ = append(environ, "PARLEY_GRAPH_URL="+localURL(addr)+"/sandbox/graph/v25.0", "PARLEY_META_ACCESS_TOKEN=sandbox")
+		environ = append(environ, "PARLEY_GRAPH_URL="+localURL(addr)+"/sandbox/graph/v25.0")
+		if !given("PARLEY_META_ACCESS_TOKEN") {
+			environ = append(environ, "PARLEY_META_ACCESS_TOKEN=sandbox")
+		}
 	}
 	return environ, nil
 }
@@ -98,8 +101,8 @@ func defaults(environ []string) ([]string, error) {
 // keptSecret reads a secret that an earlier start has made, or makes one.
 func keptSecret(path string) (string, error) {
 	kept, err := os.ReadFile(path)
-	if err == nil && len(kept) > 0 {
-		return strings.TrimSpace(string(kept)), nil
+	if secret := strings.TrimSpace(string(kept)); err == nil && secret != "" {
+		return secret, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err

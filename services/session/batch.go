@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -52,10 +53,16 @@ func (b *batch) loadFlowsOf(ctx context.Context, u update) error {
 	if err := b.loadFlow(ctx, b.liveKey(u)); err != nil {
 		return err
 	}
-	if s, ok := b.known.Sessions[u.session()]; ok {
-		return b.loadFlow(ctx, flowKey{s.State.Flow, s.State.FlowVersion})
+	s, ok := b.known.Sessions[u.session()]
+	if !ok {
+		return nil
 	}
-	return nil
+	err := b.loadFlow(ctx, flowKey{s.State.Flow, s.State.FlowVersion})
+	var broken flow.Problems
+	if errors.Is(err, store.ErrNoFlow) || errors.As(err, &broken) {
+		return nil // it concerns the people on that version only: decide parks them
+	}
+	return err
 }
 
 func (b *batch) loadFlow(ctx context.Context, key flowKey) error {
@@ -151,6 +158,9 @@ func (b *batch) decide(u update) (err error) {
 	session := b.known.Sessions[u.session()]
 	live := b.flows[b.liveKey(u)]
 	pinned := b.flows[flowKey{session.State.Flow, session.State.FlowVersion}]
+	if pinned == nil && (session.State.Status == flow.Active || session.State.Status == flow.Completed) {
+		return fmt.Errorf("version %d of flow %s cannot be loaded", session.State.FlowVersion, session.State.Flow)
+	}
 	events, next := flow.Turn(live, pinned, session.State, &parleyv1.Input{
 		Id:           u.envelope.Id,
 		AtMs:         b.nowMs,

@@ -75,13 +75,13 @@ func judge(status int, header http.Header, body []byte) (wamid string, err *Send
 func errorCode(body []byte) (code int, ok bool) {
 	var answer struct {
 		Error struct {
-			Code *int `json:"code"`
+			Code *int32 `json:"code"` // Meta's have six digits; a number beyond 32 bits is no code
 		} `json:"error"`
 	}
 	if json.Unmarshal(body, &answer) != nil || answer.Error.Code == nil {
 		return 0, false
 	}
-	return *answer.Error.Code, true
+	return int(*answer.Error.Code), true
 }
 
 // wamidOf is the id of an accepted message; empty if body does not have one.

@@ -36,7 +36,7 @@ func DecodeReceipt(e *parleyv1.Envelope) (Receipt, error) {
 		WAMID:      raw.get("id").text(),
 		Status:     raw.get("status").text(),
 		Callback:   raw.get("biz_opaque_callback_data").text(),
-		ErrorCode:  int(fault.get("code").number()),
+		ErrorCode:  fault.get("code").number(),
 		ErrorTitle: fault.get("title").text(),
 	}
 	if !validID(r.WAMID) || !validID(r.Status) {

@@ -251,11 +251,12 @@ func isPlain(quoted []byte) bool {
 	return true
 }
 
-// number is a whole number, written as one or as a string; 0 if it is neither.
-func (v value) number() int64 {
-	n, err := strconv.ParseInt(v.text(), 10, 64)
+// number is a whole number of at most 32 bits, written as one or as a string; 0
+// if it is neither.
+func (v value) number() int {
+	n, err := strconv.ParseInt(v.text(), 10, 32)
 	if err != nil {
 		return 0
 	}
-	return n
+	return int(n)
 }

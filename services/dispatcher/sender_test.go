@@ -1,0 +1,84 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
+)
+
+// send makes one attempt against a Graph API and returns its outcome.
+func send(t *testing.T, graph http.Handler, content []byte) outcome {
+	t.Helper()
+	server := httptest.NewServer(graph)
+	defer server.Close()
+	s := newSender(meta.NewClient(server.URL+"/v25.0", "token", server.Client()), zerolog.Nop())
+	done := make(chan outcome, 1)
+	s.finish = func(j Job, wamid string, err error) { done <- outcome{j, wamid, err} }
+	j := job("a", 1, 42)
+	j.Content = content
+	s.launch(j)
+	return <-done
+}
+
+func hello(t *testing.T) []byte {
+	t.Helper()
+	content, err := proto.Marshal(queued("a", 42).Event.GetMessageQueued())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// Our delivery id travels with the send, and comes back in every receipt.
+func TestSend(t *testing.T) {
+	var got fake.Send
+	graph := &fake.Graph{OnSend: func(_ context.Context, s fake.Send) fake.Answer {
+		got = s
+		return fake.Answer{WAMID: "wamid.42"}
+	}}
+	o := send(t, graph, hello(t))
+	if o.err != nil || o.wamid != "wamid.42" || o.job.Key.Offset != 42 {
+		t.Fatalf("%+v", o)
+	}
+	if got.Channel != "n1" || got.To != "16505551234" || got.Text != "hi" || got.Callback != store.DeliveryID(1, 42) {
+		t.Errorf("sent %+v", got)
+	}
+}
+
+// RELIABILITY E2, E3, E4: what the answers mean.
+func TestSendFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer fake.Answer
+		want   meta.Class
+	}{
+		"hung up":                    {fake.Answer{Hangup: true}, meta.Ambiguous},
+		"rags":                       {fake.Answer{Body: []byte("<html>")}, meta.Ambiguous},
+		"5xx":                        {fake.Answer{Status: 502, Body: []byte("x")}, meta.Ambiguous},
+		"pair rate":                  {fake.Refusal(400, 131056, "pair"), meta.RetryPair},
+		"token":                      {fake.Refusal(401, 190, "token"), meta.StopAccount},
+		"24 h window":                {fake.Refusal(400, 131047, "window"), meta.Permanent},
+		"a code that fits no column": {fake.Answer{Status: 400, Body: []byte(`{"error":{"code":99999999999999}}`)}, meta.Permanent},
+	} {
+		o := send(t, &fake.Graph{OnSend: func(context.Context, fake.Send) fake.Answer { return c.answer }}, hello(t))
+		var refused *meta.SendError
+		if !errors.As(o.err, &refused) || refused.Class != c.want || int(int32(refused.Code)) != refused.Code {
+			t.Errorf("%s: %v, want %s", name, o.err, c.want)
+		}
+	}
+}
+
+func TestSendUnreadable(t *testing.T) {
+	o := send(t, &fake.Graph{}, []byte("\xff"))
+	if o.state(start) != store.DeliveryFailed {
+		t.Errorf("%v", o.err)
+	}
+}

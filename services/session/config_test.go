@@ -1,0 +1,37 @@
+package session
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/parleyhq/parley/pkg/store"
+)
+
+// Either every flow of a folder is published or none, and every mistake in
+// every file is reported.
+func TestPublish(t *testing.T) {
+	d := newDesk(t)
+	good := strings.ReplaceAll(leadSource(t), "name: lead", "name: shop")
+	files := fstest.MapFS{
+		"a.yaml": {Data: []byte(good)}, "b.yaml": {Data: []byte("name: b")}, "c.yaml": {Data: []byte(": :")}, "notes.txt": {Data: []byte("no flow")},
+	}
+	err := Publish(t.Context(), d.store.Store, files)
+	if err == nil || !strings.Contains(err.Error(), "b.yaml") || !strings.Contains(err.Error(), "c.yaml") {
+		t.Errorf("%v", err)
+	}
+	if _, err := d.store.LoadFlow(t.Context(), "shop", 0); !errors.Is(err, store.ErrNoFlow) {
+		t.Errorf("a flow was published beside broken ones: %v", err)
+	}
+	delete(files, "b.yaml")
+	delete(files, "c.yaml")
+	for range 2 { // the same again is the same version
+		if err := Publish(t.Context(), d.store.Store, files); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := d.store.LoadFlow(t.Context(), "shop", 0); err != nil || f.Version() != 1 {
+			t.Errorf("%v", err)
+		}
+	}
+}
