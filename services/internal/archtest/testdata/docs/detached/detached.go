@@ -1,0 +1,3 @@
+// Package detached has an empty line below its comment.
+
+package detached // bad

@@ -1,0 +1,6 @@
+package bus
+
+const (
+	StreamIn = "WA_IN"
+	rootIn   = "wa.in"
+)

@@ -1,0 +1,5 @@
+package store
+
+import "time"
+
+func now() time.Time { return time.Now() }
