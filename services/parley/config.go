@@ -21,7 +21,6 @@ import (
 // Config is the configuration of `parley up`: that of every service, and where
 // the data lives.
 type Config struct {
-	Addr       string `env:"PARLEY_ADDR" envDefault:"127.0.0.1:8080"`
 	DataDir    string `env:"PARLEY_DATA_DIR" envDefault:".parley"`
 	Ingress    ingress.Config
 	Session    session.Config
@@ -35,30 +34,33 @@ func (c Config) Common() platform.Common { return c.Session.Common }
 
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
-	errs := []error{c.Ingress.Problems(), c.Session.Problems(), c.Dispatcher.Problems()}
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
-		errs = append(errs, fmt.Errorf("PARLEY_ADDR is %q: use host:port, for example 127.0.0.1:8080", c.Addr))
-	}
-	return distinct(errs)
+	return errors.Join(c.Ingress.Problems(), c.Session.Problems(), c.Dispatcher.Problems())
 }
 
-// distinct leaves out what several services say in the same words.
-func distinct(errs []error) error {
-	var list []error
-	var said []string
-	for _, err := range platform.Flatten(errors.Join(errs...)) {
-		if !slices.Contains(said, err.Error()) {
-			said = append(said, err.Error())
-			list = append(list, err)
-		}
+// defaultAddr is where everything is found if PARLEY_ADDR does not say.
+const defaultAddr = "127.0.0.1:8080"
+
+// load reads the configuration of `parley up`. A secret is only made when
+// nothing is wrong: a start that fails leaves nothing behind.
+func load(environ []string) (Config, error) {
+	if config, err := loadWith(environ, func(string) (string, error) { return "to be made", nil }); err != nil {
+		return config, err
 	}
-	return errors.Join(list...)
+	return loadWith(environ, keptSecret)
+}
+
+func loadWith(environ []string, secret func(path string) (string, error)) (Config, error) {
+	environ, err := defaults(environ, secret)
+	if err != nil {
+		return Config{}, err
+	}
+	return platform.Load[Config](environ)
 }
 
 // defaults are the values that `parley up` makes up for a laptop, where the
 // environment does not say: secrets of its own, kept in the data folder, and
 // its own sandbox as WhatsApp.
-func defaults(environ []string) ([]string, error) {
+func defaults(environ []string, secret func(path string) (string, error)) ([]string, error) {
 	value := func(name string) string {
 		for _, pair := range slices.Backward(environ) {
 			if v, ok := strings.CutPrefix(pair, name+"="); ok {
@@ -79,17 +81,18 @@ func defaults(environ []string) ([]string, error) {
 		if given(name) {
 			continue
 		}
-		secret, err := keptSecret(filepath.Join(dir, file))
+		made, err := secret(filepath.Join(dir, file))
 		if err != nil {
 			return nil, fmt.Errorf("%s is not set, and none could be made: %w", name, err)
 		}
-		environ = append(environ, name+"="+secret)
+		environ = append(environ, name+"="+made)
+	}
+	addr := value("PARLEY_ADDR")
+	if addr == "" {
+		addr = defaultAddr
+		environ = append(environ, "PARLEY_ADDR="+addr)
 	}
 	if !given("PARLEY_GRAPH_URL") {
-		addr := value("PARLEY_ADDR")
-		if addr == "" {
-			addr = "127.0.0.1:8080"
-		}
 		environ = append(environ, "PARLEY_GRAPH_URL="+localURL(addr)+"/sandbox/graph/v25.0")
 		if !given("PARLEY_META_ACCESS_TOKEN") {
 			environ = append(environ, "PARLEY_META_ACCESS_TOKEN=sandbox")

@@ -26,7 +26,7 @@ func value(environ []string, name string) string {
 // made runs defaults in a folder of its own.
 func made(t *testing.T, dir string, pairs ...string) []string {
 	t.Helper()
-	environ, err := defaults(append(pairs, "PARLEY_DATA_DIR="+dir))
+	environ, err := defaults(append(pairs, "PARLEY_DATA_DIR="+dir), keptSecret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,12 +141,38 @@ func TestProblemsAreDistinct(t *testing.T) {
 	if len(problems) != 5 {
 		t.Errorf("%d problems: %v", len(problems), problems)
 	}
-	a := errors.New("a")
-	if got := fmt.Sprint(distinct([]error{nil, errors.Join(a, errors.New("b")), errors.New("a"), errors.Join()})); got != "a\nb" {
+}
+
+// A value that cannot be read is named once, by its variable, and not judged.
+func TestUnreadableValues(t *testing.T) {
+	_, err := platform.Load[Config](made(t, t.TempDir(), "PARLEY_SHARDS=many", "PARLEY_SEND_RATE=fast", "PARLEY_LEASE_TIME=5"))
+	want := []string{
+		`PARLEY_LEASE_TIME is "5": not a duration such as 5s`,
+		`PARLEY_SEND_RATE is "fast": not a number`,
+		`PARLEY_SHARDS is "many": not a whole number`,
+	}
+	var got []string
+	for _, problem := range platform.Flatten(err) {
+		got = append(got, problem.Error())
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
-	if err := distinct(nil); err != nil {
-		t.Error(err)
+}
+
+// A start that fails leaves nothing behind, not even a secret.
+func TestNothingIsMadeForAWrongConfiguration(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	if _, err := load([]string{"PARLEY_DATA_DIR=" + dir, "PARLEY_SHARDS=0"}); err == nil {
+		t.Fatal("no error")
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the data folder: %v", err)
+	}
+	c, err := load([]string{"PARLEY_DATA_DIR=" + dir})
+	if err != nil || len(c.Ingress.AppSecrets) != 1 || len(c.Ingress.AppSecrets[0]) < 20 {
+		t.Errorf("%q, %v", c.Ingress.AppSecrets, err)
 	}
 }
 

@@ -39,16 +39,12 @@ type upCommand struct{}
 
 // Run runs everything until ctx ends.
 func (upCommand) Run(ctx context.Context) error {
-	environ, err := defaults(os.Environ())
-	if err != nil {
-		return err
-	}
-	config, err := platform.Load[Config](environ)
+	config, err := load(os.Environ())
 	if err != nil {
 		platform.Misconfigured(os.Stderr, "parley up", err)
 		return errMisconfigured
 	}
-	u := &up{config: config, environ: environ, say: newProgress(os.Stderr)}
+	u := &up{config: config, say: newProgress(os.Stderr)}
 	u.log = telemetry.NewLogger(os.Stderr, config.Common().LogLevel, "parley")
 	defer u.close()
 	return u.run(ctx)
@@ -59,10 +55,9 @@ func (upCommand) Run(ctx context.Context) error {
 //	data folder ─▶ NATS ─▶ PostgreSQL ─▶ services, sandbox ─▶ HTTP
 //	     1           2          3                4              5
 type up struct {
-	config  Config
-	environ []string
-	log     zerolog.Logger
-	say     *progress
+	config Config
+	log    zerolog.Logger
+	say    *progress
 	// database is the URL of our own PostgreSQL, for the tools; empty if it is not ours.
 	database string
 	closers  []func()
@@ -107,7 +102,7 @@ func (u *up) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	parts = append(parts, platform.Listen(u.config.Addr, mux, u.log, func(net.Addr) { u.say.ready(u.welcome()) }), died)
+	parts = append(parts, platform.Listen(u.config.Common().Addr, mux, u.log, func(net.Addr) { u.say.ready(u.welcome()) }), died)
 	err = lifecycle.Run(ctx, platform.Drain, parts...)
 	u.say.step("stopping")
 	return err
@@ -208,7 +203,7 @@ func (u *up) services(ctx context.Context, deps *platform.Deps, mux *http.ServeM
 
 // usesSandbox reports whether messages go to our own sandbox.
 func (u *up) usesSandbox() bool {
-	return strings.HasPrefix(u.config.Dispatcher.GraphURL, localURL(u.config.Addr)+"/sandbox/")
+	return strings.HasPrefix(u.config.Dispatcher.GraphURL, localURL(u.config.Common().Addr)+"/sandbox/")
 }
 
 // sandbox mounts the fake WhatsApp, unless messages go to a real one.
@@ -219,8 +214,11 @@ func (u *up) sandbox(mux *http.ServeMux) []lifecycle.Part {
 		})
 		return nil
 	}
+	if os.Getenv("PARLEY_META_ACCESS_TOKEN") != "" {
+		u.log.Warn().Msg("PARLEY_META_ACCESS_TOKEN is not used: messages go to the sandbox; set PARLEY_GRAPH_URL=https://graph.facebook.com/v25.0 to reach WhatsApp")
+	}
 	s := sandbox.New(sandbox.Config{
-		WebhookURL: localURL(u.config.Addr) + "/webhooks/meta", Secret: u.config.Ingress.AppSecrets[0],
+		WebhookURL: localURL(u.config.Common().Addr) + "/webhooks/meta", Secret: u.config.Ingress.AppSecrets[0],
 		Channel: sandboxChannel, DisplayNumber: sandboxNumber, Log: u.log,
 	})
 	mux.Handle("/sandbox/", s.Handler())
@@ -237,7 +235,7 @@ func (u *up) index(w http.ResponseWriter, r *http.Request) {
 }
 
 func (u *up) welcome() []line {
-	base := localURL(u.config.Addr)
+	base := localURL(u.config.Common().Addr)
 	lines := []line{{"Webhook", base + "/webhooks/meta"}, {"Funnel", base + "/api/v1/funnels/lead"}, {"Status", base + "/api/v1/status"}, {"Metrics", base + "/metrics"}}
 	if u.usesSandbox() {
 		lines = append([]line{{"Sandbox", base + "/sandbox/"}}, lines...)

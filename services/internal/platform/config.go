@@ -3,7 +3,9 @@ package platform
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"reflect"
 	"strings"
 	"time"
 
@@ -12,6 +14,8 @@ import (
 
 // Common is the configuration that all services share.
 type Common struct {
+	// Addr is where the process listens, host:port.
+	Addr        string        `env:"PARLEY_ADDR"`
 	DatabaseURL string        `env:"PARLEY_DATABASE_URL"`
 	NATSURL     string        `env:"PARLEY_NATS_URL"`
 	LogLevel    string        `env:"PARLEY_LOG_LEVEL" envDefault:"info"`
@@ -40,6 +44,10 @@ func (c Common) Problems() error {
 	default:
 		check(false, "PARLEY_LOG_LEVEL is %q: use trace, debug, info, warn, error or disabled", c.LogLevel)
 	}
+	if c.Addr != "" {
+		_, _, err := net.SplitHostPort(c.Addr)
+		check(err == nil, "PARLEY_ADDR is %q: use host:port, for example 127.0.0.1:8080", c.Addr)
+	}
 	check(c.DatabaseURL == "" || strings.Contains(c.DatabaseURL, "://") || strings.Contains(c.DatabaseURL, "="),
 		"PARLEY_DATABASE_URL is not a PostgreSQL URL: use postgres://user:password@host/database")
 	check(c.NATSURL == "" || strings.Contains(c.NATSURL, "://"), "PARLEY_NATS_URL is not a NATS URL: use nats://host:4222")
@@ -56,11 +64,77 @@ func Load[C checker](environ []string) (C, error) {
 	var config C
 	values, err := variables(environ)
 	errs := []error{err}
-	if err := env.ParseWithOptions(&config, env.Options{Environment: values}); err != nil {
-		errs = append(errs, problems(err)...)
+	unread := map[string]bool{}
+	for _, failed := range parseErrors(env.ParseWithOptions(&config, env.Options{Environment: values})) {
+		name := variableOf(reflect.TypeFor[C](), failed.Name)
+		unread[name] = true
+		errs = append(errs, fmt.Errorf("%s is %q: not %s", name, values[name], wanted(failed.Type)))
 	}
-	errs = append(errs, config.Problems())
-	return config, errors.Join(errs...)
+	for _, problem := range Flatten(config.Problems()) {
+		// What a value means is no question where it could not even be read.
+		if name, _, _ := strings.Cut(problem.Error(), " "); !unread[name] {
+			errs = append(errs, problem)
+		}
+	}
+	return config, distinct(errs)
+}
+
+// parseErrors takes the library's collected error apart.
+func parseErrors(err error) []env.ParseError {
+	var list []env.ParseError
+	var all env.AggregateError
+	if errors.As(err, &all) {
+		for _, each := range all.Errors {
+			var failed env.ParseError
+			if errors.As(each, &failed) {
+				list = append(list, failed)
+			}
+		}
+	}
+	return list
+}
+
+// variableOf finds the variable that fills a field of a configuration, however
+// deep the field lies.
+func variableOf(config reflect.Type, field string) string {
+	for i := range config.NumField() {
+		f := config.Field(i)
+		if name := f.Tag.Get("env"); name != "" && f.Name == field {
+			return name
+		}
+		if f.Type.Kind() == reflect.Struct {
+			if name := variableOf(f.Type, field); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// wanted says in words what a value of the type looks like.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Int:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	case reflect.Int64:
+		return "a duration such as 5s"
+	}
+	return "a " + t.String()
+}
+
+// distinct leaves out what several services say in the same words.
+func distinct(errs []error) error {
+	var list []error
+	said := map[string]bool{}
+	for _, err := range Flatten(errors.Join(errs...)) {
+		if !said[err.Error()] {
+			said[err.Error()] = true
+			list = append(list, err)
+		}
+	}
+	return errors.Join(list...)
 }
 
 // variables resolves NAME_FILE to NAME for the variables of Parley.
@@ -89,13 +163,4 @@ func variables(environ []string) (map[string]string, error) {
 		values[base] = strings.TrimSpace(string(content))
 	}
 	return values, errors.Join(errs...)
-}
-
-// problems takes the library's collected error apart.
-func problems(err error) []error {
-	var all env.AggregateError
-	if errors.As(err, &all) {
-		return all.Errors
-	}
-	return []error{err}
 }

@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -149,7 +150,7 @@ func (p Program[C]) run(ctx context.Context, config C, common Common, log zerolo
 	if service.Routes != nil {
 		service.Routes(mux)
 	}
-	return lifecycle.Run(ctx, Drain, append(service.Parts, Listen(Address(os.Getenv, p.Addr), mux, log, nil))...)
+	return lifecycle.Run(ctx, Drain, append(service.Parts, Listen(cmp.Or(common.Addr, p.Addr), mux, log, nil))...)
 }
 
 // openStore migrates the database and opens it, as soon as it answers.
@@ -169,14 +170,6 @@ func (d *Deps) openStore(ctx context.Context, application string) error {
 	var err error
 	d.Store, err = store.Open(ctx, d.Common.DatabaseURL, poolSize, "parley-"+application)
 	return err
-}
-
-// Address is PARLEY_ADDR, or the program's own default.
-func Address(getenv func(string) string, otherwise string) string {
-	if addr := getenv("PARLEY_ADDR"); addr != "" {
-		return addr
-	}
-	return otherwise
 }
 
 // Listen is the part that answers HTTP.

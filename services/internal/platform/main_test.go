@@ -55,16 +55,6 @@ func TestRequired(t *testing.T) {
 	}
 }
 
-func TestAddress(t *testing.T) {
-	set := map[string]string{"PARLEY_ADDR": ":9"}
-	if a := Address(func(name string) string { return set[name] }, ":1"); a != ":9" {
-		t.Error(a)
-	}
-	if a := Address(func(string) string { return "" }, ":1"); a != ":1" {
-		t.Error(a)
-	}
-}
-
 // No two replicas share a name, not even in one process.
 func TestNewOwner(t *testing.T) {
 	if a, b := NewOwner(), NewOwner(); a == b || a == "" {
