@@ -42,6 +42,8 @@ type Desk struct {
 	channels map[string]*channel
 	// busy holds the lines whose head is on its way, held those whose head is ambiguous.
 	busy, held map[store.DeliveryKey]*line
+	// pausedUntil stops every number, also those that have had no job yet.
+	pausedUntil time.Time
 }
 
 // lineKey names a contact's line: messages to one person on one number.
@@ -143,7 +145,7 @@ func (d *Desk) Next(now time.Time) []Job {
 // admit takes a token of the number's rate and one of the pair's, if all
 // limits allow a send now.
 func (d *Desk) admit(now time.Time, c *channel, l *line) bool {
-	if len(d.busy) >= d.limits.InFlight || now.Before(c.pausedUntil) || now.Before(d.pairFree(l)) || !c.bucket.AllowN(now, 1) {
+	if len(d.busy) >= d.limits.InFlight || now.Before(latest(c.pausedUntil, d.pausedUntil)) || now.Before(d.pairFree(l)) || !c.bucket.AllowN(now, 1) {
 		return false
 	}
 	if l.pairFull.Before(now) {
@@ -216,11 +218,7 @@ func (d *Desk) PauseChannel(name string, until time.Time) {
 }
 
 // PauseAll stops sending on every number until a time.
-func (d *Desk) PauseAll(until time.Time) {
-	for name := range d.channels {
-		d.PauseChannel(name, until)
-	}
-}
+func (d *Desk) PauseAll(until time.Time) { d.pausedUntil = latest(d.pausedUntil, until) }
 
 // Failures counts a throttled send of a number and returns how many came in a
 // row, this one included.
@@ -278,11 +276,11 @@ func (d *Desk) Wake(now time.Time) (at time.Time, ok bool) {
 	}
 	for _, l := range d.held {
 		c := d.channels[l.key.channel]
-		earliest(latest(l.deadline, c.pausedUntil, d.pairFree(l), tokenAt(c.bucket, now)))
+		earliest(latest(l.deadline, c.pausedUntil, d.pausedUntil, d.pairFree(l), tokenAt(c.bucket, now)))
 	}
 	for _, c := range d.channels {
 		if len(c.lines) > 0 {
-			earliest(latest(c.lines[0].readyAt, c.pausedUntil, tokenAt(c.bucket, now)))
+			earliest(latest(c.lines[0].readyAt, c.pausedUntil, d.pausedUntil, tokenAt(c.bucket, now)))
 		}
 	}
 	return at, ok

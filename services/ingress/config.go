@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/parleyhq/parley/pkg/bus"
@@ -24,8 +25,8 @@ func (c Config) Problems() error {
 	if len(c.AppSecrets) == 0 {
 		errs = append(errs, errors.New("PARLEY_META_APP_SECRET is not set: the app secret of your Meta app, or several separated by commas"))
 	}
-	if slices.Contains(c.AppSecrets, "") {
-		errs = append(errs, errors.New("PARLEY_META_APP_SECRET has an empty entry: anybody could sign with it"))
+	if slices.ContainsFunc(c.AppSecrets, func(secret string) bool { return strings.TrimSpace(secret) != secret || secret == "" }) {
+		errs = append(errs, errors.New("PARLEY_META_APP_SECRET has an entry that is empty or begins or ends with a space: separate secrets by a comma alone"))
 	}
 	if c.VerifyToken == "" {
 		errs = append(errs, errors.New("PARLEY_META_VERIFY_TOKEN is not set: the verify token that you enter with the callback URL"))

@@ -197,8 +197,11 @@ func (r *StreamRelay) lastOffset(ctx context.Context, shard int) (uint64, error)
 		return 0, err
 	}
 	batch := &parleyv1.EventBatch{}
-	if err := proto.Unmarshal(d.Data, batch); err != nil || len(batch.Events) == 0 {
-		return 0, fmt.Errorf("last message of %s at %d is not a batch of events: %w", bus.SubjectEvents(shard), d.Seq, err)
+	if err := proto.Unmarshal(d.Data, batch); err != nil {
+		return 0, fmt.Errorf("last message of %s at %d: %w", bus.SubjectEvents(shard), d.Seq, err)
+	}
+	if len(batch.Events) == 0 {
+		return 0, fmt.Errorf("last message of %s at %d holds no events", bus.SubjectEvents(shard), d.Seq)
 	}
 	return batch.Events[len(batch.Events)-1].Offset, nil
 }
@@ -206,7 +209,7 @@ func (r *StreamRelay) lastOffset(ctx context.Context, shard int) (uint64, error)
 // publish sends events, one message per shard and run, and waits for all
 // acknowledgements.
 func (r *StreamRelay) publish(ctx context.Context, events []*parleyv1.Event) error {
-	messages, err := pack(events)
+	messages, err := pack(events, int(r.js.Conn().MaxPayload()))
 	if err != nil {
 		return err
 	}
@@ -233,7 +236,9 @@ func (r *StreamRelay) publish(ctx context.Context, events []*parleyv1.Event) err
 }
 
 // pack groups events into messages: one shard each, in order, bounded in size.
-func pack(events []*parleyv1.Event) ([]*nats.Msg, error) {
+// An event that alone is larger than the server takes is left out: followers
+// see the gap, and read it from PostgreSQL.
+func pack(events []*parleyv1.Event, payloadMax int) ([]*nats.Msg, error) {
 	open := map[uint32]*parleyv1.EventBatch{}
 	size := map[uint32]int{}
 	var batches []*parleyv1.EventBatch
@@ -246,13 +251,15 @@ func pack(events []*parleyv1.Event) ([]*nats.Msg, error) {
 		open[e.Shard].Events = append(open[e.Shard].Events, e)
 		size[e.Shard] += n
 	}
-	messages := make([]*nats.Msg, len(batches))
-	for i, b := range batches {
+	var messages []*nats.Msg
+	for _, b := range batches {
 		data, err := proto.Marshal(b)
 		if err != nil {
 			return nil, fmt.Errorf("encode events: %w", err)
 		}
-		messages[i] = &nats.Msg{Subject: bus.SubjectEvents(int(b.Events[0].Shard)), Data: data}
+		if len(data) <= payloadMax {
+			messages = append(messages, &nats.Msg{Subject: bus.SubjectEvents(int(b.Events[0].Shard)), Data: data})
+		}
 	}
 	return messages, nil
 }

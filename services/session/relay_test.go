@@ -295,7 +295,7 @@ func TestPack(t *testing.T) {
 		}
 		events = append(events, &parleyv1.Event{Shard: uint32(n % 3), Offset: uint64(n/3 + 1), Channel: strings.Repeat("x", size)})
 	}
-	messages, err := pack(events)
+	messages, err := pack(events, 8<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,5 +316,24 @@ func TestPack(t *testing.T) {
 	}
 	if next[0]+next[1]+next[2] != uint64(len(events)) || len(messages) > 12 {
 		t.Errorf("%d messages hold %v events", len(messages), next)
+	}
+}
+
+// An event that the server would refuse must not hold up those behind it.
+func TestPackLeavesOutWhatNoServerTakes(t *testing.T) {
+	events := []*parleyv1.Event{
+		{Shard: 1, Offset: 1},
+		{Shard: 1, Offset: 2, Channel: strings.Repeat("x", 2<<20)},
+		{Shard: 1, Offset: 3},
+	}
+	messages, err := pack(events, 1<<20)
+	if err != nil || len(messages) != 2 {
+		t.Fatalf("%d messages, %v", len(messages), err)
+	}
+	for i, offset := range []uint64{1, 3} {
+		batch := &parleyv1.EventBatch{}
+		if err := proto.Unmarshal(messages[i].Data, batch); err != nil || len(batch.Events) != 1 || batch.Events[0].Offset != offset {
+			t.Errorf("message %d: %v, %v", i, batch, err)
+		}
 	}
 }
