@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -103,7 +104,8 @@ func TestMigrateThatFails(t *testing.T) {
 }
 
 func TestDatabaseOfAKilledBinaryIsDropped(t *testing.T) {
-	other := startOther(t)
+	folder := openFolder(t)
+	other := startOther(t, folder)
 	left, err := newAdmin(other.address)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +120,7 @@ func TestDatabaseOfAKilledBinaryIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = other.cmd.Wait()
-	again := startOther(t)
+	again := startOther(t, folder)
 	if again.address != other.address {
 		t.Fatalf("the slot of a killed binary was not taken: %s, %s", other.address, again.address)
 	}
@@ -132,13 +134,22 @@ type other struct {
 	address string
 }
 
-func startOther(t *testing.T) other {
+// openFolder returns a folder of the test that PostgreSQL's account can enter.
+func openFolder(t *testing.T) string {
 	t.Helper()
-	if _, err := server(); err != nil { // ours first: the slots are taken in order
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	return dir
+}
+
+// startOther starts a test binary whose slots lie in a folder of their own:
+// those of the machine come and go with the tests of other packages.
+func startOther(t *testing.T, folder string) other {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), otherBinary+"=1")
+	cmd.Env = append(os.Environ(), otherBinary+"=1", "TMPDIR="+folder)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
