@@ -77,7 +77,7 @@ func (s *Service) plan() (recorded []outcome, results []store.SendResult, jobs [
 			break
 		}
 		recording[o.job.Key] = true
-		results = append(results, o.result(now))
+		results = append(results, o.result(o.at))
 	}
 	for _, job := range s.desk.Next(now) {
 		if recording[job.Key] {

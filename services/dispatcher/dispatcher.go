@@ -214,7 +214,7 @@ func (s *Service) send(job Job) {
 func (s *Service) Finish(job Job, wamid string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.outcomes = append(s.outcomes, outcome{job: job, wamid: wamid, err: err})
+	s.outcomes = append(s.outcomes, outcome{job: job, wamid: wamid, err: err, at: s.now()})
 	s.signal()
 }
 

@@ -17,6 +17,9 @@ type outcome struct {
 	job   Job
 	wamid string
 	err   error
+	// at is when it came in: what is recorded and what the desk does must not
+	// judge the job's age at two different times.
+	at time.Time
 }
 
 // Policy of the sender. The waits grow by the number of attempts or failures.
@@ -88,7 +91,7 @@ func cause(refused *meta.SendError) string {
 // apply moves the contact's line on, and slows down what the error names.
 func (o outcome) apply(d *Desk, now time.Time) {
 	key := o.job.Key
-	switch o.state(now) {
+	switch o.state(o.at) {
 	case store.DeliveryAccepted, store.DeliveryFailed:
 		d.Settle(now, key)
 		return

@@ -22,7 +22,7 @@ func send(t *testing.T, graph http.Handler, content []byte) outcome {
 	defer server.Close()
 	s := newSender(meta.NewClient(server.URL+"/v25.0", "token", server.Client()), zerolog.Nop())
 	done := make(chan outcome, 1)
-	s.finish = func(j Job, wamid string, err error) { done <- outcome{j, wamid, err} }
+	s.finish = func(j Job, wamid string, err error) { done <- outcome{j, wamid, err, start} }
 	j := job("a", 1, 42)
 	j.Content = content
 	s.launch(j)
