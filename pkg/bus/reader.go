@@ -114,7 +114,7 @@ type reader struct {
 
 	last    uint64    // the sequence that was delivered last
 	lastAt  time.Time // when the stream took that message; zero if nobody knows
-	refused error  // what deliver returned
+	refused error     // what deliver returned
 
 	received atomic.Uint64 // messages from the present consumer
 	busy     atomic.Bool   // deliver is at work, so nothing can come

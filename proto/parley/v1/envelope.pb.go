@@ -174,7 +174,7 @@ func (x *Identity) GetName() string {
 // Envelope is an update as ingress stored it.
 type Envelope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// id is the update's deduplication id, unique within its channel and kind:
+	// id is the update's deduplication id, unique within its channel:
 	// the provider's message id, "<message id>/<status>" for a receipt, a digest
 	// of the content for everything else.
 	Id   string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
