@@ -2,7 +2,11 @@ package e2e
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -51,9 +55,36 @@ func (p *postgres) start(t *testing.T) {
 	p.server = server
 }
 
+// stop ends it in order.
 func (p *postgres) stop(t *testing.T) {
 	t.Helper()
 	if err := p.server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// crash ends it without a word.
+func (p *postgres) crash(t *testing.T) {
+	t.Helper()
+	killPostmaster(t, p.dir)
+	<-p.server.Wait()
+	p.stop(t) // gives the folder free
+}
+
+// killPostmaster kills the PostgreSQL whose folder this is; its other processes
+// notice, and end.
+func killPostmaster(t *testing.T, dir string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	pid, err := strconv.Atoi(first)
+	if err == nil {
+		err = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -84,23 +83,41 @@ func foreign(environ []string) []string {
 	return kept
 }
 
-// end is the cleanup: nothing outlives its test, and a failed test shows what the
-// program said.
+// end is the cleanup: nothing outlives its test, nothing ends but in order, and a
+// failed test shows what the program said.
 func (p *process) end() {
 	if p.running() {
-		_ = p.cmd.Process.Signal(syscall.SIGCONT)
-		_ = p.cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-p.ended:
-		case <-time.After(stopMax):
-			_ = p.cmd.Process.Kill()
-			<-p.ended
+		p.terminate()
+	}
+	for _, fault := range []string{"DATA RACE", "panic: ", "fatal error: "} {
+		if strings.Contains(p.said(), fault) {
+			p.t.Errorf("%s wrote %q", p.name, fault)
 		}
 	}
-	if p.t.Failed() {
+	if p.t.Failed() && !shown[p.output] {
+		shown[p.output] = true
 		p.t.Logf("the end of what %s (pid %d) wrote:\n%s", p.name, p.pid(), p.tail())
 	}
 }
+
+func (p *process) terminate() {
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.ended:
+		if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+			p.t.Errorf("%s ended on SIGTERM with exit code %d", p.name, code)
+		}
+	case <-time.After(stopMax):
+		p.t.Errorf("%s did not end on SIGTERM", p.name)
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+}
+
+// shown lists the output files that a failed test has shown: every start of a
+// program on the same place writes to the same file.
+var shown = map[string]bool{}
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
@@ -148,18 +165,13 @@ func (p *process) said() string {
 	return string(data)
 }
 
-func (p *process) tail() []byte {
-	data, err := os.ReadFile(p.output)
-	if err != nil {
-		return []byte(err.Error())
+func (p *process) tail() string {
+	said := p.said()
+	if len(said) <= tailBytes {
+		return said
 	}
-	if len(data) > tailBytes {
-		data = data[len(data)-tailBytes:]
-		if _, whole, found := bytes.Cut(data, []byte("\n")); found {
-			data = whole
-		}
-	}
-	return data
+	_, whole, _ := strings.Cut(said[len(said)-tailBytes:], "\n")
+	return whole
 }
 
 // awaitReady waits until the program's /readyz says that it can work.
