@@ -34,19 +34,34 @@ const (
 )
 
 // together reports whether the calls must or should be one atomic batch. Messages of one
-// call are never stored one by one: where a limit refused one of them and took the next,
-// their order would be lost. StreamEvents does without, because its file store refuses
-// batches (see Declare) and its readers fill every gap from PostgreSQL.
+// subject in one call are never stored one by one: where a limit refused one of them and
+// took the next, their order would be lost. (Messages of different subjects have no
+// order.) StreamEvents does without, because its file store refuses batches (see Declare)
+// and its readers fill every gap from PostgreSQL.
 func (p *Publisher) together(calls []*call) bool {
 	if p.stream == StreamEvents {
 		return false
 	}
+	messages := 0
 	for _, c := range calls {
-		if len(c.messages) > 1 {
+		messages += len(c.messages)
+		if c.ordered() {
 			return true
 		}
 	}
-	return len(calls) > singlesMax
+	return messages > singlesMax
+}
+
+// ordered reports whether two messages of the call have the same subject.
+func (c *call) ordered() bool {
+	for i, m := range c.messages {
+		for _, earlier := range c.messages[:min(i, singlesMax)] {
+			if m.Subject == earlier.Subject {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // storeBatch stores the calls as one atomic batch: all or nothing. Only the commit has

@@ -1,6 +1,7 @@
 package lane
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -241,6 +242,8 @@ func (r *Runner) parts(messages []Message) []Part {
 		parts[i].Messages = append(parts[i].Messages, m)
 		parts[i].Fence.To, parts[i].Fence.At = m.Pos, m.At
 	}
+	// Leases are locked in the order of the parts: everybody's is the same.
+	slices.SortFunc(parts, func(a, b Part) int { return cmp.Compare(a.Fence.Shard, b.Fence.Shard) })
 	return parts
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -147,25 +146,36 @@ func scanDelivery(row pgx.CollectableRow) (d Delivery, err error) {
 // lists. The lock on the leases keeps a take-over, which asks for FOR UPDATE, out
 // until the claim is on record, and nobody else: a claim that waits for a
 // delivery's row must not come through behind the new owner's back.
+//
+// locked holds everything that the statement will touch, locked in the one order
+// that all who update several deliveries keep to.
 const advanceSQL = `
-WITH res AS (
+WITH own AS (SELECT shard, epoch FROM leases WHERE service = $12 AND shard = ANY($8) ORDER BY shard FOR KEY SHARE),
+locked AS (
+	SELECT x.* FROM (
+		SELECT false AS claim, r.* FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $13::int[])
+		       r(shard, "offset", state, wamid, error_class, error_code, cause, attempts)
+		UNION ALL
+		SELECT true, i.shard, i."offset", '', '', '', 0, '', i.attempts
+		  FROM unnest($8::int[], $9::bigint[], $10::bigint[], $11::int[]) i(shard, "offset", epoch, attempts)
+		  JOIN own USING (shard, epoch)) x
+	  JOIN deliveries d ON d.shard = x.shard AND d."offset" = x."offset"
+	 ORDER BY d.shard, d."offset" FOR NO KEY UPDATE OF d),
+res AS (
 	UPDATE deliveries d SET state = r.state, wamid = COALESCE(d.wamid, NULLIF(r.wamid, '')),
 	       error_class = r.error_class, error_code = r.error_code,
 	       ambiguous_count = d.ambiguous_count + (r.state = 'ambiguous')::int,
 	       ambiguous_cause = COALESCE(NULLIF(r.cause, ''), d.ambiguous_cause),
 	       settled_at = CASE WHEN r.state IN ('accepted', 'failed') THEN now() END,
 	       settled_by = CASE WHEN r.state IN ('accepted', 'failed') THEN 'response' ELSE '' END
-	  FROM unnest($1::int[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::int[], $7::text[], $13::int[])
-	       r(shard, "offset", state, wamid, error_class, error_code, cause, attempts)
-	 WHERE d.shard = r.shard AND d."offset" = r."offset"
+	  FROM locked r
+	 WHERE NOT r.claim AND d.shard = r.shard AND d."offset" = r."offset"
 	   AND (d.state IN ('sending', 'ambiguous') AND d.attempts = r.attempts + 1
 	     OR r.state = 'accepted' AND d.state IN ('queued', 'sending', 'ambiguous'))),
-own AS (SELECT shard, epoch FROM leases WHERE service = $12 AND shard = ANY($8) ORDER BY shard FOR KEY SHARE),
 claim AS (
 	UPDATE deliveries d SET state = 'sending', attempts = i.attempts + 1, sending_at = now()
-	  FROM unnest($8::int[], $9::bigint[], $10::bigint[], $11::int[]) i(shard, "offset", epoch, attempts)
-	  JOIN own USING (shard, epoch)
-	 WHERE d.shard = i.shard AND d."offset" = i."offset"
+	  FROM locked i
+	 WHERE i.claim AND d.shard = i.shard AND d."offset" = i."offset"
 	   AND (d.state IN ('queued', 'ambiguous') AND d.attempts = i.attempts
 	     OR d.state = 'sending' AND d.attempts = i.attempts + 1)
 	RETURNING d.shard, d."offset")
@@ -175,9 +185,6 @@ SELECT shard, "offset" FROM claim`
 // returns the claims that were granted; the others have been settled by a
 // receipt meanwhile, or belong to another owner now.
 func (s *Store) AdvanceDeliveries(ctx context.Context, results []SendResult, intents []Intent) ([]DeliveryKey, error) {
-	// One order of locks for everybody who updates several deliveries.
-	slices.SortFunc(results, func(a, b SendResult) int { return a.Key.Compare(b.Key) })
-	slices.SortFunc(intents, func(a, b Intent) int { return a.Key.Compare(b.Key) })
 	n, m := len(results), len(intents)
 	shards, offsets, states, wamids := make([]int, n), make([]int64, n), make([]string, n), make([]string, n)
 	classes, codes, causes, made := make([]string, n), make([]int, n), make([]string, n), make([]int, n)

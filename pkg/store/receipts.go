@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,11 +25,15 @@ type Receipt struct {
 }
 
 // applyReceiptsSQL never lowers a rank. A receipt proves that the provider
-// accepted the message, so it settles a send whose outcome was unknown.
+// accepted the message, so it settles a send whose outcome was unknown. locked
+// holds the deliveries, locked in the one order that all who update several keep to.
 const applyReceiptsSQL = fenceSQL + `,
 u AS (
 	SELECT u.* FROM cp JOIN unnest($7::int[], $8::int[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::int[], $14::timestamptz[], $15::int[])
 	       u(lane, shard, "offset", channel, wamid, receipt, rank, at, error_code) ON u.lane = cp.shard),
+locked AS (
+	SELECT u.* FROM u JOIN deliveries d ON d.shard = u.shard AND d."offset" = u."offset"
+	 WHERE u."offset" > 0 ORDER BY d.shard, d."offset" FOR NO KEY UPDATE OF d),
 upd AS (
 	UPDATE deliveries d SET
 	       receipt      = CASE WHEN u.rank > d.receipt_rank THEN u.receipt ELSE d.receipt END,
@@ -41,8 +44,8 @@ upd AS (
 	       settled_by   = CASE WHEN d.state IN ('accepted', 'failed') THEN d.settled_by ELSE 'receipt' END,
 	       settled_at   = COALESCE(d.settled_at, now()),
 	       state        = 'accepted'
-	  FROM u
-	 WHERE u."offset" > 0 AND d.shard = u.shard AND d."offset" = u."offset"
+	  FROM locked u
+	 WHERE d.shard = u.shard AND d."offset" = u."offset"
 	   AND (u.rank > d.receipt_rank OR d.state <> 'accepted' OR d.wamid IS NULL OR u.error_code <> 0 AND d.error_code = 0)),
 orphan AS (
 	INSERT INTO orphan_receipts (channel, wamid, receipt, rank, at)
@@ -53,7 +56,6 @@ SELECT shard FROM cp`
 
 // ApplyReceipts records receipts under the fences of their lanes.
 func (s *Store) ApplyReceipts(ctx context.Context, fences []Fence, receipts []Receipt) (held []int, err error) {
-	slices.SortFunc(receipts, func(a, b Receipt) int { return a.Key.Compare(b.Key) })
 	n := len(receipts)
 	lanes, shards, offsets, channels := make([]int, n), make([]int, n), make([]int64, n), make([]string, n)
 	wamids, names, ranks, at, codes := make([]string, n), make([]string, n), make([]int, n), make([]time.Time, n), make([]int, n)

@@ -41,6 +41,12 @@ func Open(ctx context.Context, dsn string, maxConns int, application string) (*S
 	params["lock_timeout"] = milliseconds(lockTimeout)
 	params["statement_timeout"] = milliseconds(statementTimeout)
 	params["timezone"] = "UTC"
+	// Every hot statement looks up a few rows by key. The planner cannot know
+	// that: it plans them once per connection, often while the tables are still
+	// empty, and a plan that reads a whole table stays in use while it grows.
+	for _, path := range []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"} {
+		params[path] = "off"
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open database pool: %w", err)

@@ -75,9 +75,9 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	service := New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
 	sender.finish = service.Finish
 	share := func(owned int) { service.SetChannelRate(c.SendRate * float64(owned) / float64(d.Shards)) }
-	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, share)
+	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, platform.GatherReply, share)
 	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
-		NewReceipts(d.Store, d.Log), nil)
+		NewReceipts(d.Store, d.Log), platform.GatherReceipts, nil)
 	return platform.Service{Parts: []lifecycle.Part{
 		{Name: "dispatcher", Run: events.Run},
 		{Name: "sender", Run: service.Run},

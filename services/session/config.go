@@ -53,7 +53,7 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 	}
 	relay := NewRelay(d.JS, d.Store, d.Log)
 	service := New(d.Store, relay, d.Channels.Flow, time.Now, d.Log)
-	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, nil)
+	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, platform.GatherReply, nil)
 	return platform.Service{Parts: []lifecycle.Part{
 		{Name: "session", Run: func(intake, work context.Context) error { return runWithRelay(intake, work, runner, relay) }},
 		d.Trimmer(store.ServiceSession, bus.StreamIn, bus.FilterIn),

@@ -54,11 +54,19 @@ func (d *Deps) ConnectNATS(ctx context.Context, nc *nats.Conn) error {
 	return nil
 }
 
+// How long a batch gathers. What nobody waits for gathers longer: fewer commits
+// leave more of the database to what somebody does wait for.
+const (
+	GatherReply    = lane.DefaultGather
+	GatherReceipts = 25 * time.Millisecond
+	GatherInsight  = 100 * time.Millisecond
+)
+
 // Lane returns a runner of the service over the source.
-func (d *Deps) Lane(service string, source lane.Source, handler lane.Handler, onShare func(int)) *lane.Runner {
+func (d *Deps) Lane(service string, source lane.Source, handler lane.Handler, gather time.Duration, onShare func(int)) *lane.Runner {
 	return lane.New(lane.Config{
 		Service: service, Owner: d.Owner, Shards: d.Shards, LeaseTime: d.Common.LeaseTime,
-		BatchMax: lane.DefaultBatchMax, Gather: lane.DefaultGather,
+		BatchMax: lane.DefaultBatchMax, Gather: gather,
 		Log: d.Log.With().Str("lane", service).Logger(), OnShare: onShare,
 	}, d.Store, source, handler)
 }
