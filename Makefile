@@ -90,8 +90,8 @@ sim: ## Simulate the system with faults: SEEDS=5000 tries many, SEED=7 repeats o
 	go test ./services/internal/simulation -count=1 -v -timeout 60m \
 		$(if $(SEED),-run 'TestSeed$$' -seed=$(SEED),$(if $(SEEDS),-run 'TestSeeds$$' -seeds=$(SEEDS)))
 
-e2e: postgres ## Test the real programs from outside, killed and restarted; LONG=1 at full rates
-	go test -tags e2e -count=1 -v -timeout 40m ./services/internal/e2e $(if $(LONG),-long)
+e2e: postgres ## Test the real programs from outside, killed and restarted; LONG=1 at full rates, RUN=TestUpLoad one of them
+	go test -tags e2e -count=1 -v -timeout 40m $(if $(RUN),-run '$(RUN)') ./services/internal/e2e $(if $(LONG),-long)
 
 browser: ## Test the sandbox page in a headless browser (needs chromium)
 	go test -tags browser -count=1 -timeout 5m ./services/sandbox
