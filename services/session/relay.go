@@ -73,10 +73,13 @@ func (r *StreamRelay) Drop(shard int) {
 	delete(r.owned, shard)
 }
 
-// Add queues committed events. It never blocks the turn.
+// Add queues committed events of one shard, if it is ours. It never blocks the turn.
 func (r *StreamRelay) Add(events []*parleyv1.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(events) == 0 || !r.owned[int(events[0].Shard)] {
+		return
+	}
 	if len(r.waiting)+len(events) > relayWaitingMax {
 		r.waiting = nil
 		clear(r.next)
