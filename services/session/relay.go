@@ -180,6 +180,9 @@ func (r *StreamRelay) resume(ctx context.Context, shard int) error {
 		if err != nil {
 			return err
 		}
+		if !r.owns(shard) {
+			return nil // given up meanwhile: the rest is its next owner's
+		}
 		if err := r.publish(ctx, events); err != nil {
 			return err
 		}
@@ -192,6 +195,12 @@ func (r *StreamRelay) resume(ctx context.Context, shard int) error {
 	defer r.mu.Unlock()
 	r.next[shard] = last + 1
 	return nil
+}
+
+func (r *StreamRelay) owns(shard int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.owned[shard]
 }
 
 func (r *StreamRelay) lastOffset(ctx context.Context, shard int) (uint64, error) {
