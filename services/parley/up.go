@@ -72,6 +72,7 @@ func (u *up) close() {
 }
 
 func (u *up) run(ctx context.Context) error {
+	platform.PaceCollector()
 	observed, err := platform.Telemetry(ctx, "parley")
 	if err != nil {
 		return err

@@ -115,6 +115,7 @@ func Flatten(err error) []error {
 }
 
 func (p Program[C]) run(ctx context.Context, config C, common Common, log zerolog.Logger) error {
+	PaceCollector()
 	telemetry, err := Telemetry(ctx, "parley-"+p.Name)
 	if err != nil {
 		return err

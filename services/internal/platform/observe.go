@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,16 +14,8 @@ import (
 // Observed is the process's metrics and traces.
 type Observed struct{ telemetry telemetry.Telemetry }
 
-// gcPercent lets the heap grow to four times what lives: the services keep
-// little in memory, and collecting less often shortens the longest answers.
-const gcPercent = 300
-
-// Telemetry starts them, and sets the pace of the garbage collector unless
-// GOGC does.
+// Telemetry starts them.
 func Telemetry(ctx context.Context, service string) (Observed, error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
 	t, err := telemetry.Setup(ctx, service)
 	return Observed{t}, err
 }
