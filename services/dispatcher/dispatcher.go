@@ -12,7 +12,6 @@ import (
 
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
-	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 // Store is what the service needs of PostgreSQL.
@@ -21,7 +20,7 @@ type Store interface {
 	AddDeliveries(ctx context.Context, fences []store.Fence, list []store.Delivery) (held []int, err error)
 	AdvanceDeliveries(ctx context.Context, results []store.SendResult, intents []store.Intent) ([]store.DeliveryKey, error)
 	SettledDeliveries(ctx context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error)
-	ParkMessage(ctx context.Context, service string, fence store.Fence, d store.DeadLetter) (held bool, err error)
+	lane.Parker
 }
 
 // Service is the handler of the dispatcher's lane of events, and the sender.
@@ -200,7 +199,7 @@ func (s *Service) added(jobs []Job, held []int) {
 
 // Park keeps an event that cannot become a delivery.
 func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, error) {
-	return park(ctx, s.store, store.ServiceDispatcher, part, cause, s.log)
+	return lane.Park(ctx, s.store, store.ServiceDispatcher, part, cause, s.log)
 }
 
 // send launches a job whose intent is on disk. Callers hold the lock.
@@ -223,25 +222,4 @@ func (s *Service) signal() {
 	case s.wake <- struct{}{}:
 	default:
 	}
-}
-
-// parker is the part of a store that keeps what cannot be applied.
-type parker interface {
-	ParkMessage(ctx context.Context, service string, fence store.Fence, d store.DeadLetter) (held bool, err error)
-}
-
-// park keeps the part's one message as a dead letter.
-func park(ctx context.Context, p parker, service string, part lane.Part, cause error, log zerolog.Logger) (bool, error) {
-	m := part.Messages[0]
-	log.Error().Err(cause).Str("service", service).Int("shard", m.Shard).Uint64("position", m.Pos).Msg("message parked")
-	data := m.Data
-	if m.Event != nil {
-		var err error
-		if data, err = proto.Marshal(&parleyv1.EventBatch{Events: []*parleyv1.Event{m.Event}}); err != nil {
-			return false, fmt.Errorf("encode event %d/%d: %w", m.Shard, m.Pos, err)
-		}
-	}
-	return p.ParkMessage(ctx, service, part.Fence, store.DeadLetter{
-		Kind: store.DeadParked, Shard: m.Shard, Position: m.Pos, Data: data, Reason: cause.Error(),
-	})
 }

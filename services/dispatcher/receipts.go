@@ -20,7 +20,7 @@ import (
 type ReceiptStore interface {
 	ApplyReceipts(ctx context.Context, fences []store.Fence, receipts []store.Receipt) (held []int, err error)
 	FindDeliveries(ctx context.Context, wamids []string) (map[string]store.DeliveryKey, error)
-	ParkMessage(ctx context.Context, service string, fence store.Fence, d store.DeadLetter) (held bool, err error)
+	lane.Parker
 }
 
 // Receipts is the handler of the lane of WA_STATUS. Receipts may come in any
@@ -120,7 +120,7 @@ func newest(list []store.Receipt) []store.Receipt {
 
 // Park keeps a receipt that cannot be applied.
 func (r *Receipts) Park(ctx context.Context, part lane.Part, cause error) (bool, error) {
-	return park(ctx, r.store, store.ServiceReceipts, part, cause, r.log)
+	return lane.Park(ctx, r.store, store.ServiceReceipts, part, cause, r.log)
 }
 
 func decodeReceipt(m lane.Message) (store.Receipt, error) {

@@ -4,18 +4,16 @@ import (
 	"context"
 
 	"github.com/rs/zerolog"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/parleyhq/parley/pkg/insight"
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
-	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 // Store is what the service needs of PostgreSQL.
 type Store interface {
 	AddCounts(ctx context.Context, fences []store.Fence, counts map[int]*insight.Counts) (held []int, err error)
-	ParkMessage(ctx context.Context, service string, fence store.Fence, d store.DeadLetter) (held bool, err error)
+	lane.Parker
 }
 
 // Service is the handler of the projector's lane. It keeps nothing in memory.
@@ -52,13 +50,5 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 
 // Park keeps an event that cannot be counted.
 func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, error) {
-	m := part.Messages[0]
-	s.log.Error().Err(cause).Int("shard", m.Shard).Uint64("position", m.Pos).Msg("event parked")
-	data, err := proto.Marshal(&parleyv1.EventBatch{Events: []*parleyv1.Event{m.Event}})
-	if err != nil {
-		return false, err
-	}
-	return s.store.ParkMessage(ctx, store.ServiceProjector, part.Fence, store.DeadLetter{
-		Kind: store.DeadParked, Shard: m.Shard, Position: m.Pos, Channel: m.Event.Channel, Data: data, Reason: cause.Error(),
-	})
+	return lane.Park(ctx, s.store, store.ServiceProjector, part, cause, s.log)
 }
