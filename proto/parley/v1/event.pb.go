@@ -45,6 +45,9 @@ type Event struct {
 	FlowVersion        uint32 `protobuf:"varint,9,opt,name=flow_version,json=flowVersion,proto3" json:"flow_version,omitempty"`
 	Language           string `protobuf:"bytes,10,opt,name=language,proto3" json:"language,omitempty"`
 	SessionStartedAtMs int64  `protobuf:"varint,11,opt,name=session_started_at_ms,json=sessionStartedAtMs,proto3" json:"session_started_at_ms,omitempty"`
+	// first_language is the language that the session started in, if it is another
+	// one now: read models count a session in one cohort all its life.
+	FirstLanguage string `protobuf:"bytes,12,opt,name=first_language,json=firstLanguage,proto3" json:"first_language,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
 	//	*Event_SessionStarted
@@ -55,6 +58,27 @@ type Event struct {
 	//	*Event_MessageQueued
 	//	*Event_SessionCompleted
 	//	*Event_SessionCancelled
+	//	*Event_StepPassed
+	//	*Event_ValueSet
+	//	*Event_LanguageChanged
+	//	*Event_VariantAssigned
+	//	*Event_GoalReached
+	//	*Event_SubflowCalled
+	//	*Event_SubflowReturned
+	//	*Event_FragmentKept
+	//	*Event_ConfirmationAsked
+	//	*Event_ConfirmationDenied
+	//	*Event_ChoicesOffered
+	//	*Event_LookupAsked
+	//	*Event_LookupAnswered
+	//	*Event_KeywordUsed
+	//	*Event_TapStale
+	//	*Event_HandedOver
+	//	*Event_OptedOut
+	//	*Event_OptedIn
+	//	*Event_SessionMigrated
+	//	*Event_FormDataKept
+	//	*Event_StepLeft
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -167,6 +191,13 @@ func (x *Event) GetSessionStartedAtMs() int64 {
 	return 0
 }
 
+func (x *Event) GetFirstLanguage() string {
+	if x != nil {
+		return x.FirstLanguage
+	}
+	return ""
+}
+
 func (x *Event) GetBody() isEvent_Body {
 	if x != nil {
 		return x.Body
@@ -246,6 +277,195 @@ func (x *Event) GetSessionCancelled() *SessionCancelled {
 	return nil
 }
 
+func (x *Event) GetStepPassed() *StepPassed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_StepPassed); ok {
+			return x.StepPassed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetValueSet() *ValueSet {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ValueSet); ok {
+			return x.ValueSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLanguageChanged() *LanguageChanged {
+	if x != nil {
+		if x, ok := x.Body.(*Event_LanguageChanged); ok {
+			return x.LanguageChanged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetVariantAssigned() *VariantAssigned {
+	if x != nil {
+		if x, ok := x.Body.(*Event_VariantAssigned); ok {
+			return x.VariantAssigned
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetGoalReached() *GoalReached {
+	if x != nil {
+		if x, ok := x.Body.(*Event_GoalReached); ok {
+			return x.GoalReached
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubflowCalled() *SubflowCalled {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SubflowCalled); ok {
+			return x.SubflowCalled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubflowReturned() *SubflowReturned {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SubflowReturned); ok {
+			return x.SubflowReturned
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFragmentKept() *FragmentKept {
+	if x != nil {
+		if x, ok := x.Body.(*Event_FragmentKept); ok {
+			return x.FragmentKept
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetConfirmationAsked() *ConfirmationAsked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ConfirmationAsked); ok {
+			return x.ConfirmationAsked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetConfirmationDenied() *ConfirmationDenied {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ConfirmationDenied); ok {
+			return x.ConfirmationDenied
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetChoicesOffered() *ChoicesOffered {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ChoicesOffered); ok {
+			return x.ChoicesOffered
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLookupAsked() *LookupAsked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_LookupAsked); ok {
+			return x.LookupAsked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLookupAnswered() *LookupAnswered {
+	if x != nil {
+		if x, ok := x.Body.(*Event_LookupAnswered); ok {
+			return x.LookupAnswered
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetKeywordUsed() *KeywordUsed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_KeywordUsed); ok {
+			return x.KeywordUsed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetTapStale() *TapStale {
+	if x != nil {
+		if x, ok := x.Body.(*Event_TapStale); ok {
+			return x.TapStale
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetHandedOver() *HandedOver {
+	if x != nil {
+		if x, ok := x.Body.(*Event_HandedOver); ok {
+			return x.HandedOver
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOptedOut() *OptedOut {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OptedOut); ok {
+			return x.OptedOut
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetOptedIn() *OptedIn {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OptedIn); ok {
+			return x.OptedIn
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSessionMigrated() *SessionMigrated {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SessionMigrated); ok {
+			return x.SessionMigrated
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFormDataKept() *FormDataKept {
+	if x != nil {
+		if x, ok := x.Body.(*Event_FormDataKept); ok {
+			return x.FormDataKept
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetStepLeft() *StepLeft {
+	if x != nil {
+		if x, ok := x.Body.(*Event_StepLeft); ok {
+			return x.StepLeft
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -282,6 +502,90 @@ type Event_SessionCancelled struct {
 	SessionCancelled *SessionCancelled `protobuf:"bytes,27,opt,name=session_cancelled,json=sessionCancelled,proto3,oneof"`
 }
 
+type Event_StepPassed struct {
+	StepPassed *StepPassed `protobuf:"bytes,28,opt,name=step_passed,json=stepPassed,proto3,oneof"`
+}
+
+type Event_ValueSet struct {
+	ValueSet *ValueSet `protobuf:"bytes,29,opt,name=value_set,json=valueSet,proto3,oneof"`
+}
+
+type Event_LanguageChanged struct {
+	LanguageChanged *LanguageChanged `protobuf:"bytes,30,opt,name=language_changed,json=languageChanged,proto3,oneof"`
+}
+
+type Event_VariantAssigned struct {
+	VariantAssigned *VariantAssigned `protobuf:"bytes,31,opt,name=variant_assigned,json=variantAssigned,proto3,oneof"`
+}
+
+type Event_GoalReached struct {
+	GoalReached *GoalReached `protobuf:"bytes,32,opt,name=goal_reached,json=goalReached,proto3,oneof"`
+}
+
+type Event_SubflowCalled struct {
+	SubflowCalled *SubflowCalled `protobuf:"bytes,33,opt,name=subflow_called,json=subflowCalled,proto3,oneof"`
+}
+
+type Event_SubflowReturned struct {
+	SubflowReturned *SubflowReturned `protobuf:"bytes,34,opt,name=subflow_returned,json=subflowReturned,proto3,oneof"`
+}
+
+type Event_FragmentKept struct {
+	FragmentKept *FragmentKept `protobuf:"bytes,35,opt,name=fragment_kept,json=fragmentKept,proto3,oneof"`
+}
+
+type Event_ConfirmationAsked struct {
+	ConfirmationAsked *ConfirmationAsked `protobuf:"bytes,36,opt,name=confirmation_asked,json=confirmationAsked,proto3,oneof"`
+}
+
+type Event_ConfirmationDenied struct {
+	ConfirmationDenied *ConfirmationDenied `protobuf:"bytes,37,opt,name=confirmation_denied,json=confirmationDenied,proto3,oneof"`
+}
+
+type Event_ChoicesOffered struct {
+	ChoicesOffered *ChoicesOffered `protobuf:"bytes,38,opt,name=choices_offered,json=choicesOffered,proto3,oneof"`
+}
+
+type Event_LookupAsked struct {
+	LookupAsked *LookupAsked `protobuf:"bytes,39,opt,name=lookup_asked,json=lookupAsked,proto3,oneof"`
+}
+
+type Event_LookupAnswered struct {
+	LookupAnswered *LookupAnswered `protobuf:"bytes,40,opt,name=lookup_answered,json=lookupAnswered,proto3,oneof"`
+}
+
+type Event_KeywordUsed struct {
+	KeywordUsed *KeywordUsed `protobuf:"bytes,41,opt,name=keyword_used,json=keywordUsed,proto3,oneof"`
+}
+
+type Event_TapStale struct {
+	TapStale *TapStale `protobuf:"bytes,42,opt,name=tap_stale,json=tapStale,proto3,oneof"`
+}
+
+type Event_HandedOver struct {
+	HandedOver *HandedOver `protobuf:"bytes,43,opt,name=handed_over,json=handedOver,proto3,oneof"`
+}
+
+type Event_OptedOut struct {
+	OptedOut *OptedOut `protobuf:"bytes,44,opt,name=opted_out,json=optedOut,proto3,oneof"`
+}
+
+type Event_OptedIn struct {
+	OptedIn *OptedIn `protobuf:"bytes,45,opt,name=opted_in,json=optedIn,proto3,oneof"`
+}
+
+type Event_SessionMigrated struct {
+	SessionMigrated *SessionMigrated `protobuf:"bytes,46,opt,name=session_migrated,json=sessionMigrated,proto3,oneof"`
+}
+
+type Event_FormDataKept struct {
+	FormDataKept *FormDataKept `protobuf:"bytes,47,opt,name=form_data_kept,json=formDataKept,proto3,oneof"`
+}
+
+type Event_StepLeft struct {
+	StepLeft *StepLeft `protobuf:"bytes,48,opt,name=step_left,json=stepLeft,proto3,oneof"`
+}
+
 func (*Event_SessionStarted) isEvent_Body() {}
 
 func (*Event_InputReceived) isEvent_Body() {}
@@ -297,6 +601,48 @@ func (*Event_MessageQueued) isEvent_Body() {}
 func (*Event_SessionCompleted) isEvent_Body() {}
 
 func (*Event_SessionCancelled) isEvent_Body() {}
+
+func (*Event_StepPassed) isEvent_Body() {}
+
+func (*Event_ValueSet) isEvent_Body() {}
+
+func (*Event_LanguageChanged) isEvent_Body() {}
+
+func (*Event_VariantAssigned) isEvent_Body() {}
+
+func (*Event_GoalReached) isEvent_Body() {}
+
+func (*Event_SubflowCalled) isEvent_Body() {}
+
+func (*Event_SubflowReturned) isEvent_Body() {}
+
+func (*Event_FragmentKept) isEvent_Body() {}
+
+func (*Event_ConfirmationAsked) isEvent_Body() {}
+
+func (*Event_ConfirmationDenied) isEvent_Body() {}
+
+func (*Event_ChoicesOffered) isEvent_Body() {}
+
+func (*Event_LookupAsked) isEvent_Body() {}
+
+func (*Event_LookupAnswered) isEvent_Body() {}
+
+func (*Event_KeywordUsed) isEvent_Body() {}
+
+func (*Event_TapStale) isEvent_Body() {}
+
+func (*Event_HandedOver) isEvent_Body() {}
+
+func (*Event_OptedOut) isEvent_Body() {}
+
+func (*Event_OptedIn) isEvent_Body() {}
+
+func (*Event_SessionMigrated) isEvent_Body() {}
+
+func (*Event_FormDataKept) isEvent_Body() {}
+
+func (*Event_StepLeft) isEvent_Body() {}
 
 // EventBatch is what one commit added to one shard, as relayed to WA_EVENTS.
 type EventBatch struct {
@@ -345,10 +691,15 @@ func (x *EventBatch) GetEvents() []*Event {
 
 // SessionStarted opens a session and pins it to one version of a flow.
 type SessionStarted struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Flow          string                 `protobuf:"bytes,1,opt,name=flow,proto3" json:"flow,omitempty"`
-	FlowVersion   uint32                 `protobuf:"varint,2,opt,name=flow_version,json=flowVersion,proto3" json:"flow_version,omitempty"`
-	Language      string                 `protobuf:"bytes,3,opt,name=language,proto3" json:"language,omitempty"`
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Flow        string                 `protobuf:"bytes,1,opt,name=flow,proto3" json:"flow,omitempty"`
+	FlowVersion uint32                 `protobuf:"varint,2,opt,name=flow_version,json=flowVersion,proto3" json:"flow_version,omitempty"`
+	Language    string                 `protobuf:"bytes,3,opt,name=language,proto3" json:"language,omitempty"`
+	// ref names the session in the ids of its buttons and forms; it is derived from
+	// the id of the first input. Sessions older than this field have none.
+	Ref string `protobuf:"bytes,4,opt,name=ref,proto3" json:"ref,omitempty"`
+	// entry is what started it: "keyword", "regex", "ad", "payload", "api", "default".
+	Entry         string `protobuf:"bytes,5,opt,name=entry,proto3" json:"entry,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -404,6 +755,20 @@ func (x *SessionStarted) GetLanguage() string {
 	return ""
 }
 
+func (x *SessionStarted) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *SessionStarted) GetEntry() string {
+	if x != nil {
+		return x.Entry
+	}
+	return ""
+}
+
 // InputReceived records the input that the events after it, of the same turn,
 // answer to. With it the history is complete: it can be decided again.
 type InputReceived struct {
@@ -455,7 +820,9 @@ type StepEntered struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// position is the step's place in the flow, from 1; read models order by it.
-	Position      uint32 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	Position uint32 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	// loop counts how often the session has come back to the step from a later one.
+	Loop          uint32 `protobuf:"varint,3,opt,name=loop,proto3" json:"loop,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -504,13 +871,23 @@ func (x *StepEntered) GetPosition() uint32 {
 	return 0
 }
 
+func (x *StepEntered) GetLoop() uint32 {
+	if x != nil {
+		return x.Loop
+	}
+	return 0
+}
+
 // AnswerAccepted says that the step's answer passed validation.
 type AnswerAccepted struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// slot is the name under which the value is kept; empty if it is not kept.
-	Slot          string `protobuf:"bytes,2,opt,name=slot,proto3" json:"slot,omitempty"`
-	Value         string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	Slot string `protobuf:"bytes,2,opt,name=slot,proto3" json:"slot,omitempty"`
+	// value is the answer as text. It is the value itself if json is empty.
+	Value string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// json is the typed value: a number, a truth value, an object ...
+	Json          []byte `protobuf:"bytes,4,opt,name=json,proto3" json:"json,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -564,6 +941,13 @@ func (x *AnswerAccepted) GetValue() string {
 		return x.Value
 	}
 	return ""
+}
+
+func (x *AnswerAccepted) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
 }
 
 // AnswerRejected says that an answer did not pass. The session stays at its step.
@@ -638,6 +1022,16 @@ type MessageQueued struct {
 	// Types that are valid to be assigned to Content:
 	//
 	//	*MessageQueued_Text
+	//	*MessageQueued_Media
+	//	*MessageQueued_Buttons
+	//	*MessageQueued_List
+	//	*MessageQueued_Link
+	//	*MessageQueued_Form
+	//	*MessageQueued_Location
+	//	*MessageQueued_Contact
+	//	*MessageQueued_Template
+	//	*MessageQueued_Reaction
+	//	*MessageQueued_Typing
 	Content       isMessageQueued_Content `protobuf_oneof:"content"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -703,6 +1097,96 @@ func (x *MessageQueued) GetText() *Text {
 	return nil
 }
 
+func (x *MessageQueued) GetMedia() *Media {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Media); ok {
+			return x.Media
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetButtons() *Buttons {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Buttons); ok {
+			return x.Buttons
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetList() *List {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_List); ok {
+			return x.List
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetLink() *Link {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Link); ok {
+			return x.Link
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetForm() *Form {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Form); ok {
+			return x.Form
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetLocation() *GeoPoint {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Location); ok {
+			return x.Location
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetContact() *ContactCard {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Contact); ok {
+			return x.Contact
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetTemplate() *Template {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Template); ok {
+			return x.Template
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetReaction() *Reaction {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Reaction); ok {
+			return x.Reaction
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetTyping() *Typing {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Typing); ok {
+			return x.Typing
+		}
+	}
+	return nil
+}
+
 type isMessageQueued_Content interface {
 	isMessageQueued_Content()
 }
@@ -711,52 +1195,67 @@ type MessageQueued_Text struct {
 	Text *Text `protobuf:"bytes,10,opt,name=text,proto3,oneof"`
 }
 
+type MessageQueued_Media struct {
+	Media *Media `protobuf:"bytes,11,opt,name=media,proto3,oneof"`
+}
+
+type MessageQueued_Buttons struct {
+	Buttons *Buttons `protobuf:"bytes,12,opt,name=buttons,proto3,oneof"`
+}
+
+type MessageQueued_List struct {
+	List *List `protobuf:"bytes,13,opt,name=list,proto3,oneof"`
+}
+
+type MessageQueued_Link struct {
+	Link *Link `protobuf:"bytes,14,opt,name=link,proto3,oneof"`
+}
+
+type MessageQueued_Form struct {
+	Form *Form `protobuf:"bytes,15,opt,name=form,proto3,oneof"`
+}
+
+type MessageQueued_Location struct {
+	Location *GeoPoint `protobuf:"bytes,16,opt,name=location,proto3,oneof"`
+}
+
+type MessageQueued_Contact struct {
+	Contact *ContactCard `protobuf:"bytes,17,opt,name=contact,proto3,oneof"`
+}
+
+type MessageQueued_Template struct {
+	Template *Template `protobuf:"bytes,18,opt,name=template,proto3,oneof"`
+}
+
+type MessageQueued_Reaction struct {
+	Reaction *Reaction `protobuf:"bytes,19,opt,name=reaction,proto3,oneof"`
+}
+
+type MessageQueued_Typing struct {
+	Typing *Typing `protobuf:"bytes,20,opt,name=typing,proto3,oneof"`
+}
+
 func (*MessageQueued_Text) isMessageQueued_Content() {}
 
-// Text is a plain text message of at most 4,096 characters.
-type Text struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Body          string                 `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
+func (*MessageQueued_Media) isMessageQueued_Content() {}
 
-func (x *Text) Reset() {
-	*x = Text{}
-	mi := &file_parley_v1_event_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
+func (*MessageQueued_Buttons) isMessageQueued_Content() {}
 
-func (x *Text) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
+func (*MessageQueued_List) isMessageQueued_Content() {}
 
-func (*Text) ProtoMessage() {}
+func (*MessageQueued_Link) isMessageQueued_Content() {}
 
-func (x *Text) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
+func (*MessageQueued_Form) isMessageQueued_Content() {}
 
-// Deprecated: Use Text.ProtoReflect.Descriptor instead.
-func (*Text) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{8}
-}
+func (*MessageQueued_Location) isMessageQueued_Content() {}
 
-func (x *Text) GetBody() string {
-	if x != nil {
-		return x.Body
-	}
-	return ""
-}
+func (*MessageQueued_Contact) isMessageQueued_Content() {}
+
+func (*MessageQueued_Template) isMessageQueued_Content() {}
+
+func (*MessageQueued_Reaction) isMessageQueued_Content() {}
+
+func (*MessageQueued_Typing) isMessageQueued_Content() {}
 
 // SessionCompleted says that the flow reached its end.
 type SessionCompleted struct {
@@ -767,7 +1266,7 @@ type SessionCompleted struct {
 
 func (x *SessionCompleted) Reset() {
 	*x = SessionCompleted{}
-	mi := &file_parley_v1_event_proto_msgTypes[9]
+	mi := &file_parley_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -779,7 +1278,7 @@ func (x *SessionCompleted) String() string {
 func (*SessionCompleted) ProtoMessage() {}
 
 func (x *SessionCompleted) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[9]
+	mi := &file_parley_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -792,23 +1291,28 @@ func (x *SessionCompleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCompleted.ProtoReflect.Descriptor instead.
 func (*SessionCompleted) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 // SessionCancelled says that the session ended before its flow did.
 type SessionCancelled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// reason is "restart" when the person asked to begin again.
+	// reason is "restart", "stop" (opt-out), "attempts" (too many wrong answers),
+	// "loop" (a loop used up its budget), "switch" (another flow began), or
+	// "cancelled" (the flow ended that way).
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	// step is where the session stood; empty if it had completed.
-	Step          string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	// step is the question that was left without an answer; empty if the session
+	// waited at none.
+	Step string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	// completed says that the flow had reached its end before.
+	Completed     bool `protobuf:"varint,3,opt,name=completed,proto3" json:"completed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionCancelled) Reset() {
 	*x = SessionCancelled{}
-	mi := &file_parley_v1_event_proto_msgTypes[10]
+	mi := &file_parley_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +1324,7 @@ func (x *SessionCancelled) String() string {
 func (*SessionCancelled) ProtoMessage() {}
 
 func (x *SessionCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[10]
+	mi := &file_parley_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +1337,7 @@ func (x *SessionCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionCancelled.ProtoReflect.Descriptor instead.
 func (*SessionCancelled) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *SessionCancelled) GetReason() string {
@@ -850,11 +1354,1287 @@ func (x *SessionCancelled) GetStep() string {
 	return ""
 }
 
+func (x *SessionCancelled) GetCompleted() bool {
+	if x != nil {
+		return x.Completed
+	}
+	return false
+}
+
+// StepPassed says that the session went through a step that waits for nothing.
+type StepPassed struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Step     string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Position uint32                 `protobuf:"varint,2,opt,name=position,proto3" json:"position,omitempty"`
+	// branch is the way that was taken, where the step has several: the number of
+	// the branch from 1, "else", or the name of a variant.
+	Branch string `protobuf:"bytes,3,opt,name=branch,proto3" json:"branch,omitempty"`
+	// loop counts how often the session has come back to the step from a later one.
+	Loop          uint32 `protobuf:"varint,4,opt,name=loop,proto3" json:"loop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepPassed) Reset() {
+	*x = StepPassed{}
+	mi := &file_parley_v1_event_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepPassed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepPassed) ProtoMessage() {}
+
+func (x *StepPassed) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepPassed.ProtoReflect.Descriptor instead.
+func (*StepPassed) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *StepPassed) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *StepPassed) GetPosition() uint32 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *StepPassed) GetBranch() string {
+	if x != nil {
+		return x.Branch
+	}
+	return ""
+}
+
+func (x *StepPassed) GetLoop() uint32 {
+	if x != nil {
+		return x.Loop
+	}
+	return 0
+}
+
+// ValueSet says that a slot got a value that is nobody's answer.
+type ValueSet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Slot          string                 `protobuf:"bytes,2,opt,name=slot,proto3" json:"slot,omitempty"`
+	Json          []byte                 `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ValueSet) Reset() {
+	*x = ValueSet{}
+	mi := &file_parley_v1_event_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ValueSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ValueSet) ProtoMessage() {}
+
+func (x *ValueSet) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ValueSet.ProtoReflect.Descriptor instead.
+func (*ValueSet) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ValueSet) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ValueSet) GetSlot() string {
+	if x != nil {
+		return x.Slot
+	}
+	return ""
+}
+
+func (x *ValueSet) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+// LanguageChanged says that the session goes on in another language. The answers stay.
+type LanguageChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Language      string                 `protobuf:"bytes,1,opt,name=language,proto3" json:"language,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LanguageChanged) Reset() {
+	*x = LanguageChanged{}
+	mi := &file_parley_v1_event_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LanguageChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LanguageChanged) ProtoMessage() {}
+
+func (x *LanguageChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LanguageChanged.ProtoReflect.Descriptor instead.
+func (*LanguageChanged) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *LanguageChanged) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+// VariantAssigned says which variant of a test the session takes part in.
+type VariantAssigned struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          string                 `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	Variant       string                 `protobuf:"bytes,2,opt,name=variant,proto3" json:"variant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VariantAssigned) Reset() {
+	*x = VariantAssigned{}
+	mi := &file_parley_v1_event_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VariantAssigned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VariantAssigned) ProtoMessage() {}
+
+func (x *VariantAssigned) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VariantAssigned.ProtoReflect.Descriptor instead.
+func (*VariantAssigned) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *VariantAssigned) GetTest() string {
+	if x != nil {
+		return x.Test
+	}
+	return ""
+}
+
+func (x *VariantAssigned) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+// GoalReached says that the session came to the goal of a test, for the first time.
+type GoalReached struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          string                 `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	Variant       string                 `protobuf:"bytes,2,opt,name=variant,proto3" json:"variant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GoalReached) Reset() {
+	*x = GoalReached{}
+	mi := &file_parley_v1_event_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GoalReached) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GoalReached) ProtoMessage() {}
+
+func (x *GoalReached) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GoalReached.ProtoReflect.Descriptor instead.
+func (*GoalReached) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GoalReached) GetTest() string {
+	if x != nil {
+		return x.Test
+	}
+	return ""
+}
+
+func (x *GoalReached) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+// SubflowCalled says that a sub-flow begins; after it the session goes on behind step.
+type SubflowCalled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subflow       string                 `protobuf:"bytes,1,opt,name=subflow,proto3" json:"subflow,omitempty"`
+	Step          string                 `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubflowCalled) Reset() {
+	*x = SubflowCalled{}
+	mi := &file_parley_v1_event_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubflowCalled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubflowCalled) ProtoMessage() {}
+
+func (x *SubflowCalled) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubflowCalled.ProtoReflect.Descriptor instead.
+func (*SubflowCalled) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *SubflowCalled) GetSubflow() string {
+	if x != nil {
+		return x.Subflow
+	}
+	return ""
+}
+
+func (x *SubflowCalled) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+// SubflowReturned says that the innermost sub-flow has ended.
+type SubflowReturned struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Subflow       string                 `protobuf:"bytes,1,opt,name=subflow,proto3" json:"subflow,omitempty"`
+	Step          string                 `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubflowReturned) Reset() {
+	*x = SubflowReturned{}
+	mi := &file_parley_v1_event_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubflowReturned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubflowReturned) ProtoMessage() {}
+
+func (x *SubflowReturned) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubflowReturned.ProtoReflect.Descriptor instead.
+func (*SubflowReturned) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *SubflowReturned) GetSubflow() string {
+	if x != nil {
+		return x.Subflow
+	}
+	return ""
+}
+
+func (x *SubflowReturned) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+// FragmentKept says that a message was kept as a part of an answer which is not
+// weighed before the person has been quiet for a while.
+type FragmentKept struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Text  string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// wake_at_ms is when the answer is weighed unless another fragment comes.
+	WakeAtMs int64 `protobuf:"varint,3,opt,name=wake_at_ms,json=wakeAtMs,proto3" json:"wake_at_ms,omitempty"`
+	// until_ms is when it is weighed at the latest.
+	UntilMs       int64 `protobuf:"varint,4,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FragmentKept) Reset() {
+	*x = FragmentKept{}
+	mi := &file_parley_v1_event_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FragmentKept) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FragmentKept) ProtoMessage() {}
+
+func (x *FragmentKept) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FragmentKept.ProtoReflect.Descriptor instead.
+func (*FragmentKept) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *FragmentKept) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *FragmentKept) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *FragmentKept) GetWakeAtMs() int64 {
+	if x != nil {
+		return x.WakeAtMs
+	}
+	return 0
+}
+
+func (x *FragmentKept) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
+// ConfirmationAsked says that an answer was understood, and the person is asked
+// whether rightly so.
+type ConfirmationAsked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	Json          []byte                 `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmationAsked) Reset() {
+	*x = ConfirmationAsked{}
+	mi := &file_parley_v1_event_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmationAsked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmationAsked) ProtoMessage() {}
+
+func (x *ConfirmationAsked) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmationAsked.ProtoReflect.Descriptor instead.
+func (*ConfirmationAsked) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ConfirmationAsked) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ConfirmationAsked) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *ConfirmationAsked) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+// ConfirmationDenied says that the answer was not meant like that.
+type ConfirmationDenied struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmationDenied) Reset() {
+	*x = ConfirmationDenied{}
+	mi := &file_parley_v1_event_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmationDenied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmationDenied) ProtoMessage() {}
+
+func (x *ConfirmationDenied) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmationDenied.ProtoReflect.Descriptor instead.
+func (*ConfirmationDenied) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ConfirmationDenied) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+// ChoicesOffered says which choices the present step shows.
+type ChoicesOffered struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// page counts from 0.
+	Page uint32 `protobuf:"varint,2,opt,name=page,proto3" json:"page,omitempty"`
+	// choices are set where they come from a table: the whole list, all pages.
+	Choices       []*Choice `protobuf:"bytes,3,rep,name=choices,proto3" json:"choices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChoicesOffered) Reset() {
+	*x = ChoicesOffered{}
+	mi := &file_parley_v1_event_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChoicesOffered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChoicesOffered) ProtoMessage() {}
+
+func (x *ChoicesOffered) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChoicesOffered.ProtoReflect.Descriptor instead.
+func (*ChoicesOffered) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ChoicesOffered) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ChoicesOffered) GetPage() uint32 {
+	if x != nil {
+		return x.Page
+	}
+	return 0
+}
+
+func (x *ChoicesOffered) GetChoices() []*Choice {
+	if x != nil {
+		return x.Choices
+	}
+	return nil
+}
+
+// Choice is one thing that can be chosen.
+type Choice struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Title       string                 `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
+	Description string                 `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// value is what is kept if it is chosen.
+	Value         string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Choice) Reset() {
+	*x = Choice{}
+	mi := &file_parley_v1_event_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Choice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Choice) ProtoMessage() {}
+
+func (x *Choice) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Choice.ProtoReflect.Descriptor instead.
+func (*Choice) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Choice) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *Choice) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *Choice) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+// LookupAsked says that the session needs rows of a table before it can go on.
+// LookupAnswered follows in the same turn.
+type LookupAsked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Table string                 `protobuf:"bytes,2,opt,name=table,proto3" json:"table,omitempty"`
+	// where gives the columns that a row must have.
+	Where map[string]string `protobuf:"bytes,3,rep,name=where,proto3" json:"where,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// limit is how many rows are wanted.
+	Limit uint32 `protobuf:"varint,4,opt,name=limit,proto3" json:"limit,omitempty"`
+	// answer is the answer that is weighed by it; empty if choices are read.
+	Answer string `protobuf:"bytes,5,opt,name=answer,proto3" json:"answer,omitempty"`
+	// json is that answer, typed.
+	Json          []byte `protobuf:"bytes,6,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupAsked) Reset() {
+	*x = LookupAsked{}
+	mi := &file_parley_v1_event_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupAsked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupAsked) ProtoMessage() {}
+
+func (x *LookupAsked) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupAsked.ProtoReflect.Descriptor instead.
+func (*LookupAsked) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *LookupAsked) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *LookupAsked) GetTable() string {
+	if x != nil {
+		return x.Table
+	}
+	return ""
+}
+
+func (x *LookupAsked) GetWhere() map[string]string {
+	if x != nil {
+		return x.Where
+	}
+	return nil
+}
+
+func (x *LookupAsked) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *LookupAsked) GetAnswer() string {
+	if x != nil {
+		return x.Answer
+	}
+	return ""
+}
+
+func (x *LookupAsked) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+// LookupAnswered records the rows, so that the history can be decided again.
+type LookupAnswered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Rows          [][]byte               `protobuf:"bytes,2,rep,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupAnswered) Reset() {
+	*x = LookupAnswered{}
+	mi := &file_parley_v1_event_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupAnswered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupAnswered) ProtoMessage() {}
+
+func (x *LookupAnswered) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupAnswered.ProtoReflect.Descriptor instead.
+func (*LookupAnswered) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *LookupAnswered) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *LookupAnswered) GetRows() [][]byte {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+// KeywordUsed says that a message was a global keyword and no answer.
+type KeywordUsed struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Keyword string                 `protobuf:"bytes,1,opt,name=keyword,proto3" json:"keyword,omitempty"`
+	// step is where the session stood; empty if it had ended.
+	Step          string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeywordUsed) Reset() {
+	*x = KeywordUsed{}
+	mi := &file_parley_v1_event_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeywordUsed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeywordUsed) ProtoMessage() {}
+
+func (x *KeywordUsed) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeywordUsed.ProtoReflect.Descriptor instead.
+func (*KeywordUsed) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *KeywordUsed) GetKeyword() string {
+	if x != nil {
+		return x.Keyword
+	}
+	return ""
+}
+
+func (x *KeywordUsed) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+// TapStale says that a button of an earlier step, or of another session, was tapped.
+type TapStale struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// step is the step of the button; empty if it belongs to another session.
+	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// policy is what was done: "ignore", "repeat" or "jump".
+	Policy        string `protobuf:"bytes,2,opt,name=policy,proto3" json:"policy,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TapStale) Reset() {
+	*x = TapStale{}
+	mi := &file_parley_v1_event_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TapStale) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TapStale) ProtoMessage() {}
+
+func (x *TapStale) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TapStale.ProtoReflect.Descriptor instead.
+func (*TapStale) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *TapStale) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *TapStale) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+// HandedOver says that a human takes the conversation; the bot is silent.
+type HandedOver struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// pool names who should take it; empty if the flow does not say.
+	Pool string `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
+	// reason is "step", "attempts" or "keyword".
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HandedOver) Reset() {
+	*x = HandedOver{}
+	mi := &file_parley_v1_event_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HandedOver) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HandedOver) ProtoMessage() {}
+
+func (x *HandedOver) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HandedOver.ProtoReflect.Descriptor instead.
+func (*HandedOver) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *HandedOver) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *HandedOver) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *HandedOver) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// OptedOut says that the person asked to hear nothing more, on any session.
+type OptedOut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OptedOut) Reset() {
+	*x = OptedOut{}
+	mi := &file_parley_v1_event_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OptedOut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OptedOut) ProtoMessage() {}
+
+func (x *OptedOut) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OptedOut.ProtoReflect.Descriptor instead.
+func (*OptedOut) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{27}
+}
+
+// OptedIn says that the person came back.
+type OptedIn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OptedIn) Reset() {
+	*x = OptedIn{}
+	mi := &file_parley_v1_event_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OptedIn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OptedIn) ProtoMessage() {}
+
+func (x *OptedIn) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OptedIn.ProtoReflect.Descriptor instead.
+func (*OptedIn) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{28}
+}
+
+// SessionMigrated says that the session goes on in another version of its flow.
+type SessionMigrated struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FromVersion   uint32                 `protobuf:"varint,1,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	ToVersion     uint32                 `protobuf:"varint,2,opt,name=to_version,json=toVersion,proto3" json:"to_version,omitempty"`
+	FromStep      string                 `protobuf:"bytes,3,opt,name=from_step,json=fromStep,proto3" json:"from_step,omitempty"`
+	ToStep        string                 `protobuf:"bytes,4,opt,name=to_step,json=toStep,proto3" json:"to_step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionMigrated) Reset() {
+	*x = SessionMigrated{}
+	mi := &file_parley_v1_event_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionMigrated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionMigrated) ProtoMessage() {}
+
+func (x *SessionMigrated) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionMigrated.ProtoReflect.Descriptor instead.
+func (*SessionMigrated) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *SessionMigrated) GetFromVersion() uint32 {
+	if x != nil {
+		return x.FromVersion
+	}
+	return 0
+}
+
+func (x *SessionMigrated) GetToVersion() uint32 {
+	if x != nil {
+		return x.ToVersion
+	}
+	return 0
+}
+
+func (x *SessionMigrated) GetFromStep() string {
+	if x != nil {
+		return x.FromStep
+	}
+	return ""
+}
+
+func (x *SessionMigrated) GetToStep() string {
+	if x != nil {
+		return x.ToStep
+	}
+	return ""
+}
+
+// FormDataKept says that an open form sent data, which is kept even if the form
+// is closed without being finished.
+type FormDataKept struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Screen        string                 `protobuf:"bytes,2,opt,name=screen,proto3" json:"screen,omitempty"`
+	Json          []byte                 `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormDataKept) Reset() {
+	*x = FormDataKept{}
+	mi := &file_parley_v1_event_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormDataKept) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormDataKept) ProtoMessage() {}
+
+func (x *FormDataKept) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormDataKept.ProtoReflect.Descriptor instead.
+func (*FormDataKept) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *FormDataKept) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *FormDataKept) GetScreen() string {
+	if x != nil {
+		return x.Screen
+	}
+	return ""
+}
+
+func (x *FormDataKept) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+// StepLeft says that the session goes on from a step without an answer to it.
+type StepLeft struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// reason is "keyword", "attempts" (too many wrong answers), "tap" (an old button),
+	// "empty" (nothing to choose), or "migrated".
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepLeft) Reset() {
+	*x = StepLeft{}
+	mi := &file_parley_v1_event_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepLeft) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepLeft) ProtoMessage() {}
+
+func (x *StepLeft) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepLeft.ProtoReflect.Descriptor instead.
+func (*StepLeft) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *StepLeft) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *StepLeft) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\"\xf7\x06\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xdf\x11\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -869,7 +2649,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\fflow_version\x18\t \x01(\rR\vflowVersion\x12\x1a\n" +
 	"\blanguage\x18\n" +
 	" \x01(\tR\blanguage\x121\n" +
-	"\x15session_started_at_ms\x18\v \x01(\x03R\x12sessionStartedAtMs\x12D\n" +
+	"\x15session_started_at_ms\x18\v \x01(\x03R\x12sessionStartedAtMs\x12%\n" +
+	"\x0efirst_language\x18\f \x01(\tR\rfirstLanguage\x12D\n" +
 	"\x0fsession_started\x18\x14 \x01(\v2\x19.parley.v1.SessionStartedH\x00R\x0esessionStarted\x12A\n" +
 	"\x0einput_received\x18\x15 \x01(\v2\x18.parley.v1.InputReceivedH\x00R\rinputReceived\x12;\n" +
 	"\fstep_entered\x18\x16 \x01(\v2\x16.parley.v1.StepEnteredH\x00R\vstepEntered\x12D\n" +
@@ -877,40 +2658,161 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0fanswer_rejected\x18\x18 \x01(\v2\x19.parley.v1.AnswerRejectedH\x00R\x0eanswerRejected\x12A\n" +
 	"\x0emessage_queued\x18\x19 \x01(\v2\x18.parley.v1.MessageQueuedH\x00R\rmessageQueued\x12J\n" +
 	"\x11session_completed\x18\x1a \x01(\v2\x1b.parley.v1.SessionCompletedH\x00R\x10sessionCompleted\x12J\n" +
-	"\x11session_cancelled\x18\x1b \x01(\v2\x1b.parley.v1.SessionCancelledH\x00R\x10sessionCancelledB\x06\n" +
+	"\x11session_cancelled\x18\x1b \x01(\v2\x1b.parley.v1.SessionCancelledH\x00R\x10sessionCancelled\x128\n" +
+	"\vstep_passed\x18\x1c \x01(\v2\x15.parley.v1.StepPassedH\x00R\n" +
+	"stepPassed\x122\n" +
+	"\tvalue_set\x18\x1d \x01(\v2\x13.parley.v1.ValueSetH\x00R\bvalueSet\x12G\n" +
+	"\x10language_changed\x18\x1e \x01(\v2\x1a.parley.v1.LanguageChangedH\x00R\x0flanguageChanged\x12G\n" +
+	"\x10variant_assigned\x18\x1f \x01(\v2\x1a.parley.v1.VariantAssignedH\x00R\x0fvariantAssigned\x12;\n" +
+	"\fgoal_reached\x18  \x01(\v2\x16.parley.v1.GoalReachedH\x00R\vgoalReached\x12A\n" +
+	"\x0esubflow_called\x18! \x01(\v2\x18.parley.v1.SubflowCalledH\x00R\rsubflowCalled\x12G\n" +
+	"\x10subflow_returned\x18\" \x01(\v2\x1a.parley.v1.SubflowReturnedH\x00R\x0fsubflowReturned\x12>\n" +
+	"\rfragment_kept\x18# \x01(\v2\x17.parley.v1.FragmentKeptH\x00R\ffragmentKept\x12M\n" +
+	"\x12confirmation_asked\x18$ \x01(\v2\x1c.parley.v1.ConfirmationAskedH\x00R\x11confirmationAsked\x12P\n" +
+	"\x13confirmation_denied\x18% \x01(\v2\x1d.parley.v1.ConfirmationDeniedH\x00R\x12confirmationDenied\x12D\n" +
+	"\x0fchoices_offered\x18& \x01(\v2\x19.parley.v1.ChoicesOfferedH\x00R\x0echoicesOffered\x12;\n" +
+	"\flookup_asked\x18' \x01(\v2\x16.parley.v1.LookupAskedH\x00R\vlookupAsked\x12D\n" +
+	"\x0flookup_answered\x18( \x01(\v2\x19.parley.v1.LookupAnsweredH\x00R\x0elookupAnswered\x12;\n" +
+	"\fkeyword_used\x18) \x01(\v2\x16.parley.v1.KeywordUsedH\x00R\vkeywordUsed\x122\n" +
+	"\ttap_stale\x18* \x01(\v2\x13.parley.v1.TapStaleH\x00R\btapStale\x128\n" +
+	"\vhanded_over\x18+ \x01(\v2\x15.parley.v1.HandedOverH\x00R\n" +
+	"handedOver\x122\n" +
+	"\topted_out\x18, \x01(\v2\x13.parley.v1.OptedOutH\x00R\boptedOut\x12/\n" +
+	"\bopted_in\x18- \x01(\v2\x12.parley.v1.OptedInH\x00R\aoptedIn\x12G\n" +
+	"\x10session_migrated\x18. \x01(\v2\x1a.parley.v1.SessionMigratedH\x00R\x0fsessionMigrated\x12?\n" +
+	"\x0eform_data_kept\x18/ \x01(\v2\x17.parley.v1.FormDataKeptH\x00R\fformDataKept\x122\n" +
+	"\tstep_left\x180 \x01(\v2\x13.parley.v1.StepLeftH\x00R\bstepLeftB\x06\n" +
 	"\x04body\"6\n" +
 	"\n" +
 	"EventBatch\x12(\n" +
-	"\x06events\x18\x01 \x03(\v2\x10.parley.v1.EventR\x06events\"c\n" +
+	"\x06events\x18\x01 \x03(\v2\x10.parley.v1.EventR\x06events\"\x8b\x01\n" +
 	"\x0eSessionStarted\x12\x12\n" +
 	"\x04flow\x18\x01 \x01(\tR\x04flow\x12!\n" +
 	"\fflow_version\x18\x02 \x01(\rR\vflowVersion\x12\x1a\n" +
-	"\blanguage\x18\x03 \x01(\tR\blanguage\"7\n" +
+	"\blanguage\x18\x03 \x01(\tR\blanguage\x12\x10\n" +
+	"\x03ref\x18\x04 \x01(\tR\x03ref\x12\x14\n" +
+	"\x05entry\x18\x05 \x01(\tR\x05entry\"7\n" +
 	"\rInputReceived\x12&\n" +
-	"\x05input\x18\x01 \x01(\v2\x10.parley.v1.InputR\x05input\"=\n" +
+	"\x05input\x18\x01 \x01(\v2\x10.parley.v1.InputR\x05input\"Q\n" +
 	"\vStepEntered\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x1a\n" +
-	"\bposition\x18\x02 \x01(\rR\bposition\"N\n" +
+	"\bposition\x18\x02 \x01(\rR\bposition\x12\x12\n" +
+	"\x04loop\x18\x03 \x01(\rR\x04loop\"b\n" +
 	"\x0eAnswerAccepted\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
 	"\x04slot\x18\x02 \x01(\tR\x04slot\x12\x14\n" +
-	"\x05value\x18\x03 \x01(\tR\x05value\"X\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12\x12\n" +
+	"\x04json\x18\x04 \x01(\fR\x04json\"X\n" +
 	"\x0eAnswerRejected\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfailures\x18\x03 \x01(\rR\bfailures\"m\n" +
+	"\bfailures\x18\x03 \x01(\rR\bfailures\"\xb6\x04\n" +
 	"\rMessageQueued\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
 	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12%\n" +
 	"\x04text\x18\n" +
-	" \x01(\v2\x0f.parley.v1.TextH\x00R\x04textB\t\n" +
-	"\acontent\"\x1a\n" +
-	"\x04Text\x12\x12\n" +
-	"\x04body\x18\x01 \x01(\tR\x04body\"\x12\n" +
-	"\x10SessionCompleted\">\n" +
+	" \x01(\v2\x0f.parley.v1.TextH\x00R\x04text\x12(\n" +
+	"\x05media\x18\v \x01(\v2\x10.parley.v1.MediaH\x00R\x05media\x12.\n" +
+	"\abuttons\x18\f \x01(\v2\x12.parley.v1.ButtonsH\x00R\abuttons\x12%\n" +
+	"\x04list\x18\r \x01(\v2\x0f.parley.v1.ListH\x00R\x04list\x12%\n" +
+	"\x04link\x18\x0e \x01(\v2\x0f.parley.v1.LinkH\x00R\x04link\x12%\n" +
+	"\x04form\x18\x0f \x01(\v2\x0f.parley.v1.FormH\x00R\x04form\x121\n" +
+	"\blocation\x18\x10 \x01(\v2\x13.parley.v1.GeoPointH\x00R\blocation\x122\n" +
+	"\acontact\x18\x11 \x01(\v2\x16.parley.v1.ContactCardH\x00R\acontact\x121\n" +
+	"\btemplate\x18\x12 \x01(\v2\x13.parley.v1.TemplateH\x00R\btemplate\x121\n" +
+	"\breaction\x18\x13 \x01(\v2\x13.parley.v1.ReactionH\x00R\breaction\x12+\n" +
+	"\x06typing\x18\x14 \x01(\v2\x11.parley.v1.TypingH\x00R\x06typingB\t\n" +
+	"\acontent\"\x12\n" +
+	"\x10SessionCompleted\"\\\n" +
 	"\x10SessionCancelled\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
-	"\x04step\x18\x02 \x01(\tR\x04stepB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"\x04step\x18\x02 \x01(\tR\x04step\x12\x1c\n" +
+	"\tcompleted\x18\x03 \x01(\bR\tcompleted\"h\n" +
+	"\n" +
+	"StepPassed\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x1a\n" +
+	"\bposition\x18\x02 \x01(\rR\bposition\x12\x16\n" +
+	"\x06branch\x18\x03 \x01(\tR\x06branch\x12\x12\n" +
+	"\x04loop\x18\x04 \x01(\rR\x04loop\"F\n" +
+	"\bValueSet\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
+	"\x04slot\x18\x02 \x01(\tR\x04slot\x12\x12\n" +
+	"\x04json\x18\x03 \x01(\fR\x04json\"-\n" +
+	"\x0fLanguageChanged\x12\x1a\n" +
+	"\blanguage\x18\x01 \x01(\tR\blanguage\"?\n" +
+	"\x0fVariantAssigned\x12\x12\n" +
+	"\x04test\x18\x01 \x01(\tR\x04test\x12\x18\n" +
+	"\avariant\x18\x02 \x01(\tR\avariant\";\n" +
+	"\vGoalReached\x12\x12\n" +
+	"\x04test\x18\x01 \x01(\tR\x04test\x12\x18\n" +
+	"\avariant\x18\x02 \x01(\tR\avariant\"=\n" +
+	"\rSubflowCalled\x12\x18\n" +
+	"\asubflow\x18\x01 \x01(\tR\asubflow\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\"?\n" +
+	"\x0fSubflowReturned\x12\x18\n" +
+	"\asubflow\x18\x01 \x01(\tR\asubflow\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\"o\n" +
+	"\fFragmentKept\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x1c\n" +
+	"\n" +
+	"wake_at_ms\x18\x03 \x01(\x03R\bwakeAtMs\x12\x19\n" +
+	"\buntil_ms\x18\x04 \x01(\x03R\auntilMs\"Q\n" +
+	"\x11ConfirmationAsked\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\x12\x12\n" +
+	"\x04json\x18\x03 \x01(\fR\x04json\"(\n" +
+	"\x12ConfirmationDenied\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\"e\n" +
+	"\x0eChoicesOffered\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
+	"\x04page\x18\x02 \x01(\rR\x04page\x12+\n" +
+	"\achoices\x18\x03 \x03(\v2\x11.parley.v1.ChoiceR\achoices\"V\n" +
+	"\x06Choice\x12\x14\n" +
+	"\x05title\x18\x01 \x01(\tR\x05title\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\"\xec\x01\n" +
+	"\vLookupAsked\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x14\n" +
+	"\x05table\x18\x02 \x01(\tR\x05table\x127\n" +
+	"\x05where\x18\x03 \x03(\v2!.parley.v1.LookupAsked.WhereEntryR\x05where\x12\x14\n" +
+	"\x05limit\x18\x04 \x01(\rR\x05limit\x12\x16\n" +
+	"\x06answer\x18\x05 \x01(\tR\x06answer\x12\x12\n" +
+	"\x04json\x18\x06 \x01(\fR\x04json\x1a8\n" +
+	"\n" +
+	"WhereEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"8\n" +
+	"\x0eLookupAnswered\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
+	"\x04rows\x18\x02 \x03(\fR\x04rows\";\n" +
+	"\vKeywordUsed\x12\x18\n" +
+	"\akeyword\x18\x01 \x01(\tR\akeyword\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\"6\n" +
+	"\bTapStale\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
+	"\x06policy\x18\x02 \x01(\tR\x06policy\"L\n" +
+	"\n" +
+	"HandedOver\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
+	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\n" +
+	"\n" +
+	"\bOptedOut\"\t\n" +
+	"\aOptedIn\"\x89\x01\n" +
+	"\x0fSessionMigrated\x12!\n" +
+	"\ffrom_version\x18\x01 \x01(\rR\vfromVersion\x12\x1d\n" +
+	"\n" +
+	"to_version\x18\x02 \x01(\rR\ttoVersion\x12\x1b\n" +
+	"\tfrom_step\x18\x03 \x01(\tR\bfromStep\x12\x17\n" +
+	"\ato_step\x18\x04 \x01(\tR\x06toStep\"N\n" +
+	"\fFormDataKept\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
+	"\x06screen\x18\x02 \x01(\tR\x06screen\x12\x12\n" +
+	"\x04json\x18\x03 \x01(\fR\x04json\"6\n" +
+	"\bStepLeft\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reasonB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_event_proto_rawDescOnce sync.Once
@@ -924,20 +2826,53 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 	return file_parley_v1_event_proto_rawDescData
 }
 
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_parley_v1_event_proto_goTypes = []any{
-	(*Event)(nil),            // 0: parley.v1.Event
-	(*EventBatch)(nil),       // 1: parley.v1.EventBatch
-	(*SessionStarted)(nil),   // 2: parley.v1.SessionStarted
-	(*InputReceived)(nil),    // 3: parley.v1.InputReceived
-	(*StepEntered)(nil),      // 4: parley.v1.StepEntered
-	(*AnswerAccepted)(nil),   // 5: parley.v1.AnswerAccepted
-	(*AnswerRejected)(nil),   // 6: parley.v1.AnswerRejected
-	(*MessageQueued)(nil),    // 7: parley.v1.MessageQueued
-	(*Text)(nil),             // 8: parley.v1.Text
-	(*SessionCompleted)(nil), // 9: parley.v1.SessionCompleted
-	(*SessionCancelled)(nil), // 10: parley.v1.SessionCancelled
-	(*Input)(nil),            // 11: parley.v1.Input
+	(*Event)(nil),              // 0: parley.v1.Event
+	(*EventBatch)(nil),         // 1: parley.v1.EventBatch
+	(*SessionStarted)(nil),     // 2: parley.v1.SessionStarted
+	(*InputReceived)(nil),      // 3: parley.v1.InputReceived
+	(*StepEntered)(nil),        // 4: parley.v1.StepEntered
+	(*AnswerAccepted)(nil),     // 5: parley.v1.AnswerAccepted
+	(*AnswerRejected)(nil),     // 6: parley.v1.AnswerRejected
+	(*MessageQueued)(nil),      // 7: parley.v1.MessageQueued
+	(*SessionCompleted)(nil),   // 8: parley.v1.SessionCompleted
+	(*SessionCancelled)(nil),   // 9: parley.v1.SessionCancelled
+	(*StepPassed)(nil),         // 10: parley.v1.StepPassed
+	(*ValueSet)(nil),           // 11: parley.v1.ValueSet
+	(*LanguageChanged)(nil),    // 12: parley.v1.LanguageChanged
+	(*VariantAssigned)(nil),    // 13: parley.v1.VariantAssigned
+	(*GoalReached)(nil),        // 14: parley.v1.GoalReached
+	(*SubflowCalled)(nil),      // 15: parley.v1.SubflowCalled
+	(*SubflowReturned)(nil),    // 16: parley.v1.SubflowReturned
+	(*FragmentKept)(nil),       // 17: parley.v1.FragmentKept
+	(*ConfirmationAsked)(nil),  // 18: parley.v1.ConfirmationAsked
+	(*ConfirmationDenied)(nil), // 19: parley.v1.ConfirmationDenied
+	(*ChoicesOffered)(nil),     // 20: parley.v1.ChoicesOffered
+	(*Choice)(nil),             // 21: parley.v1.Choice
+	(*LookupAsked)(nil),        // 22: parley.v1.LookupAsked
+	(*LookupAnswered)(nil),     // 23: parley.v1.LookupAnswered
+	(*KeywordUsed)(nil),        // 24: parley.v1.KeywordUsed
+	(*TapStale)(nil),           // 25: parley.v1.TapStale
+	(*HandedOver)(nil),         // 26: parley.v1.HandedOver
+	(*OptedOut)(nil),           // 27: parley.v1.OptedOut
+	(*OptedIn)(nil),            // 28: parley.v1.OptedIn
+	(*SessionMigrated)(nil),    // 29: parley.v1.SessionMigrated
+	(*FormDataKept)(nil),       // 30: parley.v1.FormDataKept
+	(*StepLeft)(nil),           // 31: parley.v1.StepLeft
+	nil,                        // 32: parley.v1.LookupAsked.WhereEntry
+	(*Input)(nil),              // 33: parley.v1.Input
+	(*Text)(nil),               // 34: parley.v1.Text
+	(*Media)(nil),              // 35: parley.v1.Media
+	(*Buttons)(nil),            // 36: parley.v1.Buttons
+	(*List)(nil),               // 37: parley.v1.List
+	(*Link)(nil),               // 38: parley.v1.Link
+	(*Form)(nil),               // 39: parley.v1.Form
+	(*GeoPoint)(nil),           // 40: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 41: parley.v1.ContactCard
+	(*Template)(nil),           // 42: parley.v1.Template
+	(*Reaction)(nil),           // 43: parley.v1.Reaction
+	(*Typing)(nil),             // 44: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	2,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -946,16 +2881,49 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	5,  // 3: parley.v1.Event.answer_accepted:type_name -> parley.v1.AnswerAccepted
 	6,  // 4: parley.v1.Event.answer_rejected:type_name -> parley.v1.AnswerRejected
 	7,  // 5: parley.v1.Event.message_queued:type_name -> parley.v1.MessageQueued
-	9,  // 6: parley.v1.Event.session_completed:type_name -> parley.v1.SessionCompleted
-	10, // 7: parley.v1.Event.session_cancelled:type_name -> parley.v1.SessionCancelled
-	0,  // 8: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	11, // 9: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	8,  // 10: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	8,  // 6: parley.v1.Event.session_completed:type_name -> parley.v1.SessionCompleted
+	9,  // 7: parley.v1.Event.session_cancelled:type_name -> parley.v1.SessionCancelled
+	10, // 8: parley.v1.Event.step_passed:type_name -> parley.v1.StepPassed
+	11, // 9: parley.v1.Event.value_set:type_name -> parley.v1.ValueSet
+	12, // 10: parley.v1.Event.language_changed:type_name -> parley.v1.LanguageChanged
+	13, // 11: parley.v1.Event.variant_assigned:type_name -> parley.v1.VariantAssigned
+	14, // 12: parley.v1.Event.goal_reached:type_name -> parley.v1.GoalReached
+	15, // 13: parley.v1.Event.subflow_called:type_name -> parley.v1.SubflowCalled
+	16, // 14: parley.v1.Event.subflow_returned:type_name -> parley.v1.SubflowReturned
+	17, // 15: parley.v1.Event.fragment_kept:type_name -> parley.v1.FragmentKept
+	18, // 16: parley.v1.Event.confirmation_asked:type_name -> parley.v1.ConfirmationAsked
+	19, // 17: parley.v1.Event.confirmation_denied:type_name -> parley.v1.ConfirmationDenied
+	20, // 18: parley.v1.Event.choices_offered:type_name -> parley.v1.ChoicesOffered
+	22, // 19: parley.v1.Event.lookup_asked:type_name -> parley.v1.LookupAsked
+	23, // 20: parley.v1.Event.lookup_answered:type_name -> parley.v1.LookupAnswered
+	24, // 21: parley.v1.Event.keyword_used:type_name -> parley.v1.KeywordUsed
+	25, // 22: parley.v1.Event.tap_stale:type_name -> parley.v1.TapStale
+	26, // 23: parley.v1.Event.handed_over:type_name -> parley.v1.HandedOver
+	27, // 24: parley.v1.Event.opted_out:type_name -> parley.v1.OptedOut
+	28, // 25: parley.v1.Event.opted_in:type_name -> parley.v1.OptedIn
+	29, // 26: parley.v1.Event.session_migrated:type_name -> parley.v1.SessionMigrated
+	30, // 27: parley.v1.Event.form_data_kept:type_name -> parley.v1.FormDataKept
+	31, // 28: parley.v1.Event.step_left:type_name -> parley.v1.StepLeft
+	0,  // 29: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	33, // 30: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	34, // 31: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	35, // 32: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	36, // 33: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	37, // 34: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	38, // 35: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	39, // 36: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	40, // 37: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	41, // 38: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	42, // 39: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	43, // 40: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	44, // 41: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	21, // 42: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	32, // 43: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -964,6 +2932,7 @@ func file_parley_v1_event_proto_init() {
 		return
 	}
 	file_parley_v1_input_proto_init()
+	file_parley_v1_message_proto_init()
 	file_parley_v1_event_proto_msgTypes[0].OneofWrappers = []any{
 		(*Event_SessionStarted)(nil),
 		(*Event_InputReceived)(nil),
@@ -973,9 +2942,40 @@ func file_parley_v1_event_proto_init() {
 		(*Event_MessageQueued)(nil),
 		(*Event_SessionCompleted)(nil),
 		(*Event_SessionCancelled)(nil),
+		(*Event_StepPassed)(nil),
+		(*Event_ValueSet)(nil),
+		(*Event_LanguageChanged)(nil),
+		(*Event_VariantAssigned)(nil),
+		(*Event_GoalReached)(nil),
+		(*Event_SubflowCalled)(nil),
+		(*Event_SubflowReturned)(nil),
+		(*Event_FragmentKept)(nil),
+		(*Event_ConfirmationAsked)(nil),
+		(*Event_ConfirmationDenied)(nil),
+		(*Event_ChoicesOffered)(nil),
+		(*Event_LookupAsked)(nil),
+		(*Event_LookupAnswered)(nil),
+		(*Event_KeywordUsed)(nil),
+		(*Event_TapStale)(nil),
+		(*Event_HandedOver)(nil),
+		(*Event_OptedOut)(nil),
+		(*Event_OptedIn)(nil),
+		(*Event_SessionMigrated)(nil),
+		(*Event_FormDataKept)(nil),
+		(*Event_StepLeft)(nil),
 	}
 	file_parley_v1_event_proto_msgTypes[7].OneofWrappers = []any{
 		(*MessageQueued_Text)(nil),
+		(*MessageQueued_Media)(nil),
+		(*MessageQueued_Buttons)(nil),
+		(*MessageQueued_List)(nil),
+		(*MessageQueued_Link)(nil),
+		(*MessageQueued_Form)(nil),
+		(*MessageQueued_Location)(nil),
+		(*MessageQueued_Contact)(nil),
+		(*MessageQueued_Template)(nil),
+		(*MessageQueued_Reaction)(nil),
+		(*MessageQueued_Typing)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -983,7 +2983,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

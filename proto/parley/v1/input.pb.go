@@ -31,9 +31,18 @@ type Input struct {
 	AtMs int64 `protobuf:"varint,2,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
 	// provider_at_ms is when the provider says it happened, Unix milliseconds; 0 if unknown.
 	ProviderAtMs int64 `protobuf:"varint,3,opt,name=provider_at_ms,json=providerAtMs,proto3" json:"provider_at_ms,omitempty"`
+	// contact is what is known of the person when the input takes effect.
+	Contact *ContactInfo `protobuf:"bytes,4,opt,name=contact,proto3" json:"contact,omitempty"`
+	// channel is the business number (phone_number_id) that the input came in on.
+	Channel string `protobuf:"bytes,5,opt,name=channel,proto3" json:"channel,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
 	//	*Input_Message
+	//	*Input_TimerDue
+	//	*Input_LookupResult
+	//	*Input_Start
+	//	*Input_Migration
+	//	*Input_FormExchange
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -90,6 +99,20 @@ func (x *Input) GetProviderAtMs() int64 {
 	return 0
 }
 
+func (x *Input) GetContact() *ContactInfo {
+	if x != nil {
+		return x.Contact
+	}
+	return nil
+}
+
+func (x *Input) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
 func (x *Input) GetBody() isInput_Body {
 	if x != nil {
 		return x.Body
@@ -106,6 +129,51 @@ func (x *Input) GetMessage() *IncomingMessage {
 	return nil
 }
 
+func (x *Input) GetTimerDue() *TimerDue {
+	if x != nil {
+		if x, ok := x.Body.(*Input_TimerDue); ok {
+			return x.TimerDue
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetLookupResult() *LookupResult {
+	if x != nil {
+		if x, ok := x.Body.(*Input_LookupResult); ok {
+			return x.LookupResult
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetStart() *StartRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Start); ok {
+			return x.Start
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetMigration() *Migration {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Migration); ok {
+			return x.Migration
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetFormExchange() *FormExchange {
+	if x != nil {
+		if x, ok := x.Body.(*Input_FormExchange); ok {
+			return x.FormExchange
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -114,7 +182,110 @@ type Input_Message struct {
 	Message *IncomingMessage `protobuf:"bytes,10,opt,name=message,proto3,oneof"`
 }
 
+type Input_TimerDue struct {
+	TimerDue *TimerDue `protobuf:"bytes,11,opt,name=timer_due,json=timerDue,proto3,oneof"`
+}
+
+type Input_LookupResult struct {
+	LookupResult *LookupResult `protobuf:"bytes,12,opt,name=lookup_result,json=lookupResult,proto3,oneof"`
+}
+
+type Input_Start struct {
+	Start *StartRequest `protobuf:"bytes,13,opt,name=start,proto3,oneof"`
+}
+
+type Input_Migration struct {
+	Migration *Migration `protobuf:"bytes,14,opt,name=migration,proto3,oneof"`
+}
+
+type Input_FormExchange struct {
+	FormExchange *FormExchange `protobuf:"bytes,15,opt,name=form_exchange,json=formExchange,proto3,oneof"`
+}
+
 func (*Input_Message) isInput_Body() {}
+
+func (*Input_TimerDue) isInput_Body() {}
+
+func (*Input_LookupResult) isInput_Body() {}
+
+func (*Input_Start) isInput_Body() {}
+
+func (*Input_Migration) isInput_Body() {}
+
+func (*Input_FormExchange) isInput_Body() {}
+
+// ContactInfo is what a decision may depend on besides the session.
+type ContactInfo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// phone holds digits only, without "+"; empty for a person known by BSUID only.
+	Phone string `protobuf:"bytes,1,opt,name=phone,proto3" json:"phone,omitempty"`
+	// name is the profile name.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// language is what the person chose before, in any session; empty if never.
+	Language string `protobuf:"bytes,3,opt,name=language,proto3" json:"language,omitempty"`
+	// opted_out says that the person asked to hear nothing more.
+	OptedOut      bool `protobuf:"varint,4,opt,name=opted_out,json=optedOut,proto3" json:"opted_out,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactInfo) Reset() {
+	*x = ContactInfo{}
+	mi := &file_parley_v1_input_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactInfo) ProtoMessage() {}
+
+func (x *ContactInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactInfo.ProtoReflect.Descriptor instead.
+func (*ContactInfo) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ContactInfo) GetPhone() string {
+	if x != nil {
+		return x.Phone
+	}
+	return ""
+}
+
+func (x *ContactInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ContactInfo) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+func (x *ContactInfo) GetOptedOut() bool {
+	if x != nil {
+		return x.OptedOut
+	}
+	return false
+}
 
 // IncomingMessage is a message from a person, reduced to what a flow can react to.
 type IncomingMessage struct {
@@ -122,14 +293,27 @@ type IncomingMessage struct {
 	// type is the provider's message type: "text", "image", "interactive", ...
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
 	// text is the typed text, the title of a tapped choice, or a caption.
-	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	Text string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	// tap is the id of the tapped button or row, or the payload of a template's button.
+	Tap string `protobuf:"bytes,3,opt,name=tap,proto3" json:"tap,omitempty"`
+	// reply_to is the provider's id of the message that this one answers to.
+	ReplyTo string `protobuf:"bytes,4,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
+	// Types that are valid to be assigned to Content:
+	//
+	//	*IncomingMessage_Media
+	//	*IncomingMessage_Location
+	//	*IncomingMessage_Contact
+	//	*IncomingMessage_Form
+	Content isIncomingMessage_Content `protobuf_oneof:"content"`
+	// referral is set if the person came from an advertisement.
+	Referral      *Referral `protobuf:"bytes,20,opt,name=referral,proto3" json:"referral,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *IncomingMessage) Reset() {
 	*x = IncomingMessage{}
-	mi := &file_parley_v1_input_proto_msgTypes[1]
+	mi := &file_parley_v1_input_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -141,7 +325,7 @@ func (x *IncomingMessage) String() string {
 func (*IncomingMessage) ProtoMessage() {}
 
 func (x *IncomingMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[1]
+	mi := &file_parley_v1_input_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -154,7 +338,7 @@ func (x *IncomingMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IncomingMessage.ProtoReflect.Descriptor instead.
 func (*IncomingMessage) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{1}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *IncomingMessage) GetType() string {
@@ -171,21 +355,846 @@ func (x *IncomingMessage) GetText() string {
 	return ""
 }
 
+func (x *IncomingMessage) GetTap() string {
+	if x != nil {
+		return x.Tap
+	}
+	return ""
+}
+
+func (x *IncomingMessage) GetReplyTo() string {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return ""
+}
+
+func (x *IncomingMessage) GetContent() isIncomingMessage_Content {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *IncomingMessage) GetMedia() *IncomingMedia {
+	if x != nil {
+		if x, ok := x.Content.(*IncomingMessage_Media); ok {
+			return x.Media
+		}
+	}
+	return nil
+}
+
+func (x *IncomingMessage) GetLocation() *GeoPoint {
+	if x != nil {
+		if x, ok := x.Content.(*IncomingMessage_Location); ok {
+			return x.Location
+		}
+	}
+	return nil
+}
+
+func (x *IncomingMessage) GetContact() *ContactCard {
+	if x != nil {
+		if x, ok := x.Content.(*IncomingMessage_Contact); ok {
+			return x.Contact
+		}
+	}
+	return nil
+}
+
+func (x *IncomingMessage) GetForm() *FormResult {
+	if x != nil {
+		if x, ok := x.Content.(*IncomingMessage_Form); ok {
+			return x.Form
+		}
+	}
+	return nil
+}
+
+func (x *IncomingMessage) GetReferral() *Referral {
+	if x != nil {
+		return x.Referral
+	}
+	return nil
+}
+
+type isIncomingMessage_Content interface {
+	isIncomingMessage_Content()
+}
+
+type IncomingMessage_Media struct {
+	Media *IncomingMedia `protobuf:"bytes,10,opt,name=media,proto3,oneof"`
+}
+
+type IncomingMessage_Location struct {
+	Location *GeoPoint `protobuf:"bytes,11,opt,name=location,proto3,oneof"`
+}
+
+type IncomingMessage_Contact struct {
+	Contact *ContactCard `protobuf:"bytes,12,opt,name=contact,proto3,oneof"`
+}
+
+type IncomingMessage_Form struct {
+	Form *FormResult `protobuf:"bytes,13,opt,name=form,proto3,oneof"`
+}
+
+func (*IncomingMessage_Media) isIncomingMessage_Content() {}
+
+func (*IncomingMessage_Location) isIncomingMessage_Content() {}
+
+func (*IncomingMessage_Contact) isIncomingMessage_Content() {}
+
+func (*IncomingMessage_Form) isIncomingMessage_Content() {}
+
+// IncomingMedia is a file that a person sent. The bytes stay with the provider.
+type IncomingMedia struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// kind is "image", "video", "audio", "document" or "sticker".
+	Kind     string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	Id       string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	MimeType string `protobuf:"bytes,3,opt,name=mime_type,json=mimeType,proto3" json:"mime_type,omitempty"`
+	Sha256   string `protobuf:"bytes,4,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	Filename string `protobuf:"bytes,5,opt,name=filename,proto3" json:"filename,omitempty"`
+	// size_bytes is 0 if the provider did not say.
+	SizeBytes     int64 `protobuf:"varint,6,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IncomingMedia) Reset() {
+	*x = IncomingMedia{}
+	mi := &file_parley_v1_input_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IncomingMedia) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IncomingMedia) ProtoMessage() {}
+
+func (x *IncomingMedia) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IncomingMedia.ProtoReflect.Descriptor instead.
+func (*IncomingMedia) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *IncomingMedia) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *IncomingMedia) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *IncomingMedia) GetMimeType() string {
+	if x != nil {
+		return x.MimeType
+	}
+	return ""
+}
+
+func (x *IncomingMedia) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *IncomingMedia) GetFilename() string {
+	if x != nil {
+		return x.Filename
+	}
+	return ""
+}
+
+func (x *IncomingMedia) GetSizeBytes() int64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+// GeoPoint is a place on the map.
+type GeoPoint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Latitude      float64                `protobuf:"fixed64,1,opt,name=latitude,proto3" json:"latitude,omitempty"`
+	Longitude     float64                `protobuf:"fixed64,2,opt,name=longitude,proto3" json:"longitude,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Address       string                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GeoPoint) Reset() {
+	*x = GeoPoint{}
+	mi := &file_parley_v1_input_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GeoPoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GeoPoint) ProtoMessage() {}
+
+func (x *GeoPoint) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GeoPoint.ProtoReflect.Descriptor instead.
+func (*GeoPoint) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GeoPoint) GetLatitude() float64 {
+	if x != nil {
+		return x.Latitude
+	}
+	return 0
+}
+
+func (x *GeoPoint) GetLongitude() float64 {
+	if x != nil {
+		return x.Longitude
+	}
+	return 0
+}
+
+func (x *GeoPoint) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GeoPoint) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+// ContactCard is a person in an address book. Of several numbers or addresses the
+// first is taken.
+type ContactCard struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// phone is as the card says it, in any notation.
+	Phone         string `protobuf:"bytes,2,opt,name=phone,proto3" json:"phone,omitempty"`
+	Email         string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	Organization  string `protobuf:"bytes,4,opt,name=organization,proto3" json:"organization,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactCard) Reset() {
+	*x = ContactCard{}
+	mi := &file_parley_v1_input_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactCard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactCard) ProtoMessage() {}
+
+func (x *ContactCard) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactCard.ProtoReflect.Descriptor instead.
+func (*ContactCard) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ContactCard) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ContactCard) GetPhone() string {
+	if x != nil {
+		return x.Phone
+	}
+	return ""
+}
+
+func (x *ContactCard) GetEmail() string {
+	if x != nil {
+		return x.Email
+	}
+	return ""
+}
+
+func (x *ContactCard) GetOrganization() string {
+	if x != nil {
+		return x.Organization
+	}
+	return ""
+}
+
+// FormResult is what a WhatsApp Flow (a form) gave when it was finished.
+type FormResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// token is the flow_token that the form was sent with; empty if it did not come back.
+	Token string `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// json is the form's data, a JSON object, without the token.
+	Json          []byte `protobuf:"bytes,2,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormResult) Reset() {
+	*x = FormResult{}
+	mi := &file_parley_v1_input_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormResult) ProtoMessage() {}
+
+func (x *FormResult) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormResult.ProtoReflect.Descriptor instead.
+func (*FormResult) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *FormResult) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *FormResult) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+// Referral says which advertisement or post a person came from.
+type Referral struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	SourceId string                 `protobuf:"bytes,1,opt,name=source_id,json=sourceId,proto3" json:"source_id,omitempty"`
+	// source_type is "ad" or "post".
+	SourceType    string `protobuf:"bytes,2,opt,name=source_type,json=sourceType,proto3" json:"source_type,omitempty"`
+	SourceUrl     string `protobuf:"bytes,3,opt,name=source_url,json=sourceUrl,proto3" json:"source_url,omitempty"`
+	Headline      string `protobuf:"bytes,4,opt,name=headline,proto3" json:"headline,omitempty"`
+	CtwaClid      string `protobuf:"bytes,5,opt,name=ctwa_clid,json=ctwaClid,proto3" json:"ctwa_clid,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Referral) Reset() {
+	*x = Referral{}
+	mi := &file_parley_v1_input_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Referral) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Referral) ProtoMessage() {}
+
+func (x *Referral) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Referral.ProtoReflect.Descriptor instead.
+func (*Referral) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Referral) GetSourceId() string {
+	if x != nil {
+		return x.SourceId
+	}
+	return ""
+}
+
+func (x *Referral) GetSourceType() string {
+	if x != nil {
+		return x.SourceType
+	}
+	return ""
+}
+
+func (x *Referral) GetSourceUrl() string {
+	if x != nil {
+		return x.SourceUrl
+	}
+	return ""
+}
+
+func (x *Referral) GetHeadline() string {
+	if x != nil {
+		return x.Headline
+	}
+	return ""
+}
+
+func (x *Referral) GetCtwaClid() string {
+	if x != nil {
+		return x.CtwaClid
+	}
+	return ""
+}
+
+// TimerDue says that the moment came which a session asked to be woken at.
+type TimerDue struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// session_ref and wake_at_ms are the session's own when it asked: if it has
+	// moved on, they differ, and nothing happens.
+	SessionRef    string `protobuf:"bytes,1,opt,name=session_ref,json=sessionRef,proto3" json:"session_ref,omitempty"`
+	WakeAtMs      int64  `protobuf:"varint,2,opt,name=wake_at_ms,json=wakeAtMs,proto3" json:"wake_at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TimerDue) Reset() {
+	*x = TimerDue{}
+	mi := &file_parley_v1_input_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TimerDue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TimerDue) ProtoMessage() {}
+
+func (x *TimerDue) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TimerDue.ProtoReflect.Descriptor instead.
+func (*TimerDue) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *TimerDue) GetSessionRef() string {
+	if x != nil {
+		return x.SessionRef
+	}
+	return ""
+}
+
+func (x *TimerDue) GetWakeAtMs() int64 {
+	if x != nil {
+		return x.WakeAtMs
+	}
+	return 0
+}
+
+// LookupResult answers the lookup that a session waits for, within its turn.
+type LookupResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// rows are JSON objects, in order.
+	Rows          [][]byte `protobuf:"bytes,1,rep,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupResult) Reset() {
+	*x = LookupResult{}
+	mi := &file_parley_v1_input_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupResult) ProtoMessage() {}
+
+func (x *LookupResult) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupResult.ProtoReflect.Descriptor instead.
+func (*LookupResult) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *LookupResult) GetRows() [][]byte {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
+// StartRequest begins a flow for a person without a message of theirs.
+type StartRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Flow  string                 `protobuf:"bytes,1,opt,name=flow,proto3" json:"flow,omitempty"`
+	// language is a BCP 47 tag; empty to choose as for everybody.
+	Language string `protobuf:"bytes,2,opt,name=language,proto3" json:"language,omitempty"`
+	// slots is a JSON object of values to begin with.
+	Slots         []byte `protobuf:"bytes,3,opt,name=slots,proto3" json:"slots,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartRequest) Reset() {
+	*x = StartRequest{}
+	mi := &file_parley_v1_input_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartRequest) ProtoMessage() {}
+
+func (x *StartRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
+func (*StartRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *StartRequest) GetFlow() string {
+	if x != nil {
+		return x.Flow
+	}
+	return ""
+}
+
+func (x *StartRequest) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+func (x *StartRequest) GetSlots() []byte {
+	if x != nil {
+		return x.Slots
+	}
+	return nil
+}
+
+// Migration moves a session to another version of its flow.
+type Migration struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Flow        string                 `protobuf:"bytes,1,opt,name=flow,proto3" json:"flow,omitempty"`
+	FromVersion uint32                 `protobuf:"varint,2,opt,name=from_version,json=fromVersion,proto3" json:"from_version,omitempty"`
+	ToVersion   uint32                 `protobuf:"varint,3,opt,name=to_version,json=toVersion,proto3" json:"to_version,omitempty"`
+	// steps maps a step of the old version to one of the new; a step that is not
+	// mapped keeps its name.
+	Steps         map[string]string `protobuf:"bytes,4,rep,name=steps,proto3" json:"steps,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Migration) Reset() {
+	*x = Migration{}
+	mi := &file_parley_v1_input_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Migration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Migration) ProtoMessage() {}
+
+func (x *Migration) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Migration.ProtoReflect.Descriptor instead.
+func (*Migration) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Migration) GetFlow() string {
+	if x != nil {
+		return x.Flow
+	}
+	return ""
+}
+
+func (x *Migration) GetFromVersion() uint32 {
+	if x != nil {
+		return x.FromVersion
+	}
+	return 0
+}
+
+func (x *Migration) GetToVersion() uint32 {
+	if x != nil {
+		return x.ToVersion
+	}
+	return 0
+}
+
+func (x *Migration) GetSteps() map[string]string {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+// FormExchange is data that an open form sent on the way: kept if it is closed.
+type FormExchange struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Token  string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	Screen string                 `protobuf:"bytes,2,opt,name=screen,proto3" json:"screen,omitempty"`
+	// json is a JSON object.
+	Json          []byte `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormExchange) Reset() {
+	*x = FormExchange{}
+	mi := &file_parley_v1_input_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormExchange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormExchange) ProtoMessage() {}
+
+func (x *FormExchange) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormExchange.ProtoReflect.Descriptor instead.
+func (*FormExchange) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FormExchange) GetToken() string {
+	if x != nil {
+		return x.Token
+	}
+	return ""
+}
+
+func (x *FormExchange) GetScreen() string {
+	if x != nil {
+		return x.Screen
+	}
+	return ""
+}
+
+func (x *FormExchange) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
 var File_parley_v1_input_proto protoreflect.FileDescriptor
 
 const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/input.proto\x12\tparley.v1\"\x92\x01\n" +
+	"\x15parley/v1/input.proto\x12\tparley.v1\"\xf9\x03\n" +
 	"\x05Input\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x12$\n" +
-	"\x0eprovider_at_ms\x18\x03 \x01(\x03R\fproviderAtMs\x126\n" +
+	"\x0eprovider_at_ms\x18\x03 \x01(\x03R\fproviderAtMs\x120\n" +
+	"\acontact\x18\x04 \x01(\v2\x16.parley.v1.ContactInfoR\acontact\x12\x18\n" +
+	"\achannel\x18\x05 \x01(\tR\achannel\x126\n" +
 	"\amessage\x18\n" +
-	" \x01(\v2\x1a.parley.v1.IncomingMessageH\x00R\amessageB\x06\n" +
-	"\x04body\"9\n" +
+	" \x01(\v2\x1a.parley.v1.IncomingMessageH\x00R\amessage\x122\n" +
+	"\ttimer_due\x18\v \x01(\v2\x13.parley.v1.TimerDueH\x00R\btimerDue\x12>\n" +
+	"\rlookup_result\x18\f \x01(\v2\x17.parley.v1.LookupResultH\x00R\flookupResult\x12/\n" +
+	"\x05start\x18\r \x01(\v2\x17.parley.v1.StartRequestH\x00R\x05start\x124\n" +
+	"\tmigration\x18\x0e \x01(\v2\x14.parley.v1.MigrationH\x00R\tmigration\x12>\n" +
+	"\rform_exchange\x18\x0f \x01(\v2\x17.parley.v1.FormExchangeH\x00R\fformExchangeB\x06\n" +
+	"\x04body\"p\n" +
+	"\vContactInfo\x12\x14\n" +
+	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
+	"\blanguage\x18\x03 \x01(\tR\blanguage\x12\x1b\n" +
+	"\topted_out\x18\x04 \x01(\bR\boptedOut\"\xe8\x02\n" +
 	"\x0fIncomingMessage\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04textB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\x10\n" +
+	"\x03tap\x18\x03 \x01(\tR\x03tap\x12\x19\n" +
+	"\breply_to\x18\x04 \x01(\tR\areplyTo\x120\n" +
+	"\x05media\x18\n" +
+	" \x01(\v2\x18.parley.v1.IncomingMediaH\x00R\x05media\x121\n" +
+	"\blocation\x18\v \x01(\v2\x13.parley.v1.GeoPointH\x00R\blocation\x122\n" +
+	"\acontact\x18\f \x01(\v2\x16.parley.v1.ContactCardH\x00R\acontact\x12+\n" +
+	"\x04form\x18\r \x01(\v2\x15.parley.v1.FormResultH\x00R\x04form\x12/\n" +
+	"\breferral\x18\x14 \x01(\v2\x13.parley.v1.ReferralR\breferralB\t\n" +
+	"\acontent\"\xa3\x01\n" +
+	"\rIncomingMedia\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1b\n" +
+	"\tmime_type\x18\x03 \x01(\tR\bmimeType\x12\x16\n" +
+	"\x06sha256\x18\x04 \x01(\tR\x06sha256\x12\x1a\n" +
+	"\bfilename\x18\x05 \x01(\tR\bfilename\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x06 \x01(\x03R\tsizeBytes\"r\n" +
+	"\bGeoPoint\x12\x1a\n" +
+	"\blatitude\x18\x01 \x01(\x01R\blatitude\x12\x1c\n" +
+	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x04 \x01(\tR\aaddress\"q\n" +
+	"\vContactCard\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05phone\x18\x02 \x01(\tR\x05phone\x12\x14\n" +
+	"\x05email\x18\x03 \x01(\tR\x05email\x12\"\n" +
+	"\forganization\x18\x04 \x01(\tR\forganization\"6\n" +
+	"\n" +
+	"FormResult\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
+	"\x04json\x18\x02 \x01(\fR\x04json\"\xa0\x01\n" +
+	"\bReferral\x12\x1b\n" +
+	"\tsource_id\x18\x01 \x01(\tR\bsourceId\x12\x1f\n" +
+	"\vsource_type\x18\x02 \x01(\tR\n" +
+	"sourceType\x12\x1d\n" +
+	"\n" +
+	"source_url\x18\x03 \x01(\tR\tsourceUrl\x12\x1a\n" +
+	"\bheadline\x18\x04 \x01(\tR\bheadline\x12\x1b\n" +
+	"\tctwa_clid\x18\x05 \x01(\tR\bctwaClid\"I\n" +
+	"\bTimerDue\x12\x1f\n" +
+	"\vsession_ref\x18\x01 \x01(\tR\n" +
+	"sessionRef\x12\x1c\n" +
+	"\n" +
+	"wake_at_ms\x18\x02 \x01(\x03R\bwakeAtMs\"\"\n" +
+	"\fLookupResult\x12\x12\n" +
+	"\x04rows\x18\x01 \x03(\fR\x04rows\"T\n" +
+	"\fStartRequest\x12\x12\n" +
+	"\x04flow\x18\x01 \x01(\tR\x04flow\x12\x1a\n" +
+	"\blanguage\x18\x02 \x01(\tR\blanguage\x12\x14\n" +
+	"\x05slots\x18\x03 \x01(\fR\x05slots\"\xd2\x01\n" +
+	"\tMigration\x12\x12\n" +
+	"\x04flow\x18\x01 \x01(\tR\x04flow\x12!\n" +
+	"\ffrom_version\x18\x02 \x01(\rR\vfromVersion\x12\x1d\n" +
+	"\n" +
+	"to_version\x18\x03 \x01(\rR\ttoVersion\x125\n" +
+	"\x05steps\x18\x04 \x03(\v2\x1f.parley.v1.Migration.StepsEntryR\x05steps\x1a8\n" +
+	"\n" +
+	"StepsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"P\n" +
+	"\fFormExchange\x12\x14\n" +
+	"\x05token\x18\x01 \x01(\tR\x05token\x12\x16\n" +
+	"\x06screen\x18\x02 \x01(\tR\x06screen\x12\x12\n" +
+	"\x04json\x18\x03 \x01(\fR\x04jsonB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_input_proto_rawDescOnce sync.Once
@@ -199,18 +1208,42 @@ func file_parley_v1_input_proto_rawDescGZIP() []byte {
 	return file_parley_v1_input_proto_rawDescData
 }
 
-var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_parley_v1_input_proto_goTypes = []any{
 	(*Input)(nil),           // 0: parley.v1.Input
-	(*IncomingMessage)(nil), // 1: parley.v1.IncomingMessage
+	(*ContactInfo)(nil),     // 1: parley.v1.ContactInfo
+	(*IncomingMessage)(nil), // 2: parley.v1.IncomingMessage
+	(*IncomingMedia)(nil),   // 3: parley.v1.IncomingMedia
+	(*GeoPoint)(nil),        // 4: parley.v1.GeoPoint
+	(*ContactCard)(nil),     // 5: parley.v1.ContactCard
+	(*FormResult)(nil),      // 6: parley.v1.FormResult
+	(*Referral)(nil),        // 7: parley.v1.Referral
+	(*TimerDue)(nil),        // 8: parley.v1.TimerDue
+	(*LookupResult)(nil),    // 9: parley.v1.LookupResult
+	(*StartRequest)(nil),    // 10: parley.v1.StartRequest
+	(*Migration)(nil),       // 11: parley.v1.Migration
+	(*FormExchange)(nil),    // 12: parley.v1.FormExchange
+	nil,                     // 13: parley.v1.Migration.StepsEntry
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
-	1, // 0: parley.v1.Input.message:type_name -> parley.v1.IncomingMessage
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
+	2,  // 1: parley.v1.Input.message:type_name -> parley.v1.IncomingMessage
+	8,  // 2: parley.v1.Input.timer_due:type_name -> parley.v1.TimerDue
+	9,  // 3: parley.v1.Input.lookup_result:type_name -> parley.v1.LookupResult
+	10, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
+	11, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
+	12, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
+	3,  // 7: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
+	4,  // 8: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
+	5,  // 9: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
+	6,  // 10: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
+	7,  // 11: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
+	13, // 12: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
@@ -220,6 +1253,17 @@ func file_parley_v1_input_proto_init() {
 	}
 	file_parley_v1_input_proto_msgTypes[0].OneofWrappers = []any{
 		(*Input_Message)(nil),
+		(*Input_TimerDue)(nil),
+		(*Input_LookupResult)(nil),
+		(*Input_Start)(nil),
+		(*Input_Migration)(nil),
+		(*Input_FormExchange)(nil),
+	}
+	file_parley_v1_input_proto_msgTypes[2].OneofWrappers = []any{
+		(*IncomingMessage_Media)(nil),
+		(*IncomingMessage_Location)(nil),
+		(*IncomingMessage_Contact)(nil),
+		(*IncomingMessage_Form)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -227,7 +1271,7 @@ func file_parley_v1_input_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_input_proto_rawDesc), len(file_parley_v1_input_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
