@@ -8,6 +8,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
+	_ "time/tzdata" // zones are known wherever Parley runs
+
+	"golang.org/x/text/language"
 )
 
 // Limits of a definition.
@@ -18,9 +22,12 @@ const (
 	SourceBytesMax = 128 << 10
 	// NameCharactersMax is the length of the longest name of a flow, step or slot.
 	NameCharactersMax = 64
-	// TextCharactersMax is the length of the longest text message that WhatsApp
-	// takes (Cloud API, text.body). A text counts with its slots filled.
-	TextCharactersMax = 4096
+	// StepsMax is the number of steps that a flow can have, with its sub-flows.
+	StepsMax = 500
+	// LanguagesMax is the number of languages that a flow can speak.
+	LanguagesMax = 20
+	// OptionsMax is the number of options of a choice.
+	OptionsMax = 200
 )
 
 var (
@@ -28,173 +35,368 @@ var (
 	languagePattern = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
 )
 
+// The fields of a definition, part by part. The JSON Schema is tested against them.
+var (
+	flowFields = []string{
+		"name", "language", "languages", "countries", "zone", "entry", "slots", "keywords", "steps", "subflows", "completed",
+		"unexpected", "stale_taps", "texts", "migrate",
+	}
+	stepFields = []string{
+		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "handover", "end", "goto", "loop",
+	}
+	completedFields = []string{"say", "again", "restart"}
+	slotFields      = []string{"type", "default"}
+	loopFields      = []string{"max", "then"}
+	branchFields    = []string{"if", "goto"}
+	splitFields     = []string{"test", "variants", "goal"}
+	variantFields   = []string{"name", "weight", "goto"}
+	runFields       = []string{"subflow", "with", "save"}
+	keywordFields   = []string{"words", "say", "goto", "handover", "language"}
+	entryFields     = []string{
+		"keyword", "regex", "ad", "payload", "api", "default", "step", "channels", "priority", "language", "interrupt",
+	}
+)
+
 // Parse reads one flow definition in YAML and compiles it. The error is a
-// [Problems]: every problem at once, each with its line, its column, an excerpt
-// and what to do. Only broken YAML ends the search at its first problem.
+// [Problems]: every error at once, each with its rule, its line, its column, an
+// excerpt and what to do. Only broken YAML ends the search at its first problem.
 func Parse(source []byte) (*Flow, error) {
-	sum := sha256.Sum256(source)
-	body := string(bytes.TrimPrefix(source, []byte("\ufeff")))
-	c := compiler{
-		reader: reader{lines: strings.Split(body, "\n")},
-		flow:   &Flow{digest: hex.EncodeToString(sum[:]), index: map[string]int{}},
-		slots:  map[string]int{},
+	f, problems := Lint(source)
+	if errs := problems.Errors(); len(errs) > 0 {
+		return nil, errs
 	}
-	if len(source) > SourceBytesMax {
-		c.report(place{1, 1}, "the file has %d bytes, the limit is %d: split the flow", len(source), SourceBytesMax)
-		return nil, c.problems
-	}
-	c.root(c.document(body))
-	if len(c.problems) > 0 {
-		slices.SortStableFunc(c.problems, func(a, b Problem) int {
-			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-		})
-		return nil, c.problems
-	}
-	return c.flow, nil
+	return f, nil
 }
 
-// compiler builds a flow in one pass from the first step to the last, so that
-// slots holds exactly what the steps before the present one save.
+// Lint reads a definition as Parse does and returns warnings as well. The flow is
+// nil if there are errors.
+func Lint(source []byte) (*Flow, Problems) {
+	c := newCompiler(source)
+	if len(source) > SourceBytesMax {
+		c.report(place{1, 1}, ruleLimit, "the file has %d bytes, the limit is %d: split the flow", len(source), SourceBytesMax)
+		return nil, c.problems
+	}
+	c.root(c.document(strings.Join(c.lines, "\n")))
+	c.settle()
+	for _, check := range c.checks {
+		check()
+	}
+	if len(c.problems.Errors()) == 0 {
+		c.analyze()
+	}
+	c.problems.sort()
+	slices.SortStableFunc(c.flow.texts, func(a, b TextInfo) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	if len(c.problems.Errors()) > 0 {
+		return nil, c.problems
+	}
+	return c.flow, c.problems
+}
+
+// compiler builds a flow in two passes. The first reads the file from the top
+// and learns which slots, steps and languages there are; the second, the checks
+// in the order in which the first came by, compiles what needs to know them.
 type compiler struct {
 	reader
-	flow *Flow
-	// slots gives the length of the longest value of each slot, in characters.
-	slots map[string]int
+	flow     *Flow
+	checks   []func()
+	uses     []use               // where texts and expressions use slots
+	subflows map[string]*subflow // by name
+	scope    string              // the sub-flow that is being read
+	present  int                 // index of the step that is being read, or outside
+	phase    phase               // as in use
+	have     []string            // as in use
+	splits   map[string]*split   // by test
+	textIDs  map[string]int      // how many texts have an id
+
+	// For the analysis of the whole.
+	edges     [][]edge        // the ways out of each step
+	passes    map[string]bool // the sub-flows that need not wait for the person
+	usedAtEnd set             // the slots that completed says
+
+	assignments []func() // compile the computed values
+}
+
+// outside is the place of texts that are said at no step.
+const outside = -1
+
+// atEnd is the place of the texts of completed.
+const atEnd = -2
+
+type subflow struct {
+	at    place
+	first int // index of its first step
+	last  int
+	calls int
+}
+
+// use is a slot that must have a value where it is used.
+type use struct {
+	slot string
+	at   place
+	step int // index, outside or atEnd
+	// phase is when in the step; have was set before in the same phase.
+	phase phase
+	have  []string
+}
+
+// phase is a part of a step's time.
+type phase uint8
+
+const (
+	saying   phase = iota // after its set
+	setting               // before it
+	returned              // after the sub-flow that it runs
+)
+
+func newCompiler(source []byte) *compiler {
+	sum := sha256.Sum256(source)
+	body := string(bytes.TrimPrefix(source, []byte("\ufeff")))
+	return &compiler{
+		reader: reader{lines: strings.Split(body, "\n")},
+		flow: &Flow{
+			digest: hex.EncodeToString(sum[:]), index: map[string]int{}, slots: map[string]*slot{}, zone: time.UTC,
+			keywords: map[string]*keyword{}, unexpected: repeatTap, staleTaps: repeatTap, completed: ending{afterMs: -1},
+		},
+		subflows: map[string]*subflow{}, splits: map[string]*split{}, textIDs: map[string]int{}, present: outside,
+	}
+}
+
+// later runs a check after the whole file was read, at the place of now.
+func (c *compiler) later(check func()) { c.checks = append(c.checks, c.here(check)) }
+
+// here binds a check to the place of now.
+func (c *compiler) here(check func()) func() {
+	scope, present := c.scope, c.present
+	return func() {
+		c.scope, c.present = scope, present
+		check()
+	}
+}
+
+// settle compiles the computed values. Each gives its slot a type that others may
+// need, whatever their order in the file: so those that fail are tried again while
+// others succeed, and the last try reports.
+func (c *compiler) settle() {
+	const roundsMax = 10 // a bound for files that mean harm
+	pending := c.assignments
+	for range roundsMax {
+		var failed []func()
+		for _, compile := range pending {
+			problems, uses := len(c.problems), len(c.uses)
+			compile()
+			if len(c.problems) > problems {
+				failed = append(failed, compile)
+				c.problems, c.uses = c.problems[:problems], c.uses[:uses]
+			}
+		}
+		if len(failed) == 0 || len(failed) == len(pending) {
+			pending = failed
+			break
+		}
+		pending = failed
+	}
+	for _, compile := range pending {
+		compile()
+	}
 }
 
 func (c *compiler) root(in item) {
-	all := c.fields(in, "name", "language", "keywords", "steps", "completed")
-	c.flow.name = c.name(c.required(all, "name", "the name of the flow")).value
-	c.flow.language = c.language(c.required(all, "language", "the language of its texts, such as en"))
-	keywords := c.fields(c.required(all, "keywords", "the words that work at any step"), "restart")
-	c.flow.restart = c.keywords(c.required(keywords, "restart", "the words that begin the flow again"))
+	all := c.fields(in, flowFields...)
+	f := c.flow
+	f.name = c.name(c.required(all, "name", "the name of the flow")).value
+	c.speak(all)
+	c.zone(all.of["zone"])
+	c.slotList(all.of["slots"])
 	for _, in := range c.list(c.required(all, "steps", "the list of steps, in order")) {
 		c.step(in)
 	}
-	completed := c.fields(c.required(all, "completed", "what is said at the end"), "say", "again")
-	c.flow.completed = c.template(c.required(completed, "say", "the text at the end of the flow"))
-	c.flow.again = c.template(c.required(completed, "again", "the text for messages after the end"))
+	for _, p := range c.pairs(all.of["subflows"], "names and lists of steps") {
+		c.subflow(p)
+	}
+	c.scope, c.present = "", outside
+	c.keywordList(all.of["keywords"])
+	c.entryList(all.of["entry"])
+	f.unexpected, f.instead = c.unexpected(all.of["unexpected"])
+	f.staleTaps = c.tapPolicy(all.of["stale_taps"], ignoreTap, repeatTap, jumpTap)
+	c.ownTexts(all.of["texts"])
+	c.migrations(all.of["migrate"])
+	c.completed(c.required(all, "completed", "what is said at the end"))
 }
 
-func (c *compiler) step(in item) {
-	all := c.fields(in, "name", "say", "expect")
-	name := c.name(c.required(all, "name", "the name of the step"))
-	s := step{
-		name: name.value,
-		say:  c.template(c.required(all, "say", "the text that the step sends")),
+func (c *compiler) completed(in item) {
+	c.present = atEnd
+	all := c.fields(in, completedFields...)
+	end := &c.flow.completed
+	end.say = c.bubbles(c.required(all, "say", "the text at the end of the flow"), nil)
+	if restart, ok := all.of["restart"]; ok {
+		if c.isWord(restart, "message") {
+			end.afterMs = 0
+		} else {
+			end.afterMs = c.duration(restart)
+		}
 	}
-	s.expect = c.expectation(c.required(all, "expect", "the answer that the step waits for"))
-	if c.claim(name) {
-		c.flow.index[s.name] = len(c.flow.steps)
+	if end.afterMs != 0 {
+		c.required(all, "again", "the text for messages after the end")
 	}
-	c.flow.steps = append(c.flow.steps, s)
+	end.again = c.bubbles(all.of["again"], nil)
 }
 
-// claim reports whether a step may have this name.
-func (c *compiler) claim(name text) bool {
-	_, twice := c.flow.index[name.value]
-	switch {
-	case name.value == "":
-		return false
-	case name.value == stateCompleted || name.value == stateCancelled:
-		// State.CurrentState shows a step and the end of a session in one column.
-		c.report(name.at, "%q says that a session has ended: give the step another name", name.value)
-	case twice:
-		c.report(name.at, "step %q is here twice: give each step its own name", name.value)
-	default:
-		return true
-	}
-	return false
+// isWord reports whether a value is exactly this word.
+func (c *compiler) isWord(in item, word string) bool {
+	quiet := reader{lines: c.lines}
+	return !in.absent() && quiet.scalar(in).value == word
 }
 
-func (c *compiler) expectation(in item) expectation {
-	all := c.fields(in, "type", "save", "invalid")
-	e := expectation{kind: c.answerKind(c.required(all, "type", "text or email"))}
-	if e.kind == emailAnswer {
-		c.required(all, "invalid", "the text for an answer that is no e-mail address")
-	}
-	// The invalid text is compiled before the slot is saved: it is sent while the
-	// slot has no value yet.
-	e.invalid = c.template(all.of["invalid"])
-	e.slot = c.save(c.name(all.of["save"]), e.kind)
-	return e
-}
-
-func (c *compiler) answerKind(in item) answerKind {
+func (c *compiler) zone(in item) {
 	t := c.text(in)
-	kind, known := answerKinds[t.value]
-	if !known && t.value != "" {
-		c.report(t.at, "unknown type %q: use text or email", t.value)
+	if t.value == "" {
+		return
 	}
-	return kind
+	zone, err := time.LoadLocation(t.value)
+	if err != nil || t.value == "Local" {
+		c.report(t.at, ruleZone, "%q is no time zone: write one such as Europe/Madrid", t.value)
+		return
+	}
+	c.flow.zone = zone
 }
 
-// save makes a slot known to the texts that follow.
-func (c *compiler) save(slot text, kind answerKind) string {
-	if slot.value == "" {
+// speak reads which languages the flow speaks: every text needs to know.
+func (c *compiler) speak(all fields) {
+	main := c.language(c.required(all, "language", "the language of its texts, such as en"))
+	if main == "" {
+		main = "en" // reported; the texts are read all the same
+	}
+	c.flow.languages = []string{main}
+	if in, ok := all.of["languages"]; ok {
+		for _, in := range c.list(in) {
+			if tag := c.language(in); tag != "" && c.languageIndex(tag) < 0 {
+				c.flow.languages = append(c.flow.languages, tag)
+			}
+		}
+	}
+	if len(c.flow.languages) > LanguagesMax {
+		c.report(all.of["languages"].at, ruleLimit, "%d languages, the limit is %d: remove some", len(c.flow.languages), LanguagesMax)
+	}
+	for _, name := range c.flow.languages {
+		c.flow.tags = append(c.flow.tags, language.Make(name))
+	}
+	c.flow.countries = map[string]int{}
+	for _, p := range c.pairs(all.of["countries"], "countries and languages") {
+		if country := c.country(p.key); country == "" {
+			continue
+		}
+		if i := c.declaredLanguage(c.text(p.value)); i >= 0 {
+			c.flow.countries[strings.ToUpper(p.key.value)] = i
+		}
+	}
+}
+
+// country reads the code of a country.
+func (c *compiler) country(t written) string {
+	code := strings.ToUpper(t.value)
+	if region, err := language.ParseRegion(code); t.value != "" && (err != nil || len(code) != 2 || !region.IsCountry()) {
+		c.report(t.at, ruleValue, "%q is no country: write two letters such as ES", t.value)
 		return ""
 	}
-	if _, twice := c.slots[slot.value]; twice {
-		c.report(slot.at, "slot %q is saved twice: give each step its own slot", slot.value)
-	}
-	c.slots[slot.value] = kind.charactersMax()
-	return slot.value
+	return code
 }
 
-func (c *compiler) name(in item) text {
-	t := c.text(in)
-	switch {
-	case t.value == "":
-		return t
-	case !namePattern.MatchString(t.value):
-		c.report(t.at, "%q cannot be a name: use a to z, 0 to 9 and _, beginning with a letter", t.value)
-	case len(t.value) > NameCharactersMax:
-		c.report(t.at, "the name has %d characters, the limit is %d: shorten it", len(t.value), NameCharactersMax)
-	default:
-		return t
+// languageIndex is the place of a declared language; -1 if it is not.
+func (c *compiler) languageIndex(tag string) int {
+	for i, name := range c.flow.languages {
+		if strings.EqualFold(name, tag) {
+			return i
+		}
 	}
-	return text{}
+	return -1
+}
+
+func (c *compiler) declaredLanguage(t written) int {
+	i := c.languageIndex(t.value)
+	if i < 0 && t.value != "" {
+		c.report(t.at, ruleLanguage, "language %q is not declared: add it to languages, which has %s", t.value, strings.Join(c.flow.languages, ", "))
+	}
+	return i
 }
 
 func (c *compiler) language(in item) string {
 	t := c.text(in)
 	if t.value != "" && !languagePattern.MatchString(t.value) {
-		c.report(t.at, "%q is no language tag: write one such as en or pt-BR", t.value)
+		c.report(t.at, ruleLanguage, "%q is no language tag: write one such as en or pt-BR", t.value)
+		return ""
 	}
 	return t.value
 }
 
-func (c *compiler) keywords(in item) []string {
-	var words []string
-	for _, in := range c.list(in) {
-		word := c.text(in)
-		if word.value != "" && containsFold(words, word.value) {
-			c.report(word.at, "keyword %q is here twice: keep one", word.value)
-		}
-		words = append(words, word.value)
+func (c *compiler) name(in item) written { return c.nameOf(c.text(in)) }
+
+// nameOf returns a text that can be a name; the empty text if it cannot.
+func (c *compiler) nameOf(t written) written {
+	switch {
+	case t.value == "":
+		return t
+	case !namePattern.MatchString(t.value):
+		c.report(t.at, ruleName, "%q cannot be a name: use a to z, 0 to 9 and _, beginning with a letter", t.value)
+	case len(t.value) > NameCharactersMax:
+		c.report(t.at, ruleName, "the name has %d characters, the limit is %d: shorten it", len(t.value), NameCharactersMax)
+	default:
+		return t
 	}
-	return words
+	return written{}
 }
 
-// template compiles a text and checks that every slot in it has a value when it
-// is sent, and that it fits into one message whatever people answer.
-func (c *compiler) template(in item) template {
-	t := c.text(in)
-	parts, err := parseTemplate(t.value)
-	if err != nil {
-		c.report(t.at, "%s: %s", t.key, err)
-		return nil
+// word reads one of a few words.
+func (c *compiler) word(in item, known ...string) string {
+	if in.absent() {
+		return ""
 	}
-	characters := 0
-	for _, p := range parts {
-		longest, saved := c.slots[p.slot]
-		if p.slot != "" && !saved {
-			c.report(t.at, "no earlier step saves {%s}: save it in a step before, or remove it", p.slot)
+	t := c.scalar(in)
+	for _, word := range known {
+		if t.value == word {
+			return word
 		}
-		characters += longest + p.characters()
 	}
-	if characters > TextCharactersMax {
-		c.report(t.at, "%s can have %d characters, WhatsApp's limit is %d: shorten it", t.key, characters, TextCharactersMax)
+	if t.value != "" {
+		c.report(t.at, ruleValue, "%s is %q: %s", in.key, t.value, suggestion(t.value, known))
 	}
-	return parts
+	return ""
+}
+
+func (c *compiler) tapPolicy(in item, known ...tapPolicy) tapPolicy {
+	words := make([]string, len(known))
+	for i, p := range known {
+		words[i] = string(p)
+	}
+	if word := c.word(in, words...); word != "" {
+		return tapPolicy(word)
+	}
+	return repeatTap
+}
+
+func (c *compiler) unexpected(in item) (tapPolicy, []bubble) {
+	switch {
+	case in.absent(), c.isWord(in, string(repeatTap)):
+		return repeatTap, nil
+	case c.isWord(in, string(ignoreTap)):
+		return ignoreTap, nil
+	}
+	return repeatTap, c.bubbles(in, anyChoices)
+}
+
+// anyChoices stand for those of whatever step a text is said at.
+var anyChoices = &expectation{kind: yesNoAnswer}
+
+func (c *compiler) migrations(in item) {
+	c.flow.migrate = map[string]string{}
+	for _, p := range c.pairs(in, "old and new names of steps") {
+		to := c.text(p.value)
+		c.later(func() {
+			if _, known := c.flow.index[to.value]; !known && to.value != "" {
+				c.report(to.at, ruleTarget, "there is no step %q: name a step of this file%s", to.value, c.nearStep(to.value))
+			}
+		})
+		c.flow.migrate[p.key.value] = to.value
+	}
 }

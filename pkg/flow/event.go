@@ -6,26 +6,71 @@ import (
 
 // The events, without their headers.
 
-func (f *Flow) sessionStarted() *parleyv1.Event {
+func (f *Flow) sessionStarted(language, ref string, entry entryKind) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_SessionStarted{SessionStarted: &parleyv1.SessionStarted{
-		Flow: f.name, FlowVersion: f.version, Language: f.language,
+		Flow: f.name, FlowVersion: f.version, Language: language, Ref: ref, Entry: string(entry),
 	}}}
 }
+
+// The four events of nearly every turn are allocated as one piece each.
 
 func inputReceived(in *parleyv1.Input) *parleyv1.Event {
-	return &parleyv1.Event{Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{Input: in}}}
+	var e struct {
+		event parleyv1.Event
+		body  parleyv1.Event_InputReceived
+		inner parleyv1.InputReceived
+	}
+	e.inner.Input = in
+	e.body.InputReceived = &e.inner
+	e.event.Body = &e.body
+	return &e.event
 }
 
-func stepEntered(step string, position int) *parleyv1.Event {
-	return &parleyv1.Event{Body: &parleyv1.Event_StepEntered{StepEntered: &parleyv1.StepEntered{
-		Step: step, Position: uint32(position),
+func stepEntered(s *step, loop uint32) *parleyv1.Event {
+	var e struct {
+		event parleyv1.Event
+		body  parleyv1.Event_StepEntered
+		inner parleyv1.StepEntered
+	}
+	e.inner.Step, e.inner.Position, e.inner.Loop = s.name, uint32(s.position), loop
+	e.body.StepEntered = &e.inner
+	e.event.Body = &e.body
+	return &e.event
+}
+
+// textQueued is a plain text.
+func textQueued(body string, preview bool) *parleyv1.Event {
+	var e struct {
+		event   parleyv1.Event
+		body    parleyv1.Event_MessageQueued
+		inner   parleyv1.MessageQueued
+		content parleyv1.MessageQueued_Text
+		text    parleyv1.Text
+	}
+	e.text.Body, e.text.PreviewUrl = body, preview
+	e.content.Text = &e.text
+	e.inner.Content = &e.content
+	e.body.MessageQueued = &e.inner
+	e.event.Body = &e.body
+	return &e.event
+}
+
+func stepPassed(s *step, loop uint32, branch string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_StepPassed{StepPassed: &parleyv1.StepPassed{
+		Step: s.name, Position: uint32(s.position), Loop: loop, Branch: branch,
 	}}}
 }
 
-func answerAccepted(step, slot, value string) *parleyv1.Event {
-	return &parleyv1.Event{Body: &parleyv1.Event_AnswerAccepted{AnswerAccepted: &parleyv1.AnswerAccepted{
-		Step: step, Slot: slot, Value: value,
-	}}}
+func answerAccepted(step, slot string, a Pending) *parleyv1.Event {
+	var e struct {
+		event parleyv1.Event
+		body  parleyv1.Event_AnswerAccepted
+		inner parleyv1.AnswerAccepted
+	}
+	e.inner.Step, e.inner.Slot, e.inner.Value, e.inner.Json = step, slot, textOf(a), jsonUnlessText(a.Value)
+	e.body.AnswerAccepted = &e.inner
+	e.event.Body = &e.body
+	return &e.event
 }
 
 func answerRejected(step, reason string, failures uint32) *parleyv1.Event {
@@ -34,18 +79,120 @@ func answerRejected(step, reason string, failures uint32) *parleyv1.Event {
 	}}}
 }
 
-func messageQueued(body string) *parleyv1.Event {
-	return &parleyv1.Event{Body: &parleyv1.Event_MessageQueued{MessageQueued: &parleyv1.MessageQueued{
-		Content: &parleyv1.MessageQueued_Text{Text: &parleyv1.Text{Body: body}},
-	}}}
-}
-
 func sessionCompleted() *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_SessionCompleted{SessionCompleted: &parleyv1.SessionCompleted{}}}
 }
 
-func sessionCancelled(reason, step string) *parleyv1.Event {
+func sessionCancelled(reason, step string, completed bool) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_SessionCancelled{SessionCancelled: &parleyv1.SessionCancelled{
-		Reason: reason, Step: step,
+		Reason: reason, Step: step, Completed: completed,
+	}}}
+}
+
+func valueSet(step, slot string, value any) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ValueSet{ValueSet: &parleyv1.ValueSet{
+		Step: step, Slot: slot, Json: encodeValue(value),
+	}}}
+}
+
+func languageChanged(language string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_LanguageChanged{LanguageChanged: &parleyv1.LanguageChanged{Language: language}}}
+}
+
+func variantAssigned(test, variant string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_VariantAssigned{VariantAssigned: &parleyv1.VariantAssigned{
+		Test: test, Variant: variant,
+	}}}
+}
+
+func goalReached(test, variant string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_GoalReached{GoalReached: &parleyv1.GoalReached{Test: test, Variant: variant}}}
+}
+
+func subflowCalled(subflow, step string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_SubflowCalled{SubflowCalled: &parleyv1.SubflowCalled{
+		Subflow: subflow, Step: step,
+	}}}
+}
+
+func subflowReturned(subflow, step string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_SubflowReturned{SubflowReturned: &parleyv1.SubflowReturned{
+		Subflow: subflow, Step: step,
+	}}}
+}
+
+func fragmentKept(step, text string, wakeAtMs, untilMs int64) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_FragmentKept{FragmentKept: &parleyv1.FragmentKept{
+		Step: step, Text: text, WakeAtMs: wakeAtMs, UntilMs: untilMs,
+	}}}
+}
+
+func confirmationAsked(step string, a Pending) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ConfirmationAsked{ConfirmationAsked: &parleyv1.ConfirmationAsked{
+		Step: step, Value: a.Text, Json: encodeValue(a.Value),
+	}}}
+}
+
+func confirmationDenied(step string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ConfirmationDenied{ConfirmationDenied: &parleyv1.ConfirmationDenied{Step: step}}}
+}
+
+func choicesOffered(step string, page int, offered []Choice) *parleyv1.Event {
+	choices := make([]*parleyv1.Choice, len(offered))
+	for i, c := range offered {
+		choices[i] = &parleyv1.Choice{Title: c.Title, Description: c.Description, Value: c.Value}
+	}
+	return &parleyv1.Event{Body: &parleyv1.Event_ChoicesOffered{ChoicesOffered: &parleyv1.ChoicesOffered{
+		Step: step, Page: uint32(page), Choices: choices,
+	}}}
+}
+
+func lookupAsked(step string, l Lookup) *parleyv1.Event {
+	asked := &parleyv1.LookupAsked{Step: step, Table: l.Table, Where: l.Where, Limit: l.Limit}
+	if l.Answer != nil {
+		asked.Answer, asked.Json = l.Answer.Text, encodeValue(l.Answer.Value)
+	}
+	return &parleyv1.Event{Body: &parleyv1.Event_LookupAsked{LookupAsked: asked}}
+}
+
+func lookupAnswered(step string, rows [][]byte) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_LookupAnswered{LookupAnswered: &parleyv1.LookupAnswered{Step: step, Rows: rows}}}
+}
+
+func keywordUsed(keyword, step string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_KeywordUsed{KeywordUsed: &parleyv1.KeywordUsed{Keyword: keyword, Step: step}}}
+}
+
+func tapStale(step string, policy tapPolicy) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_TapStale{TapStale: &parleyv1.TapStale{Step: step, Policy: string(policy)}}}
+}
+
+func handedOver(step, pool, reason string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_HandedOver{HandedOver: &parleyv1.HandedOver{
+		Step: step, Pool: pool, Reason: reason,
+	}}}
+}
+
+func stepLeft(step, reason string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_StepLeft{StepLeft: &parleyv1.StepLeft{Step: step, Reason: reason}}}
+}
+
+func optedOut() *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_OptedOut{OptedOut: &parleyv1.OptedOut{}}}
+}
+
+func optedIn() *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_OptedIn{OptedIn: &parleyv1.OptedIn{}}}
+}
+
+func sessionMigrated(from, to uint32, fromStep, toStep string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_SessionMigrated{SessionMigrated: &parleyv1.SessionMigrated{
+		FromVersion: from, ToVersion: to, FromStep: fromStep, ToStep: toStep,
+	}}}
+}
+
+func formDataKept(step, screen string, data []byte) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_FormDataKept{FormDataKept: &parleyv1.FormDataKept{
+		Step: step, Screen: screen, Json: data,
 	}}}
 }

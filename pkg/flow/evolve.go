@@ -2,6 +2,7 @@ package flow
 
 import (
 	"maps"
+	"slices"
 
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
@@ -22,23 +23,94 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 	case *parleyv1.Event_SessionStarted:
 		return started(body.SessionStarted, e.GetAtMs()), true
 	case *parleyv1.Event_InputReceived:
-		s.LastInteractionMs = e.GetAtMs()
+		// Only a person interacts: timers and operators do not.
+		if body.InputReceived.GetInput().GetMessage() != nil {
+			s.LastInteractionMs = e.GetAtMs()
+		}
 	case *parleyv1.Event_StepEntered:
-		s.Step, s.Failures = body.StepEntered.GetStep(), 0
+		s = s.at(body.StepEntered.GetStep(), body.StepEntered.GetLoop())
+	case *parleyv1.Event_StepPassed:
+		s.Progress = s.Progress.looped(body.StepPassed.GetStep(), body.StepPassed.GetLoop())
 	case *parleyv1.Event_AnswerAccepted:
-		s.Answers = with(s.Answers, body.AnswerAccepted)
+		a := body.AnswerAccepted
+		s.Answers = with(s.Answers, a.GetSlot(), accepted(a))
+		s.Progress = s.Progress.answered()
 	case *parleyv1.Event_AnswerRejected:
 		s.Failures = body.AnswerRejected.GetFailures()
+		s.Progress = s.Progress.answered()
 	case *parleyv1.Event_MessageQueued:
 		// What was said is in the event; no decision depends on it.
 	case *parleyv1.Event_SessionCompleted:
-		s.Status, s.Step, s.Failures = Completed, "", 0
+		s = s.ended(Completed)
+		s.Progress.EndedAtMs = e.GetAtMs()
 	case *parleyv1.Event_SessionCancelled:
-		s.Status, s.Step, s.Failures = Cancelled, "", 0
+		s = s.ended(Cancelled)
+	case *parleyv1.Event_HandedOver:
+		s = s.ended(Human)
+		s.Step = body.HandedOver.GetStep()
+	case *parleyv1.Event_ValueSet:
+		s.Answers = with(s.Answers, body.ValueSet.GetSlot(), decodeValue(body.ValueSet.GetJson()))
+	case *parleyv1.Event_LanguageChanged:
+		if s.Progress.FirstLanguage == "" {
+			s.Progress.FirstLanguage = s.Language
+		}
+		s.Language = body.LanguageChanged.GetLanguage()
+	case *parleyv1.Event_SessionMigrated:
+		s.FlowVersion, s.Step = body.SessionMigrated.GetToVersion(), body.SessionMigrated.GetToStep()
+	case *parleyv1.Event_KeywordUsed, *parleyv1.Event_TapStale, *parleyv1.Event_OptedOut, *parleyv1.Event_OptedIn,
+		*parleyv1.Event_StepLeft:
+		// Facts for the history, the read models and the contact.
 	default:
-		return s, false
+		s.Progress, known = s.Progress.evolve(e)
+		return s, known
 	}
 	return s, true
+}
+
+// evolve folds the events that concern nothing but the engine's own part.
+func (p Progress) evolve(e *parleyv1.Event) (next Progress, known bool) {
+	switch body := e.GetBody().(type) {
+	case *parleyv1.Event_VariantAssigned:
+		p.Variants = with(p.Variants, body.VariantAssigned.GetTest(), body.VariantAssigned.GetVariant())
+	case *parleyv1.Event_GoalReached:
+		p.Goals = with(p.Goals, body.GoalReached.GetTest(), true)
+	case *parleyv1.Event_SubflowCalled:
+		p.Calls = append(slices.Clip(p.Calls), body.SubflowCalled.GetStep())
+	case *parleyv1.Event_SubflowReturned:
+		p.Calls = butLast(p.Calls)
+	case *parleyv1.Event_FragmentKept:
+		p.Fragments = append(slices.Clip(p.Fragments), body.FragmentKept.GetText())
+		p.WakeAtMs, p.UntilMs = body.FragmentKept.GetWakeAtMs(), body.FragmentKept.GetUntilMs()
+	case *parleyv1.Event_ConfirmationAsked:
+		asked := body.ConfirmationAsked
+		p.Pending = &Pending{Text: asked.GetValue(), Value: decodeValue(asked.GetJson())}
+	case *parleyv1.Event_ConfirmationDenied:
+		p.Pending = nil
+	case *parleyv1.Event_ChoicesOffered:
+		p = p.offered(body.ChoicesOffered)
+	case *parleyv1.Event_LookupAsked:
+		p.Lookup = asked(body.LookupAsked)
+	case *parleyv1.Event_LookupAnswered:
+		p.Lookup = nil
+	case *parleyv1.Event_FormDataKept:
+		data, _ := decodeValue(body.FormDataKept.GetJson()).(map[string]any)
+		form := maps.Clone(p.Form)
+		for key, value := range data {
+			form = with(form, key, value)
+		}
+		p.Form = form
+	default:
+		return p, false
+	}
+	return p, true
+}
+
+// butLast drops the last call; none at all is nil.
+func butLast(calls []string) []string {
+	if len(calls) <= 1 {
+		return nil
+	}
+	return slices.Clip(calls[:len(calls)-1])
 }
 
 // started is a new session: nothing is carried over from an earlier one.
@@ -49,20 +121,81 @@ func started(e *parleyv1.SessionStarted, atMs int64) State {
 		Status:            Active,
 		Language:          e.GetLanguage(),
 		Version:           1,
-		Answers:           map[string]string{},
+		Answers:           map[string]any{},
 		StartedAtMs:       atMs,
 		LastInteractionMs: atMs,
+		Progress:          Progress{Ref: e.GetRef()},
 	}
 }
 
-// with returns the answers with one more. The map is copied, because older
-// states share it.
-func with(answers map[string]string, e *parleyv1.AnswerAccepted) map[string]string {
-	if e.GetSlot() == "" {
-		return answers
+// at stands at a step that was entered: what belonged to the last one ends.
+func (s State) at(step string, loop uint32) State {
+	s.Step, s.Failures = step, 0
+	s.Progress = s.Progress.left().looped(step, loop)
+	return s
+}
+
+// ended keeps of a session what is asked for after its end.
+func (s State) ended(status Status) State {
+	s.Status, s.Step, s.Failures = status, "", 0
+	s.Progress = s.Progress.left()
+	s.Progress.Calls, s.Progress.Loops = nil, nil
+	return s
+}
+
+// left forgets what belonged to the present step.
+func (p Progress) left() Progress {
+	return Progress{Ref: p.Ref, FirstLanguage: p.FirstLanguage, Calls: p.Calls, Loops: p.Loops, Variants: p.Variants, Goals: p.Goals}
+}
+
+// answered forgets the parts of an answer that was weighed.
+func (p Progress) answered() Progress {
+	p.Pending, p.Fragments, p.WakeAtMs, p.UntilMs = nil, nil, 0, 0
+	return p
+}
+
+func (p Progress) looped(step string, loop uint32) Progress {
+	if loop > 0 {
+		p.Loops = with(p.Loops, step, loop)
 	}
-	more := make(map[string]string, len(answers)+1)
-	maps.Copy(more, answers)
-	more[e.GetSlot()] = e.GetValue()
+	return p
+}
+
+func (p Progress) offered(e *parleyv1.ChoicesOffered) Progress {
+	p.Page = e.GetPage()
+	if len(e.GetChoices()) > 0 {
+		p.Offered = make([]Choice, len(e.GetChoices()))
+		for i, c := range e.GetChoices() {
+			p.Offered[i] = Choice{Title: c.GetTitle(), Description: c.GetDescription(), Value: c.GetValue()}
+		}
+	}
+	return p
+}
+
+func asked(e *parleyv1.LookupAsked) *Lookup {
+	l := &Lookup{Table: e.GetTable(), Where: e.GetWhere(), Limit: e.GetLimit()}
+	if len(e.GetJson()) > 0 {
+		l.Answer = &Pending{Text: e.GetAnswer(), Value: decodeValue(e.GetJson())}
+	}
+	return l
+}
+
+// accepted is the value of an answer: the text itself unless it has a type.
+func accepted(e *parleyv1.AnswerAccepted) any {
+	if len(e.GetJson()) == 0 {
+		return e.GetValue()
+	}
+	return decodeValue(e.GetJson())
+}
+
+// with returns the map with one more entry. It is copied, because older states
+// share it. An empty key is no entry.
+func with[V any](m map[string]V, key string, value V) map[string]V {
+	if key == "" {
+		return m
+	}
+	more := make(map[string]V, len(m)+1)
+	maps.Copy(more, m)
+	more[key] = value
 	return more
 }

@@ -47,11 +47,12 @@ func TestEvolveUnknownKind(t *testing.T) {
 
 func TestEvolveSessionStartedCarriesNothingOver(t *testing.T) {
 	f := compile(t, small).WithVersion(3)
-	e := f.sessionStarted()
+	e := f.sessionStarted("en", "0123456789", byDefault)
 	e.AtMs = 9000
 	want := State{
 		Flow: "small", FlowVersion: 3, Status: Active, Language: "en", Version: 1,
-		Answers: map[string]string{}, StartedAtMs: 9000, LastInteractionMs: 9000,
+		Answers: map[string]any{}, StartedAtMs: 9000, LastInteractionMs: 9000,
+		Progress: Progress{Ref: "0123456789"},
 	}
 	if got := Evolve(active(), e); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -60,11 +61,11 @@ func TestEvolveSessionStartedCarriesNothingOver(t *testing.T) {
 
 func TestEvolveLeavesItsArgument(t *testing.T) {
 	before := active()
-	next := Evolve(before, answerAccepted("second", "mail", "a@b.de"))
+	next := Evolve(before, answerAccepted("second", "mail", Pending{Text: "a@b.de", Value: "a@b.de"}))
 	if !reflect.DeepEqual(before, active()) {
 		t.Errorf("the state became %+v", before)
 	}
-	if want := map[string]string{"who": "Ada", "mail": "a@b.de"}; !reflect.DeepEqual(next.Answers, want) {
+	if want := map[string]any{"who": "Ada", "mail": "a@b.de"}; !reflect.DeepEqual(next.Answers, want) {
 		t.Errorf("answers %v, want %v", next.Answers, want)
 	}
 }
@@ -74,7 +75,7 @@ func TestCurrentState(t *testing.T) {
 		"":          {},
 		"second":    active(),
 		"completed": Evolve(active(), sessionCompleted()),
-		"cancelled": Evolve(active(), sessionCancelled(ReasonRestart, "second")),
+		"cancelled": Evolve(active(), sessionCancelled(ReasonRestart, "second", false)),
 	} {
 		if got := s.CurrentState(); got != want {
 			t.Errorf("%+v: %q, want %q", s, got, want)
@@ -86,6 +87,6 @@ func TestCurrentState(t *testing.T) {
 func active() State {
 	return State{
 		Flow: "small", FlowVersion: 2, Status: Active, Step: "second", Language: "en", Failures: 1, Version: 8,
-		Answers: map[string]string{"who": "Ada"}, StartedAtMs: 1000, LastInteractionMs: 2000,
+		Answers: map[string]any{"who": "Ada"}, StartedAtMs: 1000, LastInteractionMs: 2000,
 	}
 }

@@ -55,7 +55,7 @@ func TestParseDespite(t *testing.T) {
 	} {
 		if f, err := Parse([]byte(source)); err != nil {
 			t.Errorf("%s:\n%v", name, err)
-		} else if got := f.steps[0].say.render(nil); strings.ContainsAny(got, "\r\n") {
+		} else if got := f.steps[0].say[0].body.in(0).static(); strings.ContainsAny(got, "\r\n") {
 			t.Errorf("%s: text %q", name, got)
 		}
 	}
@@ -66,46 +66,42 @@ func TestParseDespite(t *testing.T) {
 func TestParseProblems(t *testing.T) {
 	long := strings.Repeat("é", TextCharactersMax)
 	for _, c := range []struct{ name, old, new, want string }{
-		{"unknown field", "    say: Your", "    sya: Your", `[6:5] field "say" is missing: add it: the text that the step sends|[7:5] unknown field "sya": use name, say, expect`},
-		{"unknown top field", "language: en", "language: en\nlanguages: [en]", `[3:1] unknown field "languages": use name, language, keywords, steps, completed`},
-		{"merge key", "language: en", "language: en\n<<: {a: b}", `[3:1] unknown field "<<": use name, language, keywords, steps, completed`},
+		{"unknown field", "    say: Your", "    sya: Your", `[6:5] field "say" is missing: add it: the text that the step sends|[7:5] unknown field "sya": did you mean "say"?`},
+		{"unknown top field", "language: en", "language: en\nspeech: [en]", `[3:1] unknown field "speech": use name, language, languages, countries, zone, entry, slots, keywords, steps, subflows, completed, unexpected, stale_taps, texts, migrate`},
+		{"merge key", "language: en", "language: en\n<<: {a: b}", `[3:1] unknown field "<<": use name, language, languages, countries, zone, entry, slots, keywords, steps, subflows, completed, unexpected, stale_taps, texts, migrate`},
 		{"repeated field", "language: en", "language: en\nlanguage: es", `[3:1] field "language" is here twice: keep one`},
 		{"missing field", "language: en\n", "", `[1:1] field "language" is missing: add it: the language of its texts, such as en`},
-		{"missing keywords", "keywords:\n  restart: [AGAIN]\n", "", `[1:1] field "keywords" is missing: add it: the words that work at any step`},
 		{"missing invalid", "      invalid: Not an address, {who}.\n", "", `[14:7] field "invalid" is missing: add it: the text for an answer that is no e-mail address`},
-		{"missing type", "      type: text\n", "", `[9:7] field "type" is missing: add it: text or email`},
+		{"missing type", "      type: text\n", "", `[9:7] field "type" is missing: add it: what the answer must be: text, number, email, phone, date, time, yes_no, choice, location, media, contact`},
 		{"missing again", "  again: Write AGAIN.\n", "", `[18:3] field "again" is missing: add it: the text for messages after the end`},
 		{"empty text", "say: Your name?", "say:", `[7:5] "say" is empty: write its text`},
 		{"blank text", "say: Your name?", `say: "  "`, `[7:10] "say" is empty: write its text`},
 		{"number", "say: Your name?", "say: 12", `[7:10] "say" must be text: put it in quotes`},
-		{"list as text", "say: Your name?", "say: [a]", `[7:10] "say" must be text: put it in quotes`},
 		{"alias", "say: Your name?", "say: *a", `[7:10] "say" uses an anchor, alias or tag: write the text itself`},
 		{"NUL", "say: Your name?", `say: "a\0b"`, `[7:10] "say" holds a character that is no text: remove the escape`},
-		{"text as mapping", "keywords:\n  restart: [AGAIN]", "keywords: AGAIN", `[3:11] "keywords" must have the fields restart`},
-		{"text as list", "restart: [AGAIN]", "restart: AGAIN", `[4:12] "restart" must be a list with at least one entry`},
+		{"text as mapping", "keywords:\n  restart: [AGAIN]", "keywords: AGAIN", `[3:11] "keywords" must be a mapping of names of keywords`},
 		{"no keyword", "restart: [AGAIN]", "restart: []", `[4:12] "restart" must be a list with at least one entry`},
 		{"blank keyword", "restart: [AGAIN]", `restart: [AGAIN, " "]`, `[4:20] an entry of "restart" is empty: write its text`},
-		{"boolean keyword", "restart: [AGAIN]", `restart: [true]`, `[4:13] an entry of "restart" must be text: put it in quotes`},
 		{"repeated keyword", "restart: [AGAIN]", `restart: [AGAIN, again]`, `[4:20] keyword "again" is here twice: keep one`},
-		{"step as text", "steps:\n", "steps:\n  - zero\n", `[6:5] an entry of "steps" must have the fields name, say, expect`},
+		{"step as text", "steps:\n", "steps:\n  - zero\n", `[6:5] an entry of "steps" must have the fields name, set, language, say, expect, form, branch, split, run, handover, end, goto, loop`},
 		{"repeated step", "- name: second", "- name: first", `[11:11] step "first" is here twice: give each step its own name`},
 		{"ending as step", "- name: second", "- name: completed", `[11:11] "completed" says that a session has ended: give the step another name`},
-		{"repeated slot", "save: mail", "save: who", `[15:13] slot "who" is saved twice: give each step its own slot|[18:8] no earlier step saves {mail}: save it in a step before, or remove it`},
+		{"repeated slot", "save: mail", "save: who", `[18:8] no step saves {mail}: save it in a step before, or remove it`},
 		{"name of a step", "- name: first", "- name: First-Step", `[6:11] "First-Step" cannot be a name: use a to z, 0 to 9 and _, beginning with a letter`},
-		{"name of a slot", "save: mail", "save: e-mail", `[15:13] "e-mail" cannot be a name: use a to z, 0 to 9 and _, beginning with a letter|[18:8] no earlier step saves {mail}: save it in a step before, or remove it`},
+		{"name of a slot", "save: mail", "save: e-mail", `[15:13] "e-mail" cannot be a name: use a to z, 0 to 9 and _, beginning with a letter|[18:8] no step saves {mail}: save it in a step before, or remove it`},
 		{"long name", "name: small", "name: " + strings.Repeat("a", 65), `[1:7] the name has 65 characters, the limit is 64: shorten it`},
 		{"language", "language: en", "language: English please", `[2:11] "English please" is no language tag: write one such as en or pt-BR`},
-		{"type", "type: email", "type: mail", `[14:13] unknown type "mail": use text or email`},
-		{"own slot", "Not an address, {who}", "Odd {mail}", `[16:16] no earlier step saves {mail}: save it in a step before, or remove it`},
-		{"later slot", "say: Your name?", "say: Your name, {mail}?", `[7:10] no earlier step saves {mail}: save it in a step before, or remove it`},
+		{"type", "type: email", "type: mail", `[14:13] unknown type "mail": did you mean "email"?`},
+		{"own slot", "Not an address, {who}", "Odd {mail}", `[16:16] "mail" may have no value here (on the way first > second): save it in a step before, or give it a default under slots: {mail: {type: text, default: …}}`},
+		{"later slot", "say: Your name?", "say: Your name, {mail}?", `[7:10] "mail" may have no value here (on the way first): save it in a step before, or give it a default under slots: {mail: {type: text, default: …}}`},
 		{"open brace", "say: Your name?", "say: Your { name", `[7:10] "say": "{" opens a slot, such as {name}: close it with "}", or write "{{" for a brace`},
 		{"double braces", "Hello {who}", "Hello {{who}}", `[12:10] "say": write {who} with single braces`},
-		{"long text", "Your name?", long + "é", `[7:10] "say" can have 4097 characters, WhatsApp's limit is 4096: shorten it`},
-		{"long with slots", "Hello {who}", "Hello {who}{who}{who}{who}, " + strings.Repeat("x", 100), `[12:10] "say" can have 4123 characters, WhatsApp's limit is 4096: shorten it`},
-		{"no steps", small[strings.Index(small, "steps"):strings.Index(small, "completed")], "steps: []\n", `[5:8] "steps" must be a list with at least one entry|[7:8] no earlier step saves {who}: save it in a step before, or remove it|[7:8] no earlier step saves {mail}: save it in a step before, or remove it`},
-		{"empty file", small, "# nothing\n", `[1:1] the file is empty: write a flow with name, language, keywords, steps and completed`},
-		{"a list", small, "- a\n", `[1:1] the flow must have the fields name, language, keywords, steps, completed`},
-		{"two flows", "completed:", "completed: &a\n---\ncompleted:", `[17:12] "completed" must have the fields say, again|[19:1] a second document begins here: write one flow in a file`},
+		{"long text", "Your name?", long + "é", `[7:10] "say" can have 4097 characters, WhatsApp's limit is 4096: shorten it, or give the answers in it a max`},
+		{"long with slots", "Hello {who}", "Hello {who}{who}{who}{who}, " + strings.Repeat("x", 100), `[12:10] "say" can have 4123 characters, WhatsApp's limit is 4096: shorten it, or give the answers in it a max`},
+		{"no steps", small[strings.Index(small, "steps"):strings.Index(small, "completed")], "steps: []\n", `[5:8] "steps" must be a list with at least one entry|[7:8] no step saves {who}: save it in a step before, or remove it|[7:8] no step saves {mail}: save it in a step before, or remove it`},
+		{"empty file", small, "# nothing\n", `[1:1] the file is empty: write a flow with name, language, steps and completed`},
+		{"a list", small, "- a\n", `[1:1] the flow must have the fields name, language, languages, countries, zone, entry, slots, keywords, steps, subflows, completed, unexpected, stale_taps, texts, migrate`},
+		{"two flows", "completed:", "completed: &a\n---\ncompleted:", `[17:12] "completed" must have the fields say, again, restart|[19:1] a second document begins here: write one flow in a file`},
 		{"tab", "  restart", "\trestart", `[4:1] this is not YAML: found character '	' that cannot start any token: check the indent, and put a text with : or { in quotes`},
 		{"quote", "say: Your", "say: 'Your", `[7:10] this is not YAML: could not find end character of single-quoted text: check the indent, and put a text with : or { in quotes`},
 		{"brace first", "Hello {who}", "{who}", `[12:15] this is not YAML: value is not allowed in this context: check the indent, and put a text with : or { in quotes`},
@@ -128,6 +124,19 @@ func TestParseProblems(t *testing.T) {
 	}
 }
 
+// TestParseAllows checks what an older version of the language refused.
+func TestParseAllows(t *testing.T) {
+	for _, c := range []struct{ old, new string }{
+		{"keywords:\n  restart: [AGAIN]\n", ""},
+		{"say: Your name?", "say: [Hello!, Your name?]"},
+		{"restart: [AGAIN]", "restart: AGAIN"},
+		{"restart: [AGAIN]", "restart: [true]"},
+		{"language: en", "language: en\nlanguages: [en, es]"},
+	} {
+		compile(t, strings.Replace(small, c.old, c.new, 1))
+	}
+}
+
 // TestParseLimits checks that what is just allowed is allowed.
 func TestParseLimits(t *testing.T) {
 	for _, c := range []struct{ old, new string }{
@@ -142,13 +151,13 @@ func TestParseLimits(t *testing.T) {
 func TestProblemsShowAllWithExcerpts(t *testing.T) {
 	broken := strings.NewReplacer("    say: Your", "    sya: Your", "type: email", "type: fax").Replace(small)
 	_, err := Parse([]byte(broken))
-	const want = `[6:5] field "say" is missing: add it: the text that the step sends
+	const want = `[6:5] field "say" is missing: add it: the text that the step sends (missing)
    6 |   - name: first
            ^
-[7:5] unknown field "sya": use name, say, expect
+[7:5] unknown field "sya": did you mean "say"? (field)
    7 |     sya: Your name?
            ^
-[14:13] unknown type "fax": use text or email
+[14:13] unknown type "fax": use text, number, email, phone, date, time, yes_no, choice, location, media, contact (value)
   14 |       type: fax
                    ^`
 	if err == nil || err.Error() != want {
@@ -171,8 +180,8 @@ func TestExcerpts(t *testing.T) {
 			t.Errorf("column %d: got\n%s\nwant\n%s", c.column, got, c.want)
 		}
 	}
-	far := Problem{Line: 1, Column: 500, Message: "wrong: mend it"}
-	if got := far.String(); got != "[1:500] wrong: mend it" {
+	far := Problem{Rule: ruleValue, Line: 1, Column: 500, Message: "wrong: mend it"}
+	if got := far.String(); got != "[1:500] wrong: mend it (value)" {
 		t.Errorf("got %q", got)
 	}
 }

@@ -1,45 +1,114 @@
 package flow
 
-// Status says where a session is in its life.
-type Status uint8
-
-// The life of a session.
-const (
-	// None means that there is no session yet.
-	None Status = iota
-	// Active means that the session waits at a step.
-	Active
-	// Completed means that the flow reached its end; the session answers on.
-	Completed
-	// Cancelled means that the session ended before its flow did.
-	Cancelled
-)
-
 // State is a session's events folded; the zero State means that there is no
 // session. It is plain data, comparable with reflect.DeepEqual. Treat it as a
-// value: its map is shared between copies, and never written to.
+// value: its maps and slices are shared between copies, and never written to.
 type State struct {
 	Flow        string
 	FlowVersion uint32
 	Status      Status
-	// Step is where an active session waits; otherwise empty.
+	// Step is where a session waits, or where a human took over; otherwise empty.
 	Step     string
 	Language string
 	// Failures counts the rejected answers since the step was entered.
 	Failures uint32
 	// Version counts the session's events.
 	Version uint32
-	// Answers maps a slot to its value. It is not nil once a session has started.
-	Answers map[string]string
+	// Answers maps a slot to its value: a string, float64, bool, or map[string]any,
+	// as JSON has them. It is not nil once a session has started.
+	Answers map[string]any
 	// StartedAtMs is the time of SessionStarted, LastInteractionMs that of the
-	// last input; both in Unix milliseconds.
+	// last message; both in Unix milliseconds.
 	StartedAtMs, LastInteractionMs int64
+	// Progress is what the engine keeps besides.
+	Progress Progress
 }
+
+// Progress is the part of a state that only the engine reads. It is stored as
+// JSON: fields may be added, and a missing one is its zero value.
+type Progress struct {
+	// Ref names the session in the ids of buttons and forms.
+	Ref string `json:"ref,omitempty"`
+	// FirstLanguage is the language that the session started in; empty while it is
+	// still that one.
+	FirstLanguage string `json:"first_language,omitempty"`
+	// Calls are the sub-flows that run, the innermost last: each is the name of the
+	// step that called it.
+	Calls []string `json:"calls,omitempty"`
+	// Loops counts how often the session came back to a step from a later one.
+	Loops map[string]uint32 `json:"loops,omitempty"`
+	// Variants maps a test to the session's variant, Goals says which were reached.
+	Variants map[string]string `json:"variants,omitempty"`
+	Goals    map[string]bool   `json:"goals,omitempty"`
+
+	// EndedAtMs is when the flow was completed; 0 before, and in old sessions.
+	EndedAtMs int64 `json:"ended_at_ms,omitempty"`
+
+	// The rest belongs to the present step and ends with it.
+
+	// Page and Offered are the choices shown last; Offered is nil unless they come
+	// from a table.
+	Page    uint32   `json:"page,omitempty"`
+	Offered []Choice `json:"offered,omitempty"`
+	// Pending is the answer that waits to be confirmed.
+	Pending *Pending `json:"pending,omitempty"`
+	// Fragments are the parts of an answer so far; it is weighed at WakeAtMs, at
+	// the latest at UntilMs.
+	Fragments []string `json:"fragments,omitempty"`
+	WakeAtMs  int64    `json:"wake_at_ms,omitempty"`
+	UntilMs   int64    `json:"until_ms,omitempty"`
+	// Form is what the open form has sent so far.
+	Form map[string]any `json:"form,omitempty"`
+	// Lookup is what the session needs to be told before its turn can go on. It is
+	// never set between turns.
+	Lookup *Lookup `json:"lookup,omitempty"`
+}
+
+// Choice is one thing that can be chosen, as it was offered.
+type Choice struct {
+	Title       string `json:"title"`
+	Description string `json:"description,omitempty"`
+	Value       string `json:"value"`
+}
+
+// Pending is an answer that was understood, but is not accepted yet.
+type Pending struct {
+	// Text is what the person said, Value what it means.
+	Text  string `json:"text"`
+	Value any    `json:"value"`
+}
+
+// Lookup asks for rows of a table: those whose columns have these values, in
+// order, at most Limit.
+type Lookup struct {
+	Table string            `json:"table"`
+	Where map[string]string `json:"where"`
+	Limit uint32            `json:"limit"`
+	// Answer is the answer that is weighed by the rows; nil if they are choices to
+	// be shown.
+	Answer *Pending `json:"answer,omitempty"`
+}
+
+// Awaits returns the lookup that the session's turn needs, or nil. The caller
+// answers it with an input made by [LookupInput], in the same transaction.
+func (s State) Awaits() *Lookup { return s.Progress.Lookup }
+
+// WakeAt returns when the session wants a [TimerInput], in Unix milliseconds; 0
+// if it does not.
+func (s State) WakeAt() int64 { return s.Progress.WakeAtMs }
 
 const (
 	stateCompleted = "completed"
 	stateCancelled = "cancelled"
 )
+
+// endedAt is when the flow was completed, in Unix milliseconds.
+func (s State) endedAt() int64 {
+	if s.Progress.EndedAtMs == 0 {
+		return s.LastInteractionMs
+	}
+	return s.Progress.EndedAtMs
+}
 
 // CurrentState returns what SQL users see: the step of an active session,
 // "completed", "cancelled", or "" if there is no session.

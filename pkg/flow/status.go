@@ -2,9 +2,26 @@ package flow
 
 import "fmt"
 
-var statusNames = [...]string{None: "none", Active: "active", Completed: "completed", Cancelled: "cancelled"}
+// Status says where a session is in its life.
+type Status uint8
 
-// String returns the status as it is stored: "active", "completed", "cancelled".
+// The life of a session.
+const (
+	// None means that there is no session yet.
+	None Status = iota
+	// Active means that the session waits at a step.
+	Active
+	// Completed means that the flow reached its end; the session answers on.
+	Completed
+	// Cancelled means that the session ended before its flow did.
+	Cancelled
+	// Human means that a person of the business has taken over: the bot is silent.
+	Human
+)
+
+var statusNames = [...]string{None: "none", Active: "active", Completed: "completed", Cancelled: "cancelled", Human: "human"}
+
+// String returns the status as it is stored: "active", "completed", "cancelled", "human".
 func (s Status) String() string {
 	if int(s) >= len(statusNames) {
 		return fmt.Sprintf("status(%d)", uint8(s))

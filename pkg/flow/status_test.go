@@ -3,7 +3,7 @@ package flow
 import "testing"
 
 func TestStatusNames(t *testing.T) {
-	for s, want := range map[Status]string{None: "none", Active: "active", Completed: "completed", Cancelled: "cancelled"} {
+	for s, want := range map[Status]string{None: "none", Active: "active", Completed: "completed", Cancelled: "cancelled", Human: "human"} {
 		if got := s.String(); got != want {
 			t.Errorf("status %d is %q, want %q", uint8(s), got, want)
 		}

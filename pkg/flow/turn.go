@@ -1,13 +1,42 @@
 package flow
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
+// Live is what can begin on a channel: one flow, or a [Router] of several.
+type Live interface {
+	// begins returns the flow and the entry that an input begins; nil if none does.
+	begins(in *parleyv1.Input, which entries) (*Flow, *entry)
+	// again returns the version of a flow that a new session of it gets, or what
+	// serves the channel if there is no such flow any more; nil if nothing does.
+	again(name string, in *parleyv1.Input) *Flow
+	// numbered returns one version of a flow; nil if it is not live.
+	numbered(name string, version uint32) *Flow
+}
+
+// entries says which entries count.
+type entries uint8
+
+const (
+	allEntries   entries = iota
+	chosen               // all but the default
+	typed                // keywords alone: who opted out has to say one
+	interrupting         // those that end a session of another flow
+)
+
 // Turn is one whole turn: it decides with the version that the session is pinned
-// to (nil if there is no session), and starts a new session on the live version
-// if there is none or if the person asked to begin again. It returns the events
-// in order and the state after the last of them.
+// to (nil if there is no session), and begins new sessions on live versions. It
+// returns the events in order and the state after the last of them.
+//
+// If the state awaits a lookup, the caller answers it with the next input, made by
+// [LookupInput], in the same transaction; [Complete] does that in a loop. No
+// events at all mean that the input concerns no session.
 //
 // Each event is stamped with at_ms, version, flow, flow_version, language and
 // session_started_at_ms, which describe the session after that event. After a
@@ -15,34 +44,303 @@ import (
 // from SessionStarted on to the new one, whose versions begin at 1 again. The
 // caller stamps the rest: shard, offset, session_id, channel, contact_id, and
 // the recipient of MessageQueued.
-func Turn(live, pinned *Flow, s State, in *parleyv1.Input) (events []*parleyv1.Event, next State) {
-	if s.Status == None || s.Status == Cancelled {
-		pinned = live
-	}
-	events = pinned.Decide(s, in)
-	next = stamp(s, events, in.GetAtMs())
-	if !asksRestart(events) {
-		return events, next
-	}
-	begun := live.begin()
-	next = stamp(next, begun, in.GetAtMs())
-	return append(events, begun...), next
+func Turn(live Live, pinned *Flow, s State, in *parleyv1.Input) (events []*parleyv1.Event, next State) {
+	t := &turn{live: live, flow: pinned, state: s, in: in}
+	t.decide()
+	return t.events, t.state
 }
 
-func asksRestart(events []*parleyv1.Event) bool {
-	return events[len(events)-1].GetSessionCancelled().GetReason() == ReasonRestart
+// Complete runs a turn to its end: it answers each lookup by calling rows.
+func Complete(live Live, pinned *Flow, s State, in *parleyv1.Input, rows func(Lookup) ([][]byte, error)) (events []*parleyv1.Event, next State, err error) {
+	t := &turn{live: live, flow: pinned, state: s, in: in, silent: in.GetMessage() == nil}
+	t.decide()
+	for t.state.Awaits() != nil {
+		found, err := rows(*t.state.Awaits())
+		if err != nil {
+			return nil, s, err
+		}
+		t.in = LookupInput(in, found)
+		t.decide()
+	}
+	return t.events, t.state, nil
 }
 
-// stamp folds the events into s and writes into each the state after it.
-func stamp(s State, events []*parleyv1.Event, atMs int64) State {
-	for _, e := range events {
-		e.AtMs = atMs // first: Evolve reads it
-		s = Evolve(s, e)
-		e.Version = s.Version
-		e.Flow = s.Flow
-		e.FlowVersion = s.FlowVersion
-		e.Language = s.Language
-		e.SessionStartedAtMs = s.StartedAtMs
+// turn is one decision under way. The state is always the fold of all events so
+// far: what is decided next sees what was decided before.
+type turn struct {
+	live   Live
+	flow   *Flow
+	state  State
+	in     *parleyv1.Input
+	events []*parleyv1.Event
+	// passed counts the steps of this turn, from is the position of the last, and
+	// last its name.
+	passed int
+	from   int
+	last   string
+	// silent says that no message of the person began the turn.
+	silent bool
+	// understood is the {value} of the text that is being filled.
+	understood string
+}
+
+// eventsUsual is the room for the events of most turns.
+const eventsUsual = 8
+
+// StepsPerTurnMax bounds a turn. A flow that was checked stays far below.
+const StepsPerTurnMax = 100
+
+// emit appends an event and folds it.
+func (t *turn) emit(e *parleyv1.Event) {
+	if t.events == nil {
+		t.events = make([]*parleyv1.Event, 0, eventsUsual)
 	}
-	return s
+	e.AtMs = t.in.GetAtMs() // first: Evolve reads it
+	t.state = Evolve(t.state, e)
+	e.Version = t.state.Version
+	e.Flow = t.state.Flow
+	e.FlowVersion = t.state.FlowVersion
+	e.Language = t.state.Language
+	e.FirstLanguage = t.state.Progress.FirstLanguage
+	e.SessionStartedAtMs = t.state.StartedAtMs
+	t.events = append(t.events, e)
+}
+
+// decide says what the input means.
+func (t *turn) decide() {
+	switch body := t.in.GetBody().(type) {
+	case *parleyv1.Input_Message:
+		t.hear(body.Message)
+	case *parleyv1.Input_TimerDue:
+		t.wake(body.TimerDue)
+	case *parleyv1.Input_LookupResult:
+		t.lookedUp(body.LookupResult.GetRows())
+	case *parleyv1.Input_Start:
+		t.start(body.Start)
+	case *parleyv1.Input_Migration:
+		t.migrate(body.Migration)
+	case *parleyv1.Input_FormExchange:
+		t.formExchange(body.FormExchange)
+	}
+}
+
+// hear reacts to a message of the person.
+func (t *turn) hear(m *parleyv1.IncomingMessage) {
+	switch {
+	case t.optedOut():
+		t.hearOptedOut(m)
+	case t.state.Status == None, t.state.Status == Cancelled:
+		t.open()
+	case t.state.Status == Completed:
+		t.hearAfterEnd(m)
+	default:
+		t.hearActive(m)
+	}
+}
+
+// open begins a session, if the message begins one.
+func (t *turn) open() {
+	if f, e := t.live.begins(t.in, allEntries); f != nil {
+		t.begin(f, e)
+	} else if t.state.Status == Cancelled {
+		t.emit(inputReceived(t.in))
+	}
+}
+
+func (t *turn) optedOut() bool { return t.in.GetContact().GetOptedOut() }
+
+// hearOptedOut reacts to who opted out, in this session or in another: they are
+// heard only if they say a word that begins something.
+func (t *turn) hearOptedOut(m *parleyv1.IncomingMessage) {
+	f, e := t.live.begins(t.in, typed)
+	if f == nil {
+		if newest := t.newest(); newest != nil && newest.keywordOf(m).is(keywordRestart) {
+			f = newest
+		}
+	}
+	if t.state.Status != None && (f == nil || t.running()) {
+		t.emit(inputReceived(t.in))
+	}
+	if f == nil {
+		return
+	}
+	if t.running() {
+		t.cancel(ReasonStop)
+	}
+	t.begin(f, e)
+}
+
+// newest is the version that a new session of the present flow gets; nil if there
+// is none, and nothing else serves.
+func (t *turn) newest() *Flow {
+	if f := t.live.again(t.state.Flow, t.in); f != nil {
+		return f
+	}
+	return t.flow
+}
+
+// running reports whether a session has not ended.
+func (t *turn) running() bool { return t.state.Status == Active || t.state.Status == Human }
+
+// begin opens a session at an entry, or at the first step.
+func (t *turn) begin(f *Flow, e *entry) {
+	t.flow, t.from, t.last = f, 0, ""
+	kind := byDefault
+	if e != nil {
+		kind = e.kind
+	}
+	t.emit(f.sessionStarted(t.firstLanguage(e), refOf(t.in.GetId()), kind))
+	if !t.received() {
+		t.emit(inputReceived(t.in))
+	}
+	if t.optedOut() {
+		t.emit(optedIn())
+	}
+	t.keepGroups(e)
+	t.keepStart()
+	first := target{kind: toStep}
+	if e != nil && e.step.kind != toNothing {
+		first = e.step
+	}
+	t.goTo(first)
+}
+
+// received reports whether the input is among the events already.
+func (t *turn) received() bool {
+	for _, e := range t.events {
+		if e.GetInputReceived() != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// keepGroups sets the slots of an entry's named groups.
+func (t *turn) keepGroups(e *entry) {
+	if e == nil || e.pattern == nil {
+		return
+	}
+	match := e.pattern.FindStringSubmatch(answerOf(t.in.GetMessage()))
+	for i, name := range e.pattern.SubexpNames() {
+		if name != "" && i < len(match) && match[i] != "" {
+			t.emit(valueSet("", name, clip(match[i], AnswerCharactersMax)))
+		}
+	}
+}
+
+// keepStart sets the slots that a start by the API brings, as far as the flow
+// declares them and their values fit.
+func (t *turn) keepStart() {
+	given, _ := decodeValue(t.in.GetStart().GetSlots()).(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		value := given[name]
+		switch v := value.(type) {
+		case string:
+			value = storable(v)
+		case float64:
+			value, _ = number(v)
+		}
+		if s := t.flow.slots[name]; s != nil && s.initial != nil && s.kind.holds(value) {
+			t.emit(valueSet("", name, value))
+		}
+	}
+}
+
+// firstLanguage is what the person chose before, else what the entry says, else
+// the one of their phone's country, else the flow's.
+func (t *turn) firstLanguage(e *entry) string {
+	f := t.flow
+	if len(f.languages) == 1 {
+		return f.languages[0]
+	}
+	for _, wish := range []string{t.in.GetStart().GetLanguage(), t.in.GetContact().GetLanguage()} {
+		if i := f.languageOf(wish); i > 0 || sameBase(f.languages[0], wish) {
+			return f.languages[i]
+		}
+	}
+	if e != nil && e.language > 0 {
+		return f.languages[e.language-1]
+	}
+	return f.languages[f.languageOfPhone(t.in.GetContact().GetPhone())]
+}
+
+// refOf names a session: the same input always begins the same one.
+func refOf(inputID string) string {
+	sum := sha256.Sum256([]byte(inputID))
+	return hex.EncodeToString(sum[:5])
+}
+
+// hearAfterEnd reacts to a message after the flow was completed.
+func (t *turn) hearAfterEnd(m *parleyv1.IncomingMessage) {
+	f, e := t.live.begins(t.in, chosen)
+	switch k := t.flow.keywordOf(m); {
+	case k.is(keywordRestart):
+		t.emit(inputReceived(t.in))
+		t.restart()
+	case k.is(keywordStop):
+		t.emit(inputReceived(t.in))
+		t.stop(k)
+	case f != nil:
+		t.begin(f, e)
+	case t.flow.completed.afterMs >= 0 && t.in.GetAtMs()-t.state.endedAt() >= t.flow.completed.afterMs:
+		t.begin(t.newest(), nil)
+	default:
+		t.emit(inputReceived(t.in))
+		t.say(t.flow.completed.again)
+	}
+}
+
+// cancel ends the session before its end.
+func (t *turn) cancel(reason string) {
+	t.emit(sessionCancelled(reason, t.standing(), t.state.Status == Completed))
+}
+
+// restart ends the session and begins the flow again, on the version that is live.
+func (t *turn) restart() {
+	t.cancel(ReasonRestart)
+	t.begin(t.newest(), nil)
+}
+
+// standing is the question that the session waits at; "" if it does not, or if its
+// answer was accepted in this turn.
+func (t *turn) standing() string {
+	if t.state.Status != Active {
+		return ""
+	}
+	for _, e := range t.events {
+		if e.GetAnswerAccepted() != nil || e.GetStepLeft() != nil || e.GetStepPassed() != nil {
+			return ""
+		}
+	}
+	return t.state.Step
+}
+
+// start begins a flow by the API. It does not interrupt a session that runs, and
+// nobody is spoken to who opted out.
+func (t *turn) start(s *parleyv1.StartRequest) {
+	if t.running() || t.optedOut() {
+		return
+	}
+	if f, e := t.live.begins(t.in, chosen); f != nil && f.name == s.GetFlow() {
+		t.begin(f, e)
+	}
+}
+
+// step returns the step at which the session stands.
+func (t *turn) step() *step { return t.flow.step(t.state.Step) }
+
+// TimerInput is the input for a session that wanted to be woken.
+func TimerInput(id string, atMs int64, ref string, wakeAtMs int64) *parleyv1.Input {
+	return &parleyv1.Input{Id: id, AtMs: atMs, Body: &parleyv1.Input_TimerDue{
+		TimerDue: &parleyv1.TimerDue{SessionRef: ref, WakeAtMs: wakeAtMs},
+	}}
+}
+
+// LookupInput answers the lookup that a session awaits; of is the input whose turn
+// it is.
+func LookupInput(of *parleyv1.Input, rows [][]byte) *parleyv1.Input {
+	return &parleyv1.Input{
+		Id: of.GetId(), AtMs: of.GetAtMs(), ProviderAtMs: of.GetProviderAtMs(), Contact: of.GetContact(), Channel: of.GetChannel(),
+		Body: &parleyv1.Input_LookupResult{LookupResult: &parleyv1.LookupResult{Rows: rows}},
+	}
 }

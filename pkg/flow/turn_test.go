@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"errors"
+	"reflect"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -18,8 +20,8 @@ func TestTurnStamps(t *testing.T) {
 	old := &parleyv1.Event{AtMs: 2000, Flow: "lead", FlowVersion: 4, Language: "en", SessionStartedAtMs: 1000}
 	begun := &parleyv1.Event{AtMs: 2000, Flow: "survey", FlowVersion: 5, Language: "pt-BR", SessionStartedAtMs: 2000}
 	want := []*parleyv1.Event{
-		header(old, 5), header(old, 6),
-		header(begun, 1), header(begun, 2), header(begun, 3),
+		headerOf(old, 5), headerOf(old, 6),
+		headerOf(begun, 1), headerOf(begun, 2), headerOf(begun, 3),
 	}
 	if len(events) != len(want) {
 		t.Fatalf("%d events, want %d: %v", len(events), len(want), events)
@@ -49,7 +51,7 @@ func TestTurnInteractionTime(t *testing.T) {
 // TestTurnAfterCancellation: a cancelled session is over, whatever its version was.
 func TestTurnAfterCancellation(t *testing.T) {
 	live := load(t, "survey").WithVersion(5)
-	cancelled := Evolve(active(), sessionCancelled("expired", "second"))
+	cancelled := Evolve(active(), sessionCancelled("expired", "second", false))
 	events, next := Turn(live, nil, cancelled, at(3000, "hello"))
 	if len(events) != 4 || events[0].GetSessionStarted().GetFlowVersion() != 5 || next.Version != 4 {
 		t.Errorf("events %v, state %+v", events, next)
@@ -64,7 +66,8 @@ func TestDecideRefusesAnotherVersion(t *testing.T) {
 			t.Errorf("recovered %v", got)
 		}
 	}()
-	load(t, "lead").WithVersion(9).Decide(active(), at(1, "hi"))
+	f := load(t, "lead").WithVersion(9)
+	Turn(f, f, active(), at(1, "hi"))
 }
 
 func at(ms int64, text string) *parleyv1.Input {
@@ -73,8 +76,46 @@ func at(ms int64, text string) *parleyv1.Input {
 	return in
 }
 
-func header(of *parleyv1.Event, version uint32) *parleyv1.Event {
+func headerOf(of *parleyv1.Event, version uint32) *parleyv1.Event {
 	e := proto.CloneOf(of)
 	e.Version = version
 	return e
+}
+
+// TestTurnByTurn answers lookups by hand, as Complete does: the events are the same.
+func TestTurnByTurn(t *testing.T) {
+	f := load(t, "slots").WithVersion(1)
+	rows := [][]byte{[]byte(`{"name":"Ada","time":"10:00","label":"10 h"}`)}
+	var s State
+	for _, said := range []string{"hi", "7", "tuesday", "10 h"} {
+		in := message("m", "text", said)
+		want, whole, err := Complete(f, f, s, in, func(Lookup) ([][]byte, error) { return rows, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		events, next := Turn(f, f, s, in)
+		for next.Awaits() != nil {
+			var more []*parleyv1.Event
+			more, next = Turn(f, f, next, LookupInput(in, rows))
+			events = append(events, more...)
+		}
+		if !equal(events, want) || !reflect.DeepEqual(next, whole) {
+			t.Fatalf("%s: got\n%v\nwant\n%v", said, events, want)
+		}
+		s = next
+	}
+	if s.Status != Completed {
+		t.Errorf("the session is %+v", s)
+	}
+}
+
+// TestCompleteFails: a table that cannot be read leaves the session as it was.
+func TestCompleteFails(t *testing.T) {
+	f := load(t, "slots").WithVersion(1)
+	_, s := Turn(f, nil, State{}, message("a", "text", "hi"))
+	broken := errors.New("no table")
+	events, next, err := Complete(f, f, s, message("b", "text", "7"), func(Lookup) ([][]byte, error) { return nil, broken })
+	if !errors.Is(err, broken) || events != nil || !reflect.DeepEqual(next, s) {
+		t.Errorf("events %v, error %v, state %+v", events, err, next)
+	}
 }

@@ -66,7 +66,7 @@ const dayMs = 24 * 60 * 60 * 1000
 // Add folds one event.
 func (c *Counts) Add(e *parleyv1.Event) {
 	cohort := Cohort{
-		Flow: e.Flow, Version: e.FlowVersion, Channel: e.Channel, Language: e.Language,
+		Flow: e.Flow, Version: e.FlowVersion, Channel: e.Channel, Language: cmp.Or(e.FirstLanguage, e.Language),
 		Day: e.SessionStartedAtMs / dayMs,
 	}
 	switch body := e.Body.(type) {
@@ -83,21 +83,43 @@ func (c *Counts) Add(e *parleyv1.Event) {
 				n.Failed++
 			}
 		})
+	case *parleyv1.Event_StepLeft:
+		c.step(cohort, body.StepLeft.Step, func(n *StepCounts) { n.Departed++ })
+	case *parleyv1.Event_HandedOver:
+		c.handedOver(cohort, body.HandedOver)
+	case *parleyv1.Event_SessionMigrated:
+		// The session counts as one of the version that it goes on in; what it did
+		// before stays where it was done.
+		c.total(cohort, func(n *TotalCounts) { n.Started++ })
+		cohort.Version = body.SessionMigrated.FromVersion
+		c.total(cohort, func(n *TotalCounts) { n.Started-- })
 	case *parleyv1.Event_SessionCompleted:
 		c.total(cohort, func(n *TotalCounts) { n.Completed++ })
 	case *parleyv1.Event_SessionCancelled:
-		c.cancelled(cohort, body.SessionCancelled.Step)
+		c.cancelled(cohort, body.SessionCancelled)
 	}
 }
 
-// cancelled counts a session that ended by a restart. One that had completed
-// before left no step and keeps counting as completed.
-func (c *Counts) cancelled(cohort Cohort, step string) {
-	if step == "" {
+// handedOver counts a session that left a question to a human. A step that does
+// nothing else was never waited at.
+func (c *Counts) handedOver(cohort Cohort, e *parleyv1.HandedOver) {
+	if e.Reason != "step" {
+		c.step(cohort, e.Step, func(n *StepCounts) { n.Departed++ })
+	}
+}
+
+// cancelled counts a session that ended before its flow did. One that had
+// completed before left no step and keeps counting as completed.
+func (c *Counts) cancelled(cohort Cohort, e *parleyv1.SessionCancelled) {
+	// A restart without a step is of a completed session: the first events did not
+	// say so.
+	if e.Completed || e.Reason == "restart" && e.Step == "" {
 		return
 	}
 	c.total(cohort, func(n *TotalCounts) { n.Cancelled++ })
-	c.step(cohort, step, func(n *StepCounts) { n.Departed++ })
+	if e.Step != "" {
+		c.step(cohort, e.Step, func(n *StepCounts) { n.Departed++ })
+	}
 }
 
 func (c *Counts) step(cohort Cohort, step string, change func(*StepCounts)) {

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,12 +15,68 @@ import (
 // every batch size, no limit on the number of parameters. The order of args
 // follows the order of the statement's parameters.
 
+// turnColumns are the columns of all that a batch of turns writes.
+type turnColumns struct {
+	fences        []Fence
+	heads, counts []int64
+	contacts      contactColumns
+	inbox         inboxColumns
+	events        eventColumns
+	sessions      sessionColumns
+	dead          deadLetterColumns
+	redriven      redrivenColumns
+	timers        timerColumns
+	timersOff     keyColumns
+}
+
+func (c *turnColumns) add(part TurnPart) error {
+	shard := part.Fence.Shard
+	c.fences = append(c.fences, part.Fence)
+	c.heads = append(c.heads, int64(part.Head))
+	c.counts = append(c.counts, int64(len(part.Events)))
+	for _, contact := range part.Contacts {
+		c.contacts.add(contact)
+	}
+	for _, id := range part.Inbox {
+		c.inbox.add(shard, id)
+	}
+	for i, e := range part.Events {
+		if err := c.events.add(shard, part.Head+uint64(i)+1, e); err != nil {
+			return err
+		}
+	}
+	for _, session := range part.Sessions {
+		if err := c.sessions.add(session); err != nil {
+			return err
+		}
+	}
+	for _, d := range part.DeadLetters {
+		c.dead.add(d)
+	}
+	for _, id := range part.Redriven {
+		c.redriven.add(shard, id)
+	}
+	for _, timer := range part.Timers {
+		c.timers.add(shard, timer)
+	}
+	for _, key := range part.TimersOff {
+		c.timersOff.add(shard, key)
+	}
+	return nil
+}
+
+func (c *turnColumns) args() []any {
+	return slices.Concat(fenceArgs(ServiceSession, c.fences), []any{c.heads, c.counts}, c.contacts.args(), c.inbox.args(), c.events.args(),
+		c.sessions.args(), c.dead.args(), c.redriven.args(), c.timers.args(), c.timersOff.args())
+}
+
 type contactColumns struct {
 	id                                                uuid.UUIDs
 	portfolio, laneKey                                []string
 	shard                                             []int
 	phone, bsuid, parentBSUID, username, personalName []string
-	parked                                            []bool
+	language                                          []string
+	optedOut, parked                                  []bool
 	createdAt                                         []time.Time
 }
 
@@ -33,6 +90,8 @@ func (c *contactColumns) add(contact Contact) {
 	c.parentBSUID = append(c.parentBSUID, contact.Identity.GetParentBsuid())
 	c.username = append(c.username, contact.Identity.GetUsername())
 	c.personalName = append(c.personalName, contact.Identity.GetName())
+	c.language = append(c.language, contact.Language)
+	c.optedOut = append(c.optedOut, contact.OptedOut)
 	c.parked = append(c.parked, contact.Parked)
 	c.createdAt = append(c.createdAt, contact.CreatedAt)
 }
@@ -40,7 +99,8 @@ func (c *contactColumns) add(contact Contact) {
 func (c *contactColumns) args() []any {
 	return []any{
 		nonNil([]uuid.UUID(c.id)), nonNil(c.portfolio), nonNil(c.laneKey), nonNil(c.shard), nonNil(c.phone), nonNil(c.bsuid),
-		nonNil(c.parentBSUID), nonNil(c.username), nonNil(c.personalName), nonNil(c.parked), nonNil(c.createdAt),
+		nonNil(c.parentBSUID), nonNil(c.username), nonNil(c.personalName), nonNil(c.language),
+		nonNil(c.optedOut), nonNil(c.parked), nonNil(c.createdAt),
 	}
 }
 
@@ -94,16 +154,21 @@ type sessionColumns struct {
 	status, current, data, lang []string
 	failures, version           []int32
 	startedAt, lastInteraction  []time.Time
+	progress                    []string
 }
 
 func (c *sessionColumns) add(s Session) error {
 	answers := s.State.Answers
 	if answers == nil {
-		answers = map[string]string{}
+		answers = map[string]any{}
 	}
 	data, err := json.Marshal(answers)
 	if err != nil {
-		return fmt.Errorf("flow data of session %d: %w", s.ID, err)
+		return fmt.Errorf("flow data of session %d: %w: %w", s.ID, errNotJSON, err)
+	}
+	progress, err := json.Marshal(s.State.Progress)
+	if err != nil {
+		return fmt.Errorf("progress of session %d: %w: %w", s.ID, errNotJSON, err)
 	}
 	c.shard = append(c.shard, s.Shard)
 	c.channel = append(c.channel, s.Key.Channel)
@@ -119,6 +184,7 @@ func (c *sessionColumns) add(s Session) error {
 	c.version = append(c.version, int32(s.State.Version))
 	c.startedAt = append(c.startedAt, time.UnixMilli(s.State.StartedAtMs))
 	c.lastInteraction = append(c.lastInteraction, time.UnixMilli(s.State.LastInteractionMs))
+	c.progress = append(c.progress, string(progress))
 	return nil
 }
 
@@ -126,6 +192,7 @@ func (c *sessionColumns) args() []any {
 	return []any{
 		nonNil(c.shard), nonNil(c.channel), nonNil(c.contact), nonNil(c.id), nonNil(c.flow), nonNil(c.flowVersion), nonNil(c.status),
 		nonNil(c.current), nonNil(c.data), nonNil(c.lang), nonNil(c.failures), nonNil(c.version), nonNil(c.startedAt), nonNil(c.lastInteraction),
+		nonNil(c.progress),
 	}
 }
 
@@ -164,3 +231,35 @@ func (c *redrivenColumns) add(shard int, id int64) {
 }
 
 func (c *redrivenColumns) args() []any { return []any{nonNil(c.shard), nonNil(c.id)} }
+
+type keyColumns struct {
+	shard   []int
+	channel []string
+	contact []uuid.UUID
+}
+
+func (c *keyColumns) add(shard int, k SessionKey) {
+	c.shard = append(c.shard, shard)
+	c.channel = append(c.channel, k.Channel)
+	c.contact = append(c.contact, k.Contact)
+}
+
+func (c *keyColumns) args() []any {
+	return []any{nonNil(c.shard), nonNil(c.channel), nonNil(c.contact)}
+}
+
+type timerColumns struct {
+	keyColumns
+	ref    []string
+	wakeAt []time.Time
+}
+
+func (c *timerColumns) add(shard int, t Timer) {
+	c.keyColumns.add(shard, t.Key)
+	c.ref = append(c.ref, t.Ref)
+	c.wakeAt = append(c.wakeAt, t.WakeAt)
+}
+
+func (c *timerColumns) args() []any {
+	return append(c.keyColumns.args(), nonNil(c.ref), nonNil(c.wakeAt))
+}

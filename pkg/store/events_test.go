@@ -42,7 +42,7 @@ func TestEventsRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(read) != len(want) || len(session) != len(want) || len(want) < 8 {
+	if len(read) != len(want) || len(session) != len(want) || len(want) < 28 {
 		t.Fatalf("read %d events, %d of the session, want %d", len(read), len(session), len(want))
 	}
 	for i, e := range want {
@@ -59,24 +59,46 @@ func TestEventsRoundTrip(t *testing.T) {
 	}
 }
 
-// fill sets every field of a message to something that is not its zero value.
+// fill sets every field of a message to something that is not its zero value; of alternatives the last.
 func fill(m protoreflect.Message) {
 	fields := m.Descriptor().Fields()
 	for i := range fields.Len() {
 		f := fields.Get(i)
-		switch f.Kind() {
-		case protoreflect.MessageKind:
-			fill(m.Mutable(f).Message())
-		case protoreflect.StringKind:
-			m.Set(f, protoreflect.ValueOfString(fmt.Sprintf("%s 👩‍👧 \x00 'quoted' %s", f.Name(), strings.Repeat("long ", 2000))))
-		case protoreflect.Uint32Kind:
-			m.Set(f, protoreflect.ValueOfUint32(1<<32-1))
-		case protoreflect.Int64Kind:
-			m.Set(f, protoreflect.ValueOfInt64(-1<<63))
+		switch {
+		case f.IsMap():
+			key := protoreflect.ValueOfString("a 'key'").MapKey()
+			m.Mutable(f).Map().Set(key, filled(f.MapValue(), m.NewField(f).Map().NewValue))
+		case f.IsList():
+			list := m.Mutable(f).List()
+			list.Append(filled(f, list.NewElement))
+			list.Append(filled(f, list.NewElement))
 		default:
-			panic(fmt.Sprintf("no value for %s", f.FullName()))
+			m.Set(f, filled(f, func() protoreflect.Value { return m.NewField(f) }))
 		}
 	}
+}
+
+// filled is a value of the field's kind; create makes an empty message.
+func filled(f protoreflect.FieldDescriptor, create func() protoreflect.Value) protoreflect.Value {
+	switch f.Kind() {
+	case protoreflect.MessageKind:
+		message := create()
+		fill(message.Message())
+		return message
+	case protoreflect.StringKind:
+		return protoreflect.ValueOfString(fmt.Sprintf("%s 👩‍👧 \x00 'quoted' %s", f.Name(), strings.Repeat("long ", 2000)))
+	case protoreflect.BytesKind:
+		return protoreflect.ValueOfBytes([]byte("{\"a\": \"\x00\xff\"}"))
+	case protoreflect.Uint32Kind:
+		return protoreflect.ValueOfUint32(1<<32 - 1)
+	case protoreflect.Int64Kind:
+		return protoreflect.ValueOfInt64(-1 << 63)
+	case protoreflect.DoubleKind:
+		return protoreflect.ValueOfFloat64(-1.0 / 3)
+	case protoreflect.BoolKind:
+		return protoreflect.ValueOfBool(true)
+	}
+	panic(fmt.Sprintf("no value for %s", f.FullName()))
 }
 
 func TestReadEventsPages(t *testing.T) {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/store/pgtest"
 )
 
@@ -32,6 +34,42 @@ func TestHotLookUpsUseIndexes(t *testing.T) {
 			events, err := s.ReadEvents(ctx, i%4, uint64(i), 20)
 			if err == nil && len(events) != 20 {
 				err = fmt.Errorf("read %d events", len(events))
+			}
+			return err
+		},
+		"AppendTurns": func(ctx context.Context, s *Store, i int) error {
+			lease, part := timersPart(t, s, i)
+			held, err := s.AppendTurns(ctx, []TurnPart{part})
+			if err == nil && len(held) != 1 {
+				err = fmt.Errorf("fenced: %+v", lease)
+			}
+			return err
+		},
+		"TimersOf": func(ctx context.Context, s *Store, i int) error {
+			timers, err := s.TimersOf(ctx, []int{0, 1, 2, 3}, time.Now(), 20)
+			if err == nil && len(timers) != 20 {
+				err = fmt.Errorf("%d timers are due", len(timers))
+			}
+			return err
+		},
+		"SessionsAt": func(ctx context.Context, s *Store, i int) error {
+			page, err := s.SessionsAt(ctx, "lead", []uint32{1}, SessionKey{"c", numbered(i)}, 20)
+			if err == nil && len(page) != 20 {
+				err = fmt.Errorf("%d sessions", len(page))
+			}
+			return err
+		},
+		"LookupRows": func(ctx context.Context, s *Store, i int) error {
+			found, err := s.LookupRows(ctx, flow.Lookup{Table: "first", Where: map[string]string{"n": fmt.Sprint(i)}})
+			if err == nil && len(found) != 1 {
+				err = fmt.Errorf("found %d rows", len(found))
+			}
+			return err
+		},
+		"LookupRows without a condition": func(ctx context.Context, s *Store, i int) error {
+			found, err := s.LookupRows(ctx, flow.Lookup{Table: "second", Limit: 20})
+			if err == nil && len(found) != 20 {
+				err = fmt.Errorf("found %d rows", len(found))
 			}
 			return err
 		},
@@ -59,7 +97,7 @@ func TestHotLookUpsUseIndexes(t *testing.T) {
 	}
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
-			before := scanned(t, dsn)
+			before := tableReads(t, dsn)
 			s, err := Open(t.Context(), dsn, 1, "store test")
 			if err != nil {
 				t.Fatal(err)
@@ -72,9 +110,13 @@ func TestHotLookUpsUseIndexes(t *testing.T) {
 			}
 			s.Close() // a connection that ends reports what it did
 			awaitBackendsGone(t, dsn)
-			for table, rows := range scanned(t, dsn) {
-				if rows != before[table] {
-					t.Errorf("%d rows of %s were read by scanning it", rows-before[table], table)
+			for table, after := range tableReads(t, dsn) {
+				if read := after.scanned - before[table].scanned; read > 0 {
+					t.Errorf("%d rows of %s were read by scanning it", read, table)
+				}
+				// 12 calls for 20 rows, of 4 shards: an index that is read from end to end shows.
+				if read := after.fetched - before[table].fetched; read > 1000 {
+					t.Errorf("%d rows of %s were read by way of an index", read, table)
 				}
 			}
 		})
@@ -92,6 +134,7 @@ func TestPlansOfEmptyTables(t *testing.T) {
 	}
 	defer s.Close()
 	lane := take(t, s, ServiceReceipts, 1)[0]
+	take(t, s, ServiceSession, 1)
 	all := func(i int) error {
 		key, next := DeliveryKey{0, uint64(4 * i)}, DeliveryKey{0, uint64(4*i + 4)}
 		lane.Checkpoint++
@@ -103,7 +146,12 @@ func TestPlansOfEmptyTables(t *testing.T) {
 		_, err5 := s.LoadKnown(t.Context(), []uuid.UUID{numbered(i)}, []uuid.UUID{numbered(i)})
 		_, err6 := s.ReadEvents(t.Context(), 0, uint64(i), 20)
 		_, err7 := s.OpenDeliveries(t.Context(), 1, 1)
-		return errors.Join(err1, err2, err3, err4, err5, err6, err7)
+		_, err8 := s.TimersOf(t.Context(), []int{0, 1, 2, 3}, time.Now().Add(-9900*time.Second), 20)
+		_, part := timersPart(t, s, i)
+		_, err9 := s.AppendTurns(t.Context(), []TurnPart{part})
+		_, err10 := s.lookupRows(t.Context(), flow.Lookup{Table: "first", Where: map[string]string{"n": fmt.Sprint(i)}})
+		_, err11 := s.lookupRows(t.Context(), flow.Lookup{Table: "second", Limit: 20})
+		return errors.Join(err1, err2, err3, err4, err5, err6, err7, err8, err9, err10, err11)
 	}
 	for i := range 10 {
 		if err := all(1000 + i); err != nil {
@@ -111,7 +159,7 @@ func TestPlansOfEmptyTables(t *testing.T) {
 		}
 	}
 	prepareManyRows(t, dsn)
-	before := scanned(t, dsn)
+	before := tableReads(t, dsn)
 	for i := range 3 {
 		if err := all(500 + i); err != nil {
 			t.Fatal(err)
@@ -119,11 +167,24 @@ func TestPlansOfEmptyTables(t *testing.T) {
 	}
 	s.Close() // a connection that ends reports what it did
 	awaitBackendsGone(t, dsn)
-	for table, rows := range scanned(t, dsn) {
-		if read := rows - before[table]; read > 1000 {
+	for table, after := range tableReads(t, dsn) {
+		if read := after.scanned - before[table].scanned; read > 1000 {
 			t.Errorf("%d rows of %s were read by scanning it", read, table)
 		}
+		if read := after.fetched - before[table].fetched; read > 1000 {
+			t.Errorf("%d rows of %s were read by way of an index", read, table)
+		}
 	}
+}
+
+// timersPart is a part of shard 0 that moves the timer of one of the many sessions and takes away that of another.
+func timersPart(t *testing.T, s *Store, i int) (Lease, TurnPart) {
+	lease, _ := storedLease(t, s, ServiceSession, 0)
+	part := TurnPart{Fence: fence(lease, lease.Checkpoint+1), Head: lease.Head}
+	part.Timers = []Timer{{Key: SessionKey{"c", numbered(i)}, Ref: "again", WakeAt: time.Now()}}
+	part.TimersOff = []SessionKey{{"c", numbered(i + 1)}}
+	part.Redriven = []int64{int64(i) + 5000}
+	return lease, part
 }
 
 func analyze(t *testing.T, dsn string) {
@@ -143,9 +204,12 @@ func prepareManyRows(t *testing.T, dsn string) {
 	conn := connect(t, dsn)
 	for _, sql := range []string{
 		`CREATE TEMP TABLE n AS SELECT i, lpad(i::text, 32, '0')::uuid AS id FROM generate_series(1, 10000) i`,
-		`INSERT INTO leases (service, shard, epoch) SELECT s, n, 1 FROM unnest(ARRAY['session', 'dispatcher']) s, generate_series(0, 3) n`,
+		`INSERT INTO leases (service, shard, epoch) SELECT s, n, 1 FROM unnest(ARRAY['session', 'dispatcher']) s, generate_series(0, 3) n
+			ON CONFLICT DO NOTHING`,
 		`INSERT INTO contacts (id, portfolio, lane_key, shard, created_at) SELECT id, 'p', i, i % 4, now() FROM n`,
 		`INSERT INTO sessions SELECT 'c', id, i, i % 4, 'lead', 1, 'active', 'name', '{}', 'en', 0, 1, now(), now() FROM n`,
+		`INSERT INTO timers SELECT 'c', id, i % 4, 'ref', now() - make_interval(secs => i) FROM n ON CONFLICT DO NOTHING`,
+		`INSERT INTO table_rows SELECT name, i, jsonb_build_object('n', i::text, 'odd', (i % 2)::text) FROM n, unnest(ARRAY['first', 'second']) name`,
 		`INSERT INTO inbox SELECT id, now() FROM n`,
 		`INSERT INTO events SELECT i % 4, i / 4 + 1, i, 1, 'StepEntered', now() + make_interval(days => i / 200), '' FROM n`,
 		`INSERT INTO dead_letters (kind, service, shard, position, contact_id, data, reason) SELECT 'parked', 'session', i % 4, i, id, '', '' FROM n`,
@@ -168,17 +232,21 @@ func connect(t *testing.T, dsn string) *pgx.Conn {
 	return conn
 }
 
-// scanned returns how many rows of each large table were read by sequential scans.
-func scanned(t *testing.T, dsn string) map[string]int64 {
+// reads is how many rows of a table were read: by scanning it, and by way of an index.
+type reads struct{ scanned, fetched int64 }
+
+// tableReads returns what was read of each large table.
+func tableReads(t *testing.T, dsn string) map[string]reads {
 	t.Helper()
-	rows, err := connect(t, dsn).Query(t.Context(), `SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE relname <> 'leases'`)
+	rows, err := connect(t, dsn).Query(t.Context(), `SELECT relname, seq_tup_read, COALESCE(idx_tup_fetch, 0)
+		FROM pg_stat_user_tables WHERE relname <> 'leases'`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts := map[string]int64{}
+	counts := map[string]reads{}
 	var table string
-	var read int64
-	if _, err := pgx.ForEachRow(rows, []any{&table, &read}, func() error { counts[table] = read; return nil }); err != nil {
+	var read reads
+	if _, err := pgx.ForEachRow(rows, []any{&table, &read.scanned, &read.fetched}, func() error { counts[table] = read; return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if len(counts) < 10 {

@@ -16,7 +16,7 @@ func TestFindSessions(t *testing.T) {
 	ann, bob := turnOf(leases[0], "ann"), turnOf(leases[1], "bob")
 	bob.Contacts[0].Identity = &parleyv1.Identity{Bsuid: "US.7"}
 	bob.Contacts[0].Parked = true
-	bob.Sessions[0].State.Answers = map[string]string{"name": `"Bob"`}
+	bob.Sessions[0].State.Answers = map[string]any{"name": `"Bob"`}
 	appendTurns(t, s, ann, bob)
 	for contact, want := range map[string]uuid.UUID{
 		"49151": ann.Contacts[0].ID, "US.7": bob.Contacts[0].ID, bob.Contacts[0].ID.String(): bob.Contacts[0].ID,

@@ -1,10 +1,14 @@
 package store
 
 import (
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parleyhq/parley/pkg/flow"
@@ -52,6 +56,64 @@ func TestMigrateKeepsWhatIsThere(t *testing.T) {
 	}
 }
 
+// TestMigrateOldData migrates a database that the first version of the schema has filled.
+func TestMigrateOldData(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DSN(t)
+	migrateTo(t, dsn, 1)
+	s := openStore(t, dsn)
+	contact := people(1)[0]
+	for _, sql := range []string{
+		`INSERT INTO contacts (id, portfolio, lane_key, shard, created_at) VALUES ($1, 'p', 'ann', 3, 'epoch')`,
+		`INSERT INTO sessions VALUES ('c', $1, 7, 3, 'lead', 1, 'active', 'name', '{"city": "Rome"}', 'en', 2, 5, 'epoch', 'epoch')`,
+	} {
+		exec(t, s, sql, contact)
+	}
+	exec(t, s, `INSERT INTO flows VALUES ('lead', 2)`)
+	exec(t, s, `INSERT INTO flow_versions (flow, version, digest, definition) SELECT 'lead', n, n, '' FROM generate_series(1, 2) n`)
+	if err := Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	known, err := s.LoadKnown(t.Context(), []uuid.UUID{contact}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Session{Key: SessionKey{"c", contact}, ID: 7, Shard: 3, State: flow.State{
+		Flow: "lead", FlowVersion: 1, Status: flow.Active, Step: "name", Language: "en", Failures: 2, Version: 5,
+		Answers: map[string]any{"city": "Rome"},
+	}}
+	if got := known.Sessions[want.Key]; !reflect.DeepEqual(got, want) {
+		t.Errorf("session %+v, want %+v", got, want)
+	}
+	if c := known.Contacts[contact]; c.LaneKey != "ann" || c.Language != "" || c.OptedOut {
+		t.Errorf("contact %+v", c)
+	}
+	if live, err := s.LiveFlows(t.Context()); err != nil || !slices.Equal(live, []Live{{Name: "lead", Version: 2}}) {
+		t.Errorf("live: %v, %v", live, err)
+	}
+	if got := releases(t, s, "lead"); !slices.Equal(got, []string{"2 by "}) {
+		t.Errorf("releases %q", got)
+	}
+}
+
+// migrateTo stops at an older version of the schema.
+func migrateTo(t *testing.T, dsn string, version int64) {
+	t.Helper()
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := stdlib.OpenDB(*config)
+	defer db.Close()
+	provider, err := newProvider(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.UpTo(t.Context(), version); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestMigrateNowhere(t *testing.T) {
 	t.Parallel()
 	for _, dsn := range []string{"postgres://parley@127.0.0.1:1/parley", "no address", "postgres://%zz"} {
@@ -93,13 +155,17 @@ func TestWhatsappSessionsRows(t *testing.T) {
 	s := newStore(t)
 	leases := take(t, s, ServiceSession, 2)
 	ann, bob := turnOf(leases[0], "ann"), turnOf(leases[1], "bob")
-	ann.Sessions[0].State.Answers = map[string]string{"name": "Ann O'Neil"}
+	cleo := turnOf(moved(leases[0], ann), "cleo")
+	cleo.Contacts[0].Identity.Phone, cleo.Sessions[0].State.Status = "49152", flow.Human
+	ann.Sessions[0].State.Answers = map[string]any{"name": "Ann O'Neil"}
 	bob.Contacts[0].Identity.Phone, bob.Contacts[0].Identity.Bsuid = "", "US.7"
 	bob.Sessions[0].State.Status, bob.Sessions[0].State.Step = flow.Completed, ""
 	appendTurns(t, s, ann, bob)
+	appendTurns(t, s, cleo)
 	for number, want := range map[string]string{
 		"49151": `name|true|en|{"name": "Ann O'Neil"}`,
 		"US.7":  `completed|false|en|{}`,
+		"49152": `name|false|en|{}`,
 	} {
 		got := value[string](t, s, `SELECT current_state || '|' || is_active::text || '|' || language || '|' || flow_data::text
 			FROM whatsapp_sessions WHERE phone_number = $1`, number)

@@ -116,7 +116,7 @@ func turnOf(lease Lease, person string) TurnPart {
 			Key: SessionKey{testChannel, contact}, ID: SessionID(lease.Shard, lease.Head+1), Shard: lease.Shard,
 			State: flow.State{
 				Flow: "lead", FlowVersion: 1, Status: flow.Active, Step: "name", Language: "en", Version: 3,
-				Answers: map[string]string{}, StartedAtMs: started.UnixMilli(), LastInteractionMs: started.UnixMilli(),
+				Answers: map[string]any{}, StartedAtMs: started.UnixMilli(), LastInteractionMs: started.UnixMilli(),
 			},
 		}},
 		Inbox:       []uuid.UUID{InboxID(testChannel, person)},

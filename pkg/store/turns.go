@@ -31,6 +31,10 @@ type Contact struct {
 	LaneKey   string
 	Shard     int
 	Identity  *parleyv1.Identity
+	// Language is what the person chose, in any session; empty if never.
+	Language string
+	// OptedOut says that the person wants to hear nothing more.
+	OptedOut  bool
 	Parked    bool
 	CreatedAt time.Time
 }
@@ -75,10 +79,6 @@ const (
 	DeadUnhandled = "unhandled"
 )
 
-// OperatorRedrive is the field of an operator's envelope that orders a parked
-// contact to be tried again.
-const OperatorRedrive = "redrive"
-
 // TurnPart is the effect of one shard's part of a batch. Events are numbered
 // Head+1, Head+2, ... in the order given.
 type TurnPart struct {
@@ -91,6 +91,11 @@ type TurnPart struct {
 	DeadLetters []DeadLetter
 	// Redriven are the ids of parked letters whose updates took effect here.
 	Redriven []int64
+	// Timers are armed, or moved; TimersOff are taken away, and need not be there.
+	// A session is in one of them, and once: a turn that leaves a session's timer as
+	// it was names it in neither, and costs nothing. Their shard is the part's.
+	Timers    []Timer
+	TimersOff []SessionKey
 }
 
 // LoadKnown reads, in one round trip, what a batch of turns needs to decide.
@@ -102,14 +107,17 @@ func (s *Store) LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uui
 		Parked:   map[uuid.UUID][]DeadLetter{},
 	}
 	batch := &pgx.Batch{}
-	batch.Queue(`SELECT id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked_at IS NOT NULL, created_at
+	batch.Queue(`SELECT id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name,
+		language, opted_out_at IS NOT NULL, parked_at IS NOT NULL, created_at
 		FROM contacts WHERE id = ANY($1)`, contacts).Query(known.scanContacts)
 	batch.Queue(`SELECT channel, contact_id, session_id, shard, flow, flow_version, status, current_state, flow_data,
-		language, failure_count, version, started_at, last_interaction
+		language, failure_count, version, started_at, last_interaction, progress
 		FROM sessions WHERE contact_id = ANY($1)`, contacts).Query(known.scanSessions)
 	batch.Queue(`SELECT id FROM inbox WHERE id = ANY($1)`, inbox).Query(known.scanApplied)
+	// service || '' hides the service from the other index, in which all letters of
+	// a service stand together.
 	batch.Queue(`SELECT id, kind, shard, position, channel, contact_id, data, reason FROM dead_letters
-		WHERE contact_id = ANY($1) AND kind = 'parked' AND redriven_at IS NULL AND service = $2 ORDER BY shard, position`,
+		WHERE contact_id = ANY($1) AND kind = 'parked' AND redriven_at IS NULL AND service || '' = $2 ORDER BY shard, position`,
 		contacts, ServiceSession).Query(known.scanParked)
 	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return Known{}, fmt.Errorf("load sessions: %w", err)
@@ -122,7 +130,7 @@ func (k Known) scanContacts(rows pgx.Rows) error {
 		c := Contact{Identity: &parleyv1.Identity{}}
 		id := c.Identity
 		if err := rows.Scan(&c.ID, &c.Portfolio, &c.LaneKey, &c.Shard, &id.Phone, &id.Bsuid, &id.ParentBsuid,
-			&id.Username, &id.Name, &c.Parked, &c.CreatedAt); err != nil {
+			&id.Username, &id.Name, &c.Language, &c.OptedOut, &c.Parked, &c.CreatedAt); err != nil {
 			return err
 		}
 		k.Contacts[c.ID] = c
@@ -165,34 +173,40 @@ func (k Known) scanParked(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-func scanSession(row pgx.CollectableRow) (Session, error) {
+// scanSession reads a session; more are the columns behind its own.
+func scanSession(row pgx.CollectableRow, more ...any) (Session, error) {
 	var s Session
 	var id int64
 	var status, current string
-	var data []byte
+	var answers, progress []byte
 	var started, last time.Time
-	err := row.Scan(&s.Key.Channel, &s.Key.Contact, &id, &s.Shard, &s.State.Flow, &s.State.FlowVersion, &status, &current, &data,
-		&s.State.Language, &s.State.Failures, &s.State.Version, &started, &last)
+	err := row.Scan(append([]any{
+		&s.Key.Channel, &s.Key.Contact, &id, &s.Shard, &s.State.Flow, &s.State.FlowVersion, &status, &current, &answers,
+		&s.State.Language, &s.State.Failures, &s.State.Version, &started, &last, &progress,
+	}, more...)...)
 	if err != nil {
 		return s, err
 	}
 	s.ID = uint64(id)
+	s.State.StartedAtMs, s.State.LastInteractionMs = started.UnixMilli(), last.UnixMilli()
 	if s.State.Status, err = flow.ParseStatus(status); err != nil {
 		return s, fmt.Errorf("session %d: %w", id, err)
 	}
-	if s.State.Status == flow.Active {
+	if s.State.Status == flow.Active || s.State.Status == flow.Human {
 		s.State.Step = current
 	}
-	if err := json.Unmarshal(data, &s.State.Answers); err != nil {
+	if err := json.Unmarshal(answers, &s.State.Answers); err != nil {
 		return s, fmt.Errorf("flow data of session %d: %w", id, err)
 	}
-	s.State.StartedAtMs, s.State.LastInteractionMs = started.UnixMilli(), last.UnixMilli()
+	if err := json.Unmarshal(progress, &s.State.Progress); err != nil {
+		return s, fmt.Errorf("progress of session %d: %w", id, err)
+	}
 	return s, nil
 }
 
 // appendTurnsSQL is the whole effect of a batch in one statement: fence,
-// checkpoint and event head, contacts, inbox keys, events, sessions and dead
-// letters. A repeated inbox key fails the statement on purpose: it would mean
+// checkpoint and event head, contacts, inbox keys, events, sessions, dead letters
+// and timers. A repeated inbox key fails the statement on purpose: it would mean
 // that a message is about to take effect twice.
 const appendTurnsSQL = `
 WITH cp AS (
@@ -202,43 +216,55 @@ WITH cp AS (
 	 WHERE l.service = $1 AND l.shard = f.shard AND l.epoch = f.epoch AND l.checkpoint = f.start AND l.head = f.head
 	RETURNING l.shard),
 ct AS (
-	INSERT INTO contacts AS c (id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked_at, created_at)
-	SELECT u.id, u.portfolio, u.lane_key, u.shard, u.phone, u.bsuid, u.parent_bsuid, u.username, u.name,
-	       CASE WHEN u.parked THEN now() END, u.created_at
-	  FROM cp JOIN unnest($9::uuid[], $10::text[], $11::text[], $12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::bool[], $19::timestamptz[])
-	       u(id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, parked, created_at) USING (shard)
+	INSERT INTO contacts AS c (id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, language,
+	       opted_out_at, parked_at, created_at)
+	SELECT u.id, u.portfolio, u.lane_key, u.shard, u.phone, u.bsuid, u.parent_bsuid, u.username, u.name, u.language,
+	       CASE WHEN u.opted_out THEN now() END, CASE WHEN u.parked THEN now() END, u.created_at
+	  FROM cp JOIN unnest($9::uuid[], $10::text[], $11::text[], $12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
+	       $18::text[], $19::bool[], $20::bool[], $21::timestamptz[])
+	       u(id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, language, opted_out, parked, created_at) USING (shard)
 	ON CONFLICT (id) DO UPDATE SET phone = excluded.phone, bsuid = excluded.bsuid, parent_bsuid = excluded.parent_bsuid,
-	       username = excluded.username, name = excluded.name,
+	       username = excluded.username, name = excluded.name, language = excluded.language,
+	       opted_out_at = CASE WHEN excluded.opted_out_at IS NOT NULL THEN COALESCE(c.opted_out_at, excluded.opted_out_at) END,
 	       parked_at = CASE WHEN excluded.parked_at IS NOT NULL THEN COALESCE(c.parked_at, excluded.parked_at) END),
 ib AS (
 	INSERT INTO inbox (id, at)
-	SELECT u.id, now() FROM cp JOIN unnest($20::int[], $21::uuid[]) u(shard, id) USING (shard)),
+	SELECT u.id, now() FROM cp JOIN unnest($22::int[], $23::uuid[]) u(shard, id) USING (shard)),
 ev AS (
 	INSERT INTO events (shard, "offset", session_id, version, type, at, data)
-	SELECT u.* FROM cp JOIN unnest($22::int[], $23::bigint[], $24::bigint[], $25::int[], $26::text[], $27::timestamptz[], $28::bytea[])
+	SELECT u.* FROM cp JOIN unnest($24::int[], $25::bigint[], $26::bigint[], $27::int[], $28::text[], $29::timestamptz[], $30::bytea[])
 	       u(shard, "offset", session_id, version, type, at, data) USING (shard)),
 se AS (
 	INSERT INTO sessions AS s (shard, channel, contact_id, session_id, flow, flow_version, status, current_state, flow_data,
-	       language, failure_count, version, started_at, last_interaction)
+	       language, failure_count, version, started_at, last_interaction, progress)
 	SELECT u.shard, u.channel, u.contact_id, u.session_id, u.flow, u.flow_version, u.status, u.current_state, u.flow_data::jsonb,
-	       u.language, u.failure_count, u.version, u.started_at, u.last_interaction
-	  FROM cp JOIN unnest($29::int[], $30::text[], $31::uuid[], $32::bigint[], $33::text[], $34::int[], $35::text[], $36::text[], $37::text[],
-	       $38::text[], $39::int[], $40::int[], $41::timestamptz[], $42::timestamptz[])
+	       u.language, u.failure_count, u.version, u.started_at, u.last_interaction, u.progress::jsonb
+	  FROM cp JOIN unnest($31::int[], $32::text[], $33::uuid[], $34::bigint[], $35::text[], $36::int[], $37::text[], $38::text[], $39::text[],
+	       $40::text[], $41::int[], $42::int[], $43::timestamptz[], $44::timestamptz[], $45::text[])
 	       u(shard, channel, contact_id, session_id, flow, flow_version, status, current_state, flow_data,
-	         language, failure_count, version, started_at, last_interaction) USING (shard)
-	ON CONFLICT (channel, contact_id) DO UPDATE SET session_id = excluded.session_id, flow = excluded.flow,
+	         language, failure_count, version, started_at, last_interaction, progress) USING (shard)
+	ON CONFLICT (contact_id, channel) DO UPDATE SET session_id = excluded.session_id, flow = excluded.flow,
 	       flow_version = excluded.flow_version, status = excluded.status, current_state = excluded.current_state,
 	       flow_data = excluded.flow_data, language = excluded.language, failure_count = excluded.failure_count,
-	       version = excluded.version, started_at = excluded.started_at, last_interaction = excluded.last_interaction),
+	       version = excluded.version, started_at = excluded.started_at, last_interaction = excluded.last_interaction,
+	       progress = excluded.progress),
 dl AS (
 	INSERT INTO dead_letters (kind, service, shard, position, channel, contact_id, data, reason)
 	SELECT u.kind, $1, u.shard, u.position, u.channel, u.contact_id, u.data, u.reason
-	  FROM cp JOIN unnest($43::int[], $44::text[], $45::bigint[], $46::text[], $47::uuid[], $48::bytea[], $49::text[])
+	  FROM cp JOIN unnest($46::int[], $47::text[], $48::bigint[], $49::text[], $50::uuid[], $51::bytea[], $52::text[])
 	       u(shard, kind, position, channel, contact_id, data, reason) USING (shard)
 	ON CONFLICT (service, shard, position, kind, sha256(data)) DO NOTHING),
 rd AS (
 	UPDATE dead_letters d SET redriven_at = now()
-	  FROM cp JOIN unnest($50::int[], $51::bigint[]) u(shard, id) USING (shard) WHERE d.id = u.id)
+	  FROM cp JOIN unnest($53::int[], $54::bigint[]) u(shard, id) USING (shard) WHERE d.id = u.id),
+tm AS (
+	INSERT INTO timers (shard, channel, contact_id, session_ref, wake_at)
+	SELECT u.* FROM cp JOIN unnest($55::int[], $56::text[], $57::uuid[], $58::text[], $59::timestamptz[])
+	       u(shard, channel, contact_id, session_ref, wake_at) USING (shard)
+	ON CONFLICT (contact_id, channel) DO UPDATE SET shard = excluded.shard, session_ref = excluded.session_ref, wake_at = excluded.wake_at),
+tf AS (
+	DELETE FROM timers t USING cp JOIN unnest($60::int[], $61::text[], $62::uuid[]) u(shard, channel, contact_id) USING (shard)
+	 WHERE t.channel = u.channel AND t.contact_id = u.contact_id)
 SELECT shard FROM cp`
 
 // AppendTurns commits the parts, each under its own fence, and returns the
@@ -256,51 +282,13 @@ func (s *Store) AppendTurns(ctx context.Context, parts []TurnPart) (held []int, 
 }
 
 func turnArgs(parts []TurnPart) ([]any, error) {
-	var (
-		fences   []Fence
-		heads    []int64
-		counts   []int64
-		contacts contactColumns
-		inbox    inboxColumns
-		events   eventColumns
-		sessions sessionColumns
-		dead     deadLetterColumns
-		redriven redrivenColumns
-	)
+	var columns turnColumns
 	for _, part := range parts {
-		fences = append(fences, part.Fence)
-		heads = append(heads, int64(part.Head))
-		counts = append(counts, int64(len(part.Events)))
-		for _, c := range part.Contacts {
-			contacts.add(c)
-		}
-		for _, id := range part.Inbox {
-			inbox.add(part.Fence.Shard, id)
-		}
-		for i, e := range part.Events {
-			if err := events.add(part.Fence.Shard, part.Head+uint64(i)+1, e); err != nil {
-				return nil, err
-			}
-		}
-		for _, session := range part.Sessions {
-			if err := sessions.add(session); err != nil {
-				return nil, err
-			}
-		}
-		for _, d := range part.DeadLetters {
-			dead.add(d)
-		}
-		for _, id := range part.Redriven {
-			redriven.add(part.Fence.Shard, id)
+		if err := columns.add(part); err != nil {
+			return nil, err
 		}
 	}
-	args := append(fenceArgs(ServiceSession, fences), heads, counts)
-	args = append(args, contacts.args()...)
-	args = append(args, inbox.args()...)
-	args = append(args, events.args()...)
-	args = append(args, sessions.args()...)
-	args = append(args, dead.args()...)
-	return append(args, redriven.args()...), nil
+	return columns.args(), nil
 }
 
 // encodeEvent leaves out what the table's own columns hold.

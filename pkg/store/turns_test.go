@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -223,9 +224,43 @@ func TestContactIsRewritten(t *testing.T) {
 	if again := value[time.Time](t, s, `SELECT parked_at FROM contacts`); !got.Parked || !again.Equal(first) {
 		t.Errorf("parked at %v, want %v as before", again, first)
 	}
+	if got.Language != "" || got.OptedOut {
+		t.Errorf("language %q, opted out: %v", got.Language, got.OptedOut)
+	}
 	later.Parked = false
 	if got, parkedAt := write(later); got.Parked || parkedAt != "" {
 		t.Errorf("after a redrive it is parked at %q", parkedAt)
+	}
+}
+
+// TestContactOptsOut follows what a person chose: the language, and to hear nothing more.
+func TestContactOptsOut(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	lease := take(t, s, ServiceSession, 1)[0]
+	var firstOut string
+	for i, c := range []struct {
+		language string
+		out      bool
+	}{{"", false}, {"de", true}, {"de", true}, {"pt-BR", true}, {"pt-BR", false}, {"", false}, {"en", true}} {
+		part := turnOf(lease, "ann")
+		part.Inbox, part.Contacts[0].Language, part.Contacts[0].OptedOut = nil, c.language, c.out
+		appendTurns(t, s, part)
+		lease = moved(lease, part)
+		known, err := s.LoadKnown(t.Context(), []uuid.UUID{part.Contacts[0].ID}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := known.Contacts[part.Contacts[0].ID]; got.Language != c.language || got.OptedOut != c.out {
+			t.Errorf("after write %d: language %q, opted out: %v; want %+v", i, got.Language, got.OptedOut, c)
+		}
+		since := value[string](t, s, `SELECT COALESCE(opted_out_at::text, '') FROM contacts`)
+		if i == 1 {
+			firstOut = since
+		}
+		if c.out != (since != "") || i > 1 && i < 4 && since != firstOut || i == 6 && since == firstOut {
+			t.Errorf("after write %d: opted out at %q, the first time at %q", i, since, firstOut)
+		}
 	}
 }
 
@@ -270,13 +305,17 @@ func TestPermanent(t *testing.T) {
 	}{
 		"NUL in a name":       {func(p *TurnPart) { p.Contacts[0].Identity.Name = "a\x00b" }, true},
 		"not UTF-8":           {func(p *TurnPart) { p.Contacts[0].Identity.Name = "a\xffb" }, true},
-		"NUL in an answer":    {func(p *TurnPart) { p.Sessions[0].State.Answers = map[string]string{"name": "a\x00b"} }, true},
+		"NUL in an answer":    {func(p *TurnPart) { p.Sessions[0].State.Answers = map[string]any{"name": "a\x00b"} }, true},
+		"NUL in progress":     {func(p *TurnPart) { p.Sessions[0].State.Progress.Fragments = []string{"a\x00b"} }, true},
+		"no JSON in answers":  {func(p *TurnPart) { p.Sessions[0].State.Answers = map[string]any{"n": math.NaN()} }, true},
+		"no JSON in progress": {func(p *TurnPart) { p.Sessions[0].State.Progress.Form = map[string]any{"n": math.Inf(1)} }, true},
+		"timer twice":         {func(p *TurnPart) { p.Timers = []Timer{{Key: p.Sessions[0].Key}, {Key: p.Sessions[0].Key}} }, true},
 		"too long to index":   {func(p *TurnPart) { p.Contacts[0].Identity.Bsuid = incompressible(len(long)) }, true},
 		"session twice":       {func(p *TurnPart) { p.Sessions = append(p.Sessions, p.Sessions[0]) }, true},
 		"event not UTF-8":     {func(p *TurnPart) { p.Events[1].GetStepEntered().Step = "a\xffb" }, true},
 		"long texts are fine": {func(p *TurnPart) { p.Contacts[0].Identity.Name, p.DeadLetters[0].Reason = long, long }, false},
 		"any text that is one": {func(p *TurnPart) {
-			p.Sessions[0].State.Answers = map[string]string{`"\'`: "👩‍👩‍👧 O'Brien\n\t\\u0000 €"}
+			p.Sessions[0].State.Answers = map[string]any{`"\'`: "👩‍👩‍👧 O'Brien\n\t\\u0000 €"}
 		}, false},
 	}
 	for name, c := range cases {

@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"errors"
 
 	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/proto"
@@ -36,8 +37,23 @@ func (s *sender) send(job Job) {
 		return
 	}
 	wamid, err := s.client.Send(ctx, meta.Outgoing{
-		Channel: job.Channel, Phone: queued.Phone, BSUID: queued.Bsuid, Text: queued.GetText().GetBody(),
-		DeliveryID: store.DeliveryID(job.Key.Shard, job.Key.Offset),
+		Channel: job.Channel, Message: queued, DeliveryID: store.DeliveryID(job.Key.Shard, job.Key.Offset),
 	})
+	if queued.GetTyping() != nil {
+		err = onlyOnce(err)
+	}
 	s.finish(job, wamid, err)
+}
+
+// onlyOnce gives a typing indicator up after an error that concerns nothing else.
+// It has no receipt that could settle it, the answer that it announces waits
+// behind it, and later it is worth nothing.
+func onlyOnce(err error) error {
+	var refused *meta.SendError
+	if !errors.As(err, &refused) || refused.Class != meta.Ambiguous && refused.Class != meta.Retry {
+		return err
+	}
+	once := *refused
+	once.Class = meta.Permanent
+	return &once
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 // send makes one attempt against a Graph API and returns its outcome.
@@ -76,9 +77,50 @@ func TestSendFails(t *testing.T) {
 	}
 }
 
+// A typing indicator is done with the answer: it has no wamid and no receipts. It
+// never holds up what it announces, and what concerns others still counts.
+func TestSendTyping(t *testing.T) {
+	content, err := proto.Marshal(&parleyv1.MessageQueued{
+		Phone: "16505551234", Content: &parleyv1.MessageQueued_Typing{Typing: &parleyv1.Typing{MessageId: "wamid.T"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got fake.Send
+	o := send(t, &fake.Graph{OnSend: func(_ context.Context, s fake.Send) fake.Answer {
+		got = s
+		return fake.Answer{}
+	}}, content)
+	if o.err != nil || o.wamid != "" || o.state(start) != store.DeliveryAccepted {
+		t.Errorf("%+v", o)
+	}
+	if got.Type != "typing" || got.MessageID != "wamid.T" || got.Channel != "n1" {
+		t.Errorf("sent %+v", got)
+	}
+	for name, c := range map[string]struct {
+		answer fake.Answer
+		want   meta.Class
+	}{
+		"hung up":     {fake.Answer{Hangup: true}, meta.Permanent},
+		"5xx":         {fake.Answer{Status: 502, Body: []byte("x")}, meta.Permanent},
+		"unavailable": {fake.Refusal(500, 131016, "unavailable"), meta.Permanent},
+		"rate":        {fake.Refusal(400, 130429, "rate"), meta.RetryNumber},
+		"token":       {fake.Refusal(401, 190, "token"), meta.StopAccount},
+	} {
+		o := send(t, &fake.Graph{OnSend: func(context.Context, fake.Send) fake.Answer { return c.answer }}, content)
+		var refused *meta.SendError
+		if !errors.As(o.err, &refused) || refused.Class != c.want {
+			t.Errorf("%s: %v, want %s", name, o.err, c.want)
+		}
+	}
+}
+
 func TestSendUnreadable(t *testing.T) {
 	o := send(t, &fake.Graph{}, []byte("\xff"))
 	if o.state(start) != store.DeliveryFailed {
 		t.Errorf("%v", o.err)
+	}
+	if o = send(t, &fake.Graph{}, nil); o.state(start) != store.DeliveryFailed {
+		t.Errorf("nothing to send: %v", o.err)
 	}
 }

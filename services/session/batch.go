@@ -20,24 +20,27 @@ import (
 // meets the state that its first one left.
 type batch struct {
 	service *Service
+	ctx     context.Context // of the one Apply or Park that the batch lives for
 	known   store.Known
 	nowMs   int64
-	flows   map[flowKey]*flow.Flow
+	routers map[string]*flow.Router // by channel
+	// failed is set if a table could not be asked: then nothing of the batch holds.
+	failed error
 
 	// The part being built.
 	turn     store.TurnPart
 	contacts []uuid.UUID
 	sessions []store.SessionKey
+	timers   []store.SessionKey // sessions whose timer was set or ended
 }
 
-// loadFlows finds every flow version that the batch may need. It is the only
-// reading between LoadKnown and the commit, and almost always from memory.
-func (b *batch) loadFlows(ctx context.Context, list updates) error {
-	b.flows = map[flowKey]*flow.Flow{}
+// loadFlows finds every flow version that the batch may need: almost always in
+// memory.
+func (b *batch) loadFlows(list updates) error {
 	for _, part := range list {
 		for _, u := range part {
 			for _, each := range append(b.waiting(u), u) {
-				if err := b.loadFlowsOf(ctx, each); err != nil {
+				if err := b.loadFlowsOf(each); err != nil {
 					return err
 				}
 			}
@@ -46,47 +49,51 @@ func (b *batch) loadFlows(ctx context.Context, list updates) error {
 	return nil
 }
 
-func (b *batch) loadFlowsOf(ctx context.Context, u update) error {
-	if u.message == nil {
+func (b *batch) loadFlowsOf(u update) error {
+	if u.input == nil {
 		return nil
 	}
-	if err := b.loadFlow(ctx, b.liveKey(u)); err != nil {
+	router, err := b.service.flows.router(b.ctx, u.envelope.Channel)
+	if err != nil {
 		return err
+	}
+	b.routers[u.envelope.Channel] = router
+	if m := u.input.GetMigration(); m != nil {
+		if err := b.loadVersion(flowKey{m.GetFlow(), m.GetToVersion()}); err != nil {
+			return err
+		}
 	}
 	s, ok := b.known.Sessions[u.session()]
 	if !ok {
 		return nil
 	}
-	err := b.loadFlow(ctx, flowKey{s.State.Flow, s.State.FlowVersion})
+	return b.loadVersion(flowKey{s.State.Flow, s.State.FlowVersion})
+}
+
+// loadVersion loads a version. One that is not there, or that cannot be compiled,
+// concerns the people on it only: decide parks them.
+func (b *batch) loadVersion(key flowKey) error {
+	_, err := b.service.flows.get(b.ctx, key)
 	var broken flow.Problems
 	if errors.Is(err, store.ErrNoFlow) || errors.As(err, &broken) {
-		return nil // it concerns the people on that version only: decide parks them
+		return nil
 	}
 	return err
 }
 
-func (b *batch) loadFlow(ctx context.Context, key flowKey) error {
-	if b.flows[key] != nil {
-		return nil
+// live is what an update may begin: a migration goes to its own version.
+func (b *batch) live(u update) flow.Live {
+	if m := u.input.GetMigration(); m != nil {
+		if f := b.service.flows.flows[flowKey{m.GetFlow(), m.GetToVersion()}]; f != nil {
+			return f
+		}
 	}
-	f, err := b.service.flows.get(ctx, key)
-	if err != nil {
-		return err
-	}
-	b.flows[key] = f
-	// A session started in this batch is pinned to the live version's number.
-	b.flows[flowKey{f.Name(), f.Version()}] = f
-	return nil
-}
-
-// liveKey names the live version of the flow that serves the update's channel.
-func (b *batch) liveKey(u update) flowKey {
-	return flowKey{name: b.service.flows.flowOf(u.envelope.Channel)}
+	return b.routers[u.envelope.Channel]
 }
 
 func (b *batch) begin(fence store.Fence) {
 	b.turn = store.TurnPart{Fence: fence, Head: b.service.heads[fence.Shard]}
-	b.contacts, b.sessions = nil, nil
+	b.contacts, b.sessions, b.timers = nil, nil, nil
 }
 
 // end closes the part: every contact and session that changed is written once,
@@ -97,6 +104,9 @@ func (b *batch) end() store.TurnPart {
 	}
 	for _, key := range b.sessions {
 		b.turn.Sessions = append(b.turn.Sessions, b.known.Sessions[key])
+	}
+	for _, key := range b.timers {
+		b.arm(key)
 	}
 	return b.turn
 }
@@ -114,7 +124,7 @@ func (b *batch) update(u update) {
 	if b.known.Applied[u.inbox] {
 		return
 	}
-	if u.envelope.Kind == parleyv1.Kind_KIND_MESSAGE {
+	if u.personal() {
 		b.meet(u)
 		if b.known.Contacts[u.contact].Parked {
 			b.deadLetter(u, store.DeadParked, "the contact is parked")
@@ -133,7 +143,7 @@ func (b *batch) update(u update) {
 
 // effect decides the update, or keeps it if no flow reacts to it.
 func (b *batch) effect(u update) error {
-	if u.message == nil {
+	if u.input == nil {
 		b.deadLetter(u, u.dead, u.reason)
 	} else if err := b.decide(u); err != nil {
 		return err
@@ -156,24 +166,97 @@ func (b *batch) decide(u update) (err error) {
 		}
 	}()
 	session := b.known.Sessions[u.session()]
-	live := b.flows[b.liveKey(u)]
-	pinned := b.flows[flowKey{session.State.Flow, session.State.FlowVersion}]
-	if pinned == nil && (session.State.Status == flow.Active || session.State.Status == flow.Completed) {
-		return fmt.Errorf("version %d of flow %s cannot be loaded", session.State.FlowVersion, session.State.Flow)
+	before := session.State
+	pinned := b.service.flows.flows[flowKey{before.Flow, before.FlowVersion}]
+	if pinned == nil && before.Status != flow.None && before.Status != flow.Cancelled {
+		return fmt.Errorf("version %d of flow %s cannot be loaded", before.FlowVersion, before.Flow)
 	}
-	events, next := flow.Turn(live, pinned, session.State, &parleyv1.Input{
+	events, next, err := flow.Complete(b.live(u), pinned, before, b.input(u), b.rows)
+	switch {
+	case err != nil:
+		return err
+	case len(events) == 0:
+		b.unheard(u)
+		return nil
+	}
+	session.Key, session.Shard, session.State = u.session(), u.shard, next
+	session.ID = b.stamp(u, session.ID, events)
+	b.keep(session, before)
+	b.learn(u, events)
+	return nil
+}
+
+// keep writes the session with this part, and its timer if that changed.
+func (b *batch) keep(session store.Session, before flow.State) {
+	b.known.Sessions[session.Key] = session
+	if !slices.Contains(b.sessions, session.Key) {
+		b.sessions = append(b.sessions, session.Key)
+	}
+	if session.State.WakeAt() != before.WakeAt() && !slices.Contains(b.timers, session.Key) {
+		b.timers = append(b.timers, session.Key)
+	}
+}
+
+// arm sets the session's timer, or ends it.
+func (b *batch) arm(key store.SessionKey) {
+	s := b.known.Sessions[key]
+	if at := s.State.WakeAt(); at > 0 {
+		b.turn.Timers = append(b.turn.Timers, store.Timer{Key: key, Shard: s.Shard, Ref: s.State.Progress.Ref, WakeAt: time.UnixMilli(at)})
+		return
+	}
+	b.turn.TimersOff = append(b.turn.TimersOff, key)
+}
+
+// input is the update with what a decision may depend on.
+func (b *batch) input(u update) *parleyv1.Input {
+	c := b.known.Contacts[u.contact]
+	return &parleyv1.Input{
 		Id:           u.envelope.Id,
 		AtMs:         b.nowMs,
 		ProviderAtMs: u.envelope.ProviderAtMs,
-		Body:         &parleyv1.Input_Message{Message: u.message},
-	})
-	session.Key, session.Shard, session.State = u.session(), u.shard, next
-	session.ID = b.stamp(u, session.ID, events)
-	b.known.Sessions[u.session()] = session
-	if !slices.Contains(b.sessions, u.session()) {
-		b.sessions = append(b.sessions, u.session())
+		Channel:      u.envelope.Channel,
+		Contact: &parleyv1.ContactInfo{
+			Phone: c.Identity.GetPhone(), Name: c.Identity.GetName(), Language: c.Language, OptedOut: c.OptedOut,
+		},
+		Body: u.input.Body,
 	}
-	return nil
+}
+
+// rows asks a table. If the database does not answer, nothing of the batch holds;
+// a table that is not there is a fault of the flow, and parks the contact.
+func (b *batch) rows(l flow.Lookup) ([][]byte, error) {
+	rows, err := b.service.store.LookupRows(b.ctx, l)
+	if err != nil && !errors.Is(err, store.ErrNoTable) {
+		b.failed = err
+	}
+	return rows, err
+}
+
+// unheard keeps a message that began nothing. What Parley itself put into the
+// lane has nothing to be kept for: a timer that came too late, a migration of a
+// session that moved on.
+func (b *batch) unheard(u update) {
+	if u.envelope.Kind == parleyv1.Kind_KIND_MESSAGE {
+		b.deadLetter(u, store.DeadUnhandled, "no flow begins with it on this channel, or the contact opted out")
+	}
+}
+
+// learn keeps with the contact what outlives the session.
+func (b *batch) learn(u update, events []*parleyv1.Event) {
+	c := b.known.Contacts[u.contact]
+	for _, e := range events {
+		switch body := e.GetBody().(type) {
+		case *parleyv1.Event_OptedOut:
+			c.OptedOut = true
+		case *parleyv1.Event_OptedIn:
+			c.OptedOut = false
+		case *parleyv1.Event_LanguageChanged:
+			c.Language = body.LanguageChanged.GetLanguage()
+		default:
+			continue
+		}
+		b.write(c)
+	}
 }
 
 // stamp gives the events their positions, their session and their addressee,
@@ -229,7 +312,7 @@ func (b *batch) park(u update, reason string) {
 	b.service.log.Error().Int("shard", u.shard).Uint64("position", u.position).Str("contact", u.contact.String()).
 		Str("reason", reason).Msg("contact parked")
 	b.deadLetter(u, store.DeadParked, reason)
-	if u.envelope.Kind != parleyv1.Kind_KIND_MESSAGE {
+	if !u.personal() {
 		return
 	}
 	b.meet(u)
@@ -242,7 +325,7 @@ func (b *batch) deadLetter(u update, kind, reason string) {
 	d := store.DeadLetter{
 		Kind: kind, Shard: u.shard, Position: u.position, Channel: u.envelope.Channel, Data: u.data, Reason: reason,
 	}
-	if u.envelope.Kind == parleyv1.Kind_KIND_MESSAGE {
+	if u.personal() {
 		d.Contact = uuid.NullUUID{UUID: u.contact, Valid: true}
 	}
 	b.turn.DeadLetters = append(b.turn.DeadLetters, d)

@@ -1,11 +1,15 @@
 package session
 
 import (
+	"bytes"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,10 +56,16 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 		}
 	}
 	relay := NewRelay(d.JS, d.Store, d.Log)
-	service := New(d.Store, relay, d.Channels.Flow, time.Now, d.Log)
+	service := New(d.Store, relay, d.Channels, time.Now, d.Log)
 	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, platform.GatherReply, nil)
+	publish := func(ctx context.Context, subject string, data []byte) error {
+		_, err := d.JS.Publish(ctx, subject, data)
+		return err
+	}
+	timers := NewTimers(d.Store, service.Owned, publish, d.Shards, time.Now, d.Log)
 	return platform.Service{Parts: []lifecycle.Part{
 		{Name: "session", Run: func(intake, work context.Context) error { return runWithRelay(intake, work, runner, relay) }},
+		{Name: "session timers", Run: func(intake, _ context.Context) error { return timers.Run(intake) }},
 		d.Trimmer(store.ServiceSession, bus.StreamIn, bus.FilterIn),
 		{Name: "session housekeeping", Run: func(intake, _ context.Context) error { return housekeep(intake, d) }},
 	}}, nil
@@ -78,8 +88,9 @@ func (c Config) flows() fs.FS {
 	return os.DirFS(c.FlowsDir)
 }
 
-// Publish makes every flow of a folder the live version of its name. All
-// problems of all files are reported at once, and then nothing is published.
+// Publish makes every flow of a folder the live version of its name, and imports
+// the tables in its folder tables. All problems of all files are reported at
+// once, and then nothing is published.
 func Publish(ctx context.Context, s *store.Store, files fs.FS) error {
 	paths, err := fs.Glob(files, "*.yaml")
 	if err != nil {
@@ -87,16 +98,22 @@ func Publish(ctx context.Context, s *store.Store, files fs.FS) error {
 	}
 	var errs []error
 	flows, sources := make([]*flow.Flow, len(paths)), make([][]byte, len(paths))
-	for i, path := range paths {
-		if sources[i], err = fs.ReadFile(files, path); err == nil {
+	for i, name := range paths {
+		if sources[i], err = fs.ReadFile(files, name); err == nil {
 			flows[i], err = flow.Parse(sources[i])
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("flow file %s: %w", path, err))
+			errs = append(errs, fmt.Errorf("flow file %s: %w", name, err))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	tables, err := readTables(files)
+	if err := errors.Join(append(errs, err)...); err != nil {
 		return err
+	}
+	for _, t := range tables {
+		if _, err := s.ImportTable(ctx, t.name, t.columns, t.rows); err != nil {
+			return err
+		}
 	}
 	for i, f := range flows {
 		if _, err := s.PublishFlow(ctx, f, sources[i]); err != nil {
@@ -104,6 +121,39 @@ func Publish(ctx context.Context, s *store.Store, files fs.FS) error {
 		}
 	}
 	return nil
+}
+
+// table is what flows look things up in.
+type table struct {
+	name    string
+	columns []string
+	rows    [][]string
+}
+
+// readTables reads tables/NAME.csv: a line of column names, and the rows.
+func readTables(files fs.FS) ([]table, error) {
+	paths, err := fs.Glob(files, "tables/*.csv")
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	var tables []table
+	for _, name := range paths {
+		source, err := fs.ReadFile(files, name)
+		if err != nil {
+			return nil, err
+		}
+		lines, err := csv.NewReader(bytes.NewReader(source)).ReadAll()
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("table %s: %w", name, err))
+		case len(lines) == 0:
+			errs = append(errs, fmt.Errorf("table %s is empty: its first line names the columns", name))
+		default:
+			tables = append(tables, table{strings.TrimSuffix(path.Base(name), ".csv"), lines[0], lines[1:]})
+		}
+	}
+	return tables, errors.Join(errs...)
 }
 
 // housekeep creates event partitions ahead of time and forgets old message ids.

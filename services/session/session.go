@@ -2,6 +2,9 @@ package session
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +21,8 @@ type Store interface {
 	LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uuid.UUID) (store.Known, error)
 	AppendTurns(ctx context.Context, parts []store.TurnPart) (held []int, err error)
 	LoadFlow(ctx context.Context, name string, version uint32) (*flow.Flow, error)
+	LiveFlows(ctx context.Context) ([]store.Live, error)
+	LookupRows(ctx context.Context, l flow.Lookup) ([][]byte, error)
 }
 
 // Relay passes committed events on to those who follow them. It may lose or
@@ -38,30 +43,44 @@ type Service struct {
 	relay Relay
 	now   func() time.Time
 	log   zerolog.Logger
-	// heads holds the offset of the last event of each shard that is owned.
+	// heads holds the offset of the last event of each shard that is owned. The
+	// runner's goroutine alone writes it; mu lets others see its keys.
+	mu    sync.Mutex
 	heads map[int]uint64
 }
 
 var _ lane.Handler = (*Service)(nil)
 
-// New returns the handler. flowOf names the flow that a channel is served with.
-func New(s Store, relay Relay, flowOf func(channel string) string, now func() time.Time, log zerolog.Logger) *Service {
+// New returns the handler.
+func New(s Store, relay Relay, serving Serving, now func() time.Time, log zerolog.Logger) *Service {
 	return &Service{
-		store: s, flows: newLibrary(s, flowOf, now), relay: relay, now: now, log: log,
+		store: s, flows: newLibrary(s, serving, now), relay: relay, now: now, log: log,
 		heads: map[int]uint64{},
 	}
 }
 
+// Owned lists the shards that this replica has now. It may be asked from any
+// goroutine.
+func (s *Service) Owned() []int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.heads))
+}
+
 // Take starts to number the shard's events where its last owner ended.
 func (s *Service) Take(_ context.Context, l store.Lease) error {
+	s.mu.Lock()
 	s.heads[l.Shard] = l.Head
+	s.mu.Unlock()
 	s.relay.Take(l.Shard)
 	return nil
 }
 
 // Drop forgets the shard.
 func (s *Service) Drop(shard int) {
+	s.mu.Lock()
 	delete(s.heads, shard)
+	s.mu.Unlock()
 	s.relay.Drop(shard)
 }
 
@@ -72,13 +91,16 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := s.newBatch(known)
-	if err := b.loadFlows(ctx, updates); err != nil {
+	b := s.newBatch(ctx, known)
+	if err := b.loadFlows(updates); err != nil {
 		return nil, err
 	}
 	turns := make([]store.TurnPart, len(parts))
 	for i, part := range parts {
 		turns[i] = b.part(part.Fence, updates[i])
+	}
+	if b.failed != nil {
+		return nil, b.failed
 	}
 	return s.commit(ctx, turns)
 }
@@ -90,18 +112,18 @@ func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, 
 	if err != nil {
 		return false, err
 	}
-	b := s.newBatch(known)
+	b := s.newBatch(ctx, known)
 	b.begin(part.Fence)
 	b.park(updates[0][0], cause.Error())
 	held, err := s.commit(ctx, []store.TurnPart{b.end()})
 	return len(held) == 1, err
 }
 
-func (s *Service) newBatch(known store.Known) *batch {
+func (s *Service) newBatch(ctx context.Context, known store.Known) *batch {
 	if known.Parked == nil {
 		known.Parked = map[uuid.UUID][]store.DeadLetter{}
 	}
-	return &batch{service: s, known: known, nowMs: s.now().UnixMilli()}
+	return &batch{service: s, ctx: ctx, known: known, nowMs: s.now().UnixMilli(), routers: map[string]*flow.Router{}}
 }
 
 // commit appends the turns and, for the shards whose fence held, moves the
@@ -114,7 +136,9 @@ func (s *Service) commit(ctx context.Context, turns []store.TurnPart) ([]int, er
 	for _, shard := range held {
 		for _, turn := range turns {
 			if turn.Fence.Shard == shard && len(turn.Events) > 0 {
+				s.mu.Lock()
 				s.heads[shard] += uint64(len(turn.Events))
+				s.mu.Unlock()
 				s.relay.Add(turn.Events)
 			}
 		}

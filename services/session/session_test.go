@@ -24,6 +24,7 @@ import (
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 	"github.com/parleyhq/parley/services/internal/demoflows"
+	"github.com/parleyhq/parley/services/internal/platform"
 )
 
 const (
@@ -114,7 +115,7 @@ func newDesk(t *testing.T) *desk {
 // restart is a new process: it knows nothing but what the database holds.
 func (d *desk) restart() {
 	d.t.Helper()
-	d.Service = New(d.store, d.relay, func(string) string { return "lead" }, func() time.Time { return d.time }, zerolog.New(&d.log))
+	d.Service = New(d.store, d.relay, platform.OneFlow("lead"), func() time.Time { return d.time }, zerolog.New(&d.log))
 	d.leases = nil
 	d.retake()
 }

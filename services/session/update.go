@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parleyhq/parley/pkg/lane"
@@ -21,8 +22,8 @@ type update struct {
 	envelope *parleyv1.Envelope
 	contact  uuid.UUID
 	inbox    uuid.UUID
-	// message is set if a flow can react to the update.
-	message *parleyv1.IncomingMessage
+	// input is set if a flow can react to the update; only its body is.
+	input *parleyv1.Input
 	// dead and reason say why no flow can.
 	dead, reason string
 	// redrive is set for an operator's order to try a parked contact again.
@@ -64,9 +65,10 @@ func decodeOne(m lane.Message) update {
 		u.decodeMessage()
 	case parleyv1.Kind_KIND_UNREADABLE:
 		u.dead, u.reason = store.DeadUnreadable, e.Reason
+	case parleyv1.Kind_KIND_TIMER:
+		u.decodeInput()
 	case parleyv1.Kind_KIND_OPERATOR:
-		u.redrive = e.Field == store.OperatorRedrive
-		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("unknown operator action %q", e.Field)
+		u.decodeOrder()
 	default:
 		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("nothing reacts to %s of field %q yet", e.Kind, e.Field)
 	}
@@ -81,8 +83,35 @@ func (u *update) decodeMessage() {
 	case !conversational:
 		u.dead, u.reason = store.DeadUnhandled, "no flow reacts to this type of message"
 	default:
-		u.message = message
+		u.input = &parleyv1.Input{Body: &parleyv1.Input_Message{Message: message}}
 	}
+}
+
+func (u *update) decodeOrder() {
+	switch u.envelope.Field {
+	case store.OperatorRedrive:
+		u.redrive = true
+	case store.OperatorInput:
+		u.decodeInput()
+	default:
+		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("unknown operator action %q", u.envelope.Field)
+	}
+}
+
+// decodeInput reads an input that Parley itself put into the lane.
+func (u *update) decodeInput() {
+	in := &parleyv1.Input{}
+	if err := protojson.Unmarshal(u.envelope.Raw, in); err != nil || in.Body == nil {
+		u.dead, u.reason = store.DeadUnreadable, fmt.Sprintf("no input: %v", err)
+		return
+	}
+	u.input = in
+}
+
+// personal reports whether the update is about a contact: it has a lane, and
+// waits there if the contact is parked.
+func (u *update) personal() bool {
+	return u.envelope.Kind == parleyv1.Kind_KIND_MESSAGE || u.input != nil
 }
 
 func (list updates) contacts() []uuid.UUID {

@@ -97,6 +97,15 @@ func wamidOf(body []byte) string {
 	return answer.Messages[0].ID
 }
 
+// confirmed reports whether an answer says that a request without a message id,
+// as a typing indicator, was done.
+func confirmed(status int, body []byte) bool {
+	var answer struct {
+		Success bool `json:"success"`
+	}
+	return status >= 200 && status < 300 && json.Unmarshal(body, &answer) == nil && answer.Success
+}
+
 // retryAfter reads the header of RFC 9110, section 10.2.3: seconds or a date.
 func retryAfter(header string) time.Duration {
 	wait := time.Duration(0)

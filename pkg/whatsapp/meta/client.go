@@ -3,8 +3,6 @@ package meta
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 const (
@@ -68,18 +68,17 @@ func NewTransport() *http.Transport {
 	}
 }
 
-// Outgoing is one text message to send.
+// Outgoing is one message to send.
 type Outgoing struct {
-	Channel    string // phone_number_id that sends
-	Phone      string // digits of the recipient; used if both are known
-	BSUID      string // of the recipient
-	Text       string // at most 4,096 characters
-	DeliveryID string // comes back in every receipt of the message
+	Channel    string                  // phone_number_id that sends
+	Message    *parleyv1.MessageQueued // what is sent, and to whom: to the phone, if both are known
+	DeliveryID string                  // comes back in every receipt of the message
 }
 
 // Send posts one message. The wamid says that Meta accepted it; whether it
-// arrives, the receipts tell. The error is always a *SendError. A send ends with
-// its context at the latest: give it a deadline.
+// arrives, the receipts tell. A typing indicator is no message: it has neither a
+// wamid nor receipts, and is done when there is no error. The error is always a
+// *SendError. A send ends with its context at the latest: give it a deadline.
 func (c *Client) Send(ctx context.Context, m Outgoing) (wamid string, err error) {
 	body, err := m.request()
 	if err != nil {
@@ -95,7 +94,7 @@ func (c *Client) Send(ctx context.Context, m Outgoing) (wamid string, err error)
 	resp, err := c.post(ctx, m.Channel, body)
 	switch {
 	case err == nil:
-		return receive(resp)
+		return receive(resp, m.Message.GetTyping() != nil)
 	case mayBeWritten.Load():
 		return "", &SendError{Class: Ambiguous, Message: "no answer", Err: err}
 	}
@@ -113,7 +112,7 @@ func (c *Client) post(ctx context.Context, channel string, body []byte) (*http.R
 }
 
 // receive reads the answer. What cannot be read whole is judged by its status alone.
-func receive(resp *http.Response) (wamid string, err error) {
+func receive(resp *http.Response, typing bool) (wamid string, err error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes+1))
 	if err == nil && len(body) > maxAnswerBytes {
@@ -122,45 +121,13 @@ func receive(resp *http.Response) (wamid string, err error) {
 	if err != nil {
 		body = nil
 	}
+	if typing && confirmed(resp.StatusCode, body) {
+		return "", nil
+	}
 	wamid, refused := judge(resp.StatusCode, resp.Header, body)
 	if refused != nil {
 		refused.Err = err
 		return "", refused
 	}
 	return wamid, nil
-}
-
-// sendRequest is the body of a send.
-type sendRequest struct {
-	Product       string   `json:"messaging_product"`
-	RecipientType string   `json:"recipient_type"`
-	To            string   `json:"to,omitempty"`
-	Recipient     string   `json:"recipient,omitempty"`
-	Type          string   `json:"type"`
-	Text          sendText `json:"text"`
-	Callback      string   `json:"biz_opaque_callback_data,omitempty"`
-}
-
-type sendText struct {
-	Body string `json:"body"`
-}
-
-// request is the body that sends m. A BSUID never stands in "to": Meta would
-// accept it, and drop the message without a word.
-func (m Outgoing) request() ([]byte, error) {
-	request := sendRequest{
-		Product: "whatsapp", RecipientType: "individual",
-		Type: "text", Text: sendText{Body: m.Text}, Callback: m.DeliveryID,
-	}
-	switch {
-	case m.Channel == "":
-		return nil, errors.New("no channel")
-	case isPhone(m.Phone):
-		request.To = m.Phone
-	case validID(m.BSUID):
-		request.Recipient = m.BSUID
-	default:
-		return nil, errors.New("neither a phone number nor a BSUID")
-	}
-	return json.Marshal(request)
 }

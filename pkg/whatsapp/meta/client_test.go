@@ -18,6 +18,7 @@ import (
 
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 // graph serves a fake Graph API and gives a client of it, and its URL.
@@ -30,7 +31,14 @@ func graph(t *testing.T, h http.Handler) (*meta.Client, string) {
 	return meta.NewClient(server.URL, "token", &http.Client{Transport: transport}), server.URL
 }
 
-var toAnn = meta.Outgoing{Channel: number, Phone: "15550002222", Text: "hello", DeliveryID: "d-1"}
+var toAnn = meta.Outgoing{Channel: number, Message: text("15550002222", "", "hello"), DeliveryID: "d-1"}
+
+// text is a queued text message.
+func text(phone, bsuid, body string) *parleyv1.MessageQueued {
+	return &parleyv1.MessageQueued{
+		Phone: phone, Bsuid: bsuid, Content: &parleyv1.MessageQueued_Text{Text: &parleyv1.Text{Body: body}},
+	}
+}
 
 // refused sends and gives the error, which must be a SendError of the class.
 func refused(t *testing.T, ctx context.Context, c *meta.Client, m meta.Outgoing, want meta.Class) *meta.SendError {
@@ -61,7 +69,7 @@ func TestSendAddressesPhonesAndBSUIDs(t *testing.T) {
 		{"15550002222", "US.100", "15550002222", ""},
 		{"US.200", "US.100", "", "US.100"},
 	} {
-		wamid, err := client.Send(t.Context(), meta.Outgoing{Channel: number, Phone: c.phone, BSUID: c.bsuid, Text: "héllo </b>", DeliveryID: "d-7"})
+		wamid, err := client.Send(t.Context(), meta.Outgoing{Channel: number, Message: text(c.phone, c.bsuid, "héllo </b>"), DeliveryID: "d-7"})
 		if err != nil || wamid != "wamid.MINE" {
 			t.Fatalf("send: %q, %v", wamid, err)
 		}
@@ -81,9 +89,9 @@ func TestSendRefusesWhatHasNoAddress(t *testing.T) {
 		t.Error("sent")
 		return fake.Answer{}
 	}})
-	refused(t, t.Context(), client, meta.Outgoing{Channel: number, Text: "hello"}, meta.Permanent)
-	refused(t, t.Context(), client, meta.Outgoing{Channel: number, Phone: "US.100", Text: "hello"}, meta.Permanent)
-	refused(t, t.Context(), client, meta.Outgoing{Phone: "15550002222", Text: "hello"}, meta.Permanent)
+	refused(t, t.Context(), client, meta.Outgoing{Channel: number, Message: text("", "", "hello")}, meta.Permanent)
+	refused(t, t.Context(), client, meta.Outgoing{Channel: number, Message: text("US.100", "", "hello")}, meta.Permanent)
+	refused(t, t.Context(), client, meta.Outgoing{Message: text("15550002222", "", "hello")}, meta.Permanent)
 }
 
 func TestSendReportsRefusals(t *testing.T) {
@@ -99,11 +107,11 @@ func TestSendReportsRefusals(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	answer = fake.Answer{} // the fake itself refuses what is too long
-	tooLong := meta.Outgoing{Channel: number, Phone: "15550002222", Text: strings.Repeat("é", 4097)}
+	tooLong := meta.Outgoing{Channel: number, Message: text("15550002222", "", strings.Repeat("é", 4097))}
 	if e := refused(t, t.Context(), client, tooLong, meta.Permanent); e.Code != 100 {
 		t.Errorf("%+v", e)
 	}
-	if _, err := client.Send(t.Context(), meta.Outgoing{Channel: number, Phone: "15550002222", Text: strings.Repeat("é", 4096)}); err != nil {
+	if _, err := client.Send(t.Context(), meta.Outgoing{Channel: number, Message: text("15550002222", "", strings.Repeat("é", 4096))}); err != nil {
 		t.Errorf("the longest text: %v", err)
 	}
 }

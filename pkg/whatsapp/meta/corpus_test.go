@@ -2,6 +2,7 @@ package meta_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
@@ -87,7 +89,24 @@ func describeMessage(b *strings.Builder, e *parleyv1.Envelope) {
 		fmt.Fprintf(b, "  not conversational\n")
 	default:
 		fmt.Fprintf(b, "  %s %q\n", msg.GetType(), msg.GetText())
+		msg.Type, msg.Text = "", ""
+		if rest := compactJSON(msg); rest != "{}" {
+			fmt.Fprintf(b, "  %s\n", rest)
+		}
 	}
+}
+
+// compactJSON writes a message the same in every build, as protojson alone does not.
+func compactJSON(m proto.Message) string {
+	data, err := protojson.Marshal(m)
+	if err != nil {
+		return err.Error()
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, data); err != nil {
+		return err.Error()
+	}
+	return b.String()
 }
 
 // checkEnvelope holds of every envelope that Split makes, of whatever body.

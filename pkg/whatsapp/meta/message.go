@@ -9,6 +9,7 @@ import (
 var (
 	errNoObject = errors.New("raw update is not a JSON object")
 	errNoText   = errors.New("text message without a body")
+	errNoPlace  = errors.New("location without coordinates")
 )
 
 // DecodeMessage turns a KIND_MESSAGE envelope into the input's message. ok is
@@ -20,45 +21,16 @@ func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool
 	if err != nil {
 		return nil, false, err
 	}
-	typ := raw.get("type").text()
-	content, ok := contentOf(typ, raw.get(typ))
-	if !ok || raw.get("group_id").text() != "" {
+	if raw.get("group_id").text() != "" {
 		return nil, false, nil
 	}
-	if typ == "text" && content == "" {
-		return nil, false, errNoText
+	msg = &parleyv1.IncomingMessage{
+		Type: raw.get("type").text(), ReplyTo: idOf(raw.get("context", "id")), Referral: referralOf(raw.get("referral")),
 	}
-	return &parleyv1.IncomingMessage{Type: typ, Text: content}, true, nil
-}
-
-// contentOf is the typed text, the title of a tapped choice or the caption in the
-// body of a message. ok is false for a type that is no part of a conversation.
-func contentOf(typ string, body value) (content string, ok bool) {
-	switch typ {
-	case "text":
-		return body.get("body").text(), true
-	case "image", "video", "document":
-		return body.get("caption").text(), true
-	case "audio", "voice", "sticker", "location", "contacts", "order":
-		return "", true
-	case "button":
-		return body.get("text").text(), true
-	case "interactive":
-		return replyOf(body), true
+	if ok, err = decodeContent(msg, raw.get(msg.Type)); !ok || err != nil {
+		return nil, false, err
 	}
-	return "", false
-}
-
-// replyOf is what a person tapped or filled in; empty for other replies.
-func replyOf(interactive value) string {
-	kind := interactive.get("type").text()
-	switch kind {
-	case "button_reply", "list_reply":
-		return interactive.get(kind, "title").text()
-	case "nfm_reply":
-		return interactive.get(kind, "body").text()
-	}
-	return ""
+	return msg, true, nil
 }
 
 // update is the raw update of an envelope.

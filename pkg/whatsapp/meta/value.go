@@ -260,3 +260,60 @@ func (v value) number() int {
 	}
 	return int(n)
 }
+
+// decimal is what a JSON number says; ok is false for other values, and for
+// numbers that a float64 cannot hold.
+func (v value) decimal() (n float64, ok bool) {
+	n, err := strconv.ParseFloat(string(v.raw()), 64)
+	return n, err == nil
+}
+
+// appendTo writes v anew: each string as text reads it, the rest as it is.
+func (v value) appendTo(dst []byte) []byte {
+	switch {
+	case v.isObject():
+		return v.appendWithout(dst, "")
+	case v.isList():
+		dst = append(dst, '[')
+		start := len(dst)
+		for element := range v.elements() {
+			dst = element.appendTo(appendComma(dst, start))
+		}
+		return append(dst, ']')
+	case v.startsWith('"'):
+		return appendString(dst, v.text())
+	}
+	return append(dst, v.raw()...)
+}
+
+// appendWithout writes an object anew, without the members of one name; an empty
+// name leaves none out.
+func (v value) appendWithout(dst []byte, name string) []byte {
+	dst = append(dst, '{')
+	start := len(dst)
+	for key, member := range v.members() {
+		if name != "" && key.is(name) {
+			continue
+		}
+		dst = append(appendString(appendComma(dst, start), key.text()), ':')
+		dst = member.appendTo(dst)
+	}
+	return append(dst, '}')
+}
+
+// appendComma separates what comes next from what was written since start.
+func appendComma(dst []byte, start int) []byte {
+	if len(dst) > start {
+		return append(dst, ',')
+	}
+	return dst
+}
+
+// appendString writes a string without the escapes that only HTML needs.
+func appendString(dst []byte, s string) []byte {
+	b := bytes.NewBuffer(dst)
+	encoder := json.NewEncoder(b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(s) // a string can always be written
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 	"github.com/parleyhq/parley/services/internal/demoflows"
+	"github.com/parleyhq/parley/services/internal/platform"
 	"github.com/parleyhq/parley/services/session"
 )
 
@@ -67,7 +68,7 @@ func newSessions(ctx context.Context, db *store.Store, crowd int) (*sessions, er
 	}
 	r := &recorder{Store: db}
 	s := &sessions{appended: r, leases: leases, crowd: crowd}
-	s.service = session.New(r, noRelay{}, func(string) string { return flowName }, time.Now, zerolog.Nop())
+	s.service = session.New(r, noRelay{}, platform.OneFlow(flowName), time.Now, zerolog.Nop())
 	for _, l := range leases {
 		if err := s.service.Take(ctx, l); err != nil {
 			return nil, err

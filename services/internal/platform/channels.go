@@ -3,6 +3,7 @@ package platform
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/goccy/go-yaml"
 )
@@ -19,10 +20,16 @@ type Channel struct {
 	ID string `yaml:"id"`
 	// Flow serves the people who write to the number.
 	Flow string `yaml:"flow"`
+	// Flows are all flows that can begin there by an entry of their own. Without
+	// them every published flow can.
+	Flows []string `yaml:"flows"`
 	// Portfolio is the scope of identities: numbers of one business portfolio
 	// see the same BSUIDs, and their contacts are the same.
 	Portfolio string `yaml:"portfolio"`
 }
+
+// OneFlow serves every channel with the same flow.
+func OneFlow(name string) Channels { return Channels{defaultFlow: name} }
 
 // LoadChannels reads the channels file; an empty path means that there is none.
 func LoadChannels(path, defaultFlow string) (Channels, error) {
@@ -60,6 +67,12 @@ func (c Channels) Flow(channel string) string {
 	return c.defaultFlow
 }
 
+// Offers reports whether a flow can begin on a channel.
+func (c Channels) Offers(channel, flow string) bool {
+	flows := c.byID[channel].Flows
+	return len(flows) == 0 || flow == c.Flow(channel) || slices.Contains(flows, flow)
+}
+
 // Portfolio names the scope of the identities seen on a channel.
 func (c Channels) Portfolio(channel string) string {
 	if portfolio := c.byID[channel].Portfolio; portfolio != "" {
@@ -75,6 +88,7 @@ func (c Channels) Flows() []string {
 		if channel.Flow != "" {
 			flows = append(flows, channel.Flow)
 		}
+		flows = append(flows, channel.Flows...)
 	}
 	return flows
 }

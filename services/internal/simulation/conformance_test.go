@@ -160,7 +160,7 @@ func (tw *twins) turns() {
 		Key: store.SessionKey{Channel: twinChannel, Contact: contact}, ID: 7, Shard: f.Shard,
 		State: flow.State{
 			Flow: "lead", FlowVersion: 1, Status: flow.Active, Step: "name", Version: uint32(tw.offset), Language: "en",
-			Answers: map[string]string{}, StartedAtMs: begin.UnixMilli(), LastInteractionMs: begin.UnixMilli(),
+			Answers: map[string]any{}, StartedAtMs: begin.UnixMilli(), LastInteractionMs: begin.UnixMilli(),
 		},
 	}}
 	if tw.rng.IntN(3) == 0 {

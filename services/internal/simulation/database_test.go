@@ -474,6 +474,17 @@ func (c client) LoadFlow(_ context.Context, _ string, version uint32) (*flow.Flo
 	})
 }
 
+func (c client) LiveFlows(context.Context) ([]store.Live, error) {
+	return statement(c, "live flows", func() ([]store.Live, error) {
+		live := c.p.w.database.live
+		return []store.Live{{Name: c.p.w.database.flows[live].Name(), Version: live}}, nil
+	})
+}
+
+func (c client) LookupRows(context.Context, flow.Lookup) ([][]byte, error) {
+	return nil, store.ErrNoTable
+}
+
 func (c client) ReadEvents(_ context.Context, shard int, after uint64, limit int) ([]*parleyv1.Event, error) {
 	return statement(c, "read events", func() ([]*parleyv1.Event, error) {
 		return c.p.w.database.readEvents(shard, after, limit), nil

@@ -15,6 +15,7 @@ import (
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 	"github.com/parleyhq/parley/services/dispatcher"
 	"github.com/parleyhq/parley/services/ingress"
+	"github.com/parleyhq/parley/services/internal/platform"
 	"github.com/parleyhq/parley/services/projector"
 	"github.com/parleyhq/parley/services/session"
 )
@@ -38,7 +39,7 @@ func bootIngress(p *process) {
 }
 
 func bootSession(p *process) {
-	service := session.New(client{p}, relay{p.w}, func(string) string { return flowName }, p.now, zerolog.Nop())
+	service := session.New(client{p}, relay{p.w}, platform.OneFlow(flowName), p.now, zerolog.Nop())
 	p.lane(store.ServiceSession, keepMemory(p, service), readStream(p.w.in))
 }
 
@@ -107,8 +108,7 @@ func (s *sends) send(job dispatcher.Job) {
 		panic(err)
 	}
 	wamid, err := s.client.Send(context.Background(), meta.Outgoing{
-		Channel: job.Channel, Phone: queued.Phone, BSUID: queued.Bsuid, Text: queued.GetText().GetBody(),
-		DeliveryID: store.DeliveryID(job.Key.Shard, job.Key.Offset),
+		Channel: job.Channel, Message: queued, DeliveryID: store.DeliveryID(job.Key.Shard, job.Key.Offset),
 	})
 	var refused *meta.SendError
 	if errors.As(err, &refused) {

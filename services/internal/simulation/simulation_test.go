@@ -171,7 +171,7 @@ func TestSameSeedSameRun(t *testing.T) {
 }
 
 // plantedMost is how many seeds a planted bug may take to be found.
-const plantedMost = 2000
+const plantedMost = 10_000
 
 // TestPlantedBugs plants each bug and runs seeds until one finds it.
 func TestPlantedBugs(t *testing.T) {

@@ -7,28 +7,26 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // maxSendBytes bounds a request that the fake Graph API reads.
 const maxSendBytes = 1 << 20
 
-// maxTextRunes is Meta's limit for the body of a text message.
-const maxTextRunes = 4096
-
-var bsuidPattern = regexp.MustCompile(`^[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}$`)
-
 // Send is a message that the Graph API was asked to deliver. Exactly one of To
-// and Recipient is set: where a request names both, Meta takes To.
+// and Recipient is set: where a request names both, Meta takes To. Neither is set
+// for Type "typing" and "read", which say something about MessageID to whoever
+// wrote it, and are accepted without a wamid.
 type Send struct {
 	Channel   string // phone_number_id
 	To        string // phone number as it was written
 	Recipient string // BSUID
-	Type      string
-	Text      string // body of a text message
+	Type      string // as in the request, or "typing", or "read" for a mere read receipt
+	// Text is what there is to read: the body, the caption, the name of a place or
+	// a person, the emoji. Of a template the fake knows only name and parameters.
+	Text      string
+	MessageID string // that a reaction, a typing indicator or a read receipt is about
 	Callback  string // biz_opaque_callback_data
 	Body      []byte // the whole request
 }
@@ -94,6 +92,9 @@ func write(w http.ResponseWriter, a Answer) {
 }
 
 func acceptance(s Send, wamid string) []byte {
+	if s.To == "" && s.Recipient == "" {
+		return encode(map[string]any{"success": true})
+	}
 	if wamid == "" {
 		wamid = "wamid." + rand.Text()
 	}
@@ -106,18 +107,6 @@ func acceptance(s Send, wamid string) []byte {
 		"contacts":          []any{contact},
 		"messages":          []any{map[string]any{"id": wamid}},
 	})
-}
-
-// request holds what the fake reads of a send request.
-type request struct {
-	Product   string `json:"messaging_product"`
-	To        string `json:"to"`
-	Recipient string `json:"recipient"`
-	Type      string `json:"type"`
-	Callback  string `json:"biz_opaque_callback_data"`
-	Text      struct {
-		Body string `json:"body"`
-	} `json:"text"`
 }
 
 // parse reads a request. A refusal is what Meta would answer instead.
@@ -135,19 +124,12 @@ func parse(r *http.Request) (Send, *Answer) {
 	}
 	var q request
 	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&q); err != nil {
-		return Send{}, refuse(http.StatusBadRequest, 100, "The request is not a JSON object")
+		return Send{}, refuse(http.StatusBadRequest, 100, "The request is not a JSON object with parameters of the right types")
 	}
-	if fault := q.fault(); fault != "" {
-		return Send{}, refuse(http.StatusBadRequest, 100, fault)
+	if f := q.fault(); f != nil {
+		return Send{}, refuse(http.StatusBadRequest, f.code, f.details)
 	}
-	send := Send{Channel: channel, To: q.To, Recipient: q.Recipient, Type: q.Type, Text: q.Text.Body, Callback: q.Callback, Body: body}
-	if send.To != "" {
-		send.Recipient = ""
-	}
-	if send.Type == "" {
-		send.Type = "text"
-	}
-	return send, nil
+	return q.send(channel, body), nil
 }
 
 func refuse(status, code int, message string) *Answer {
@@ -162,22 +144,4 @@ func channelOf(path string) (channel string, ok bool) {
 		return "", false
 	}
 	return parts[1], true
-}
-
-// fault says what Meta would refuse about the request; empty if nothing.
-func (q *request) fault() string {
-	isText := q.Type == "" || q.Type == "text"
-	switch {
-	case q.Product != "whatsapp":
-		return "The parameter messaging_product is required."
-	case q.To == "" && q.Recipient == "":
-		return "The parameter to is required."
-	case q.To == "" && !bsuidPattern.MatchString(q.Recipient):
-		return "Param recipient must be a valid business-scoped user ID"
-	case isText && q.Text.Body == "":
-		return "The parameter text['body'] is required."
-	case isText && utf8.RuneCountInString(q.Text.Body) > maxTextRunes:
-		return "Param text['body'] must be at most 4096 characters long."
-	}
-	return ""
 }

@@ -49,6 +49,14 @@ func TestGraphAccepts(t *testing.T) {
 		`{"messaging_product":"whatsapp","recipient":"US.1","type":"text","text":{"body":"hi"}}`: {
 			"N  US.1 text hi ", `{"contacts":[{"input":"US.1","user_id":"US.1"}],"messages":[{"id":"wamid.X"}],"messaging_product":"whatsapp"}`,
 		},
+		`{"messaging_product":"whatsapp","status":"read","message_id":"wamid.T","typing_indicator":{"type":"text"}}`: {
+			"N   typing  ", `{"success":true}`,
+		},
+		`{"messaging_product":"whatsapp","status":"read","message_id":"wamid.T"}`: {"N   read  ", `{"success":true}`},
+		`{"messaging_product":"whatsapp","to":"1555","type":"interactive","interactive":{"type":"flow","body":{"text":"b"},"action":{"name":"flow","parameters":{
+			"flow_message_version":"3","flow_name":"f","flow_cta":"Go"}}}}`: {
+			"N 1555  interactive b ", `{"contacts":[{"input":"1555","wa_id":"1555"}],"messages":[{"id":"wamid.X"}],"messaging_product":"whatsapp"}`,
+		},
 		`{"messaging_product":"whatsapp","to":"1555","recipient":"US.1","type":"image","image":{"id":"M"}}`: {
 			"N 1555  image  ", `{"contacts":[{"input":"1555","wa_id":"1555"}],"messages":[{"id":"wamid.X"}],"messaging_product":"whatsapp"}`,
 		},
@@ -125,6 +133,59 @@ func TestGraphRefusesWhatMetaRefuses(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusNotFound {
 		t.Errorf("GET: HTTP %d", resp.StatusCode)
+	}
+}
+
+// What the client of this project never writes, Meta would refuse all the same.
+// The limits that it can break are tested with it.
+func TestGraphRefusesOddRequests(t *testing.T) {
+	server := httptest.NewServer(&fake.Graph{OnSend: func(_ context.Context, s fake.Send) fake.Answer {
+		t.Errorf("an invalid request reached OnSend: %s", s.Body)
+		return fake.Answer{}
+	}})
+	t.Cleanup(server.Close)
+	flow := func(parameters string) string {
+		return `"to":"1","type":"interactive","interactive":{"type":"flow","body":{"text":"b"},"action":{"name":"flow","parameters":{"flow_message_version":"3","flow_id":"1","flow_cta":"Go",` + parameters + `}}}`
+	}
+	interactive := func(members string) string {
+		return `"to":"1","type":"interactive","interactive":{"body":{"text":"b"},` + members + `}`
+	}
+	template := func(components string) string {
+		return `"to":"1","type":"template","template":{"name":"n","language":{"code":"de"},"components":[` + components + `]}`
+	}
+	for _, members := range []string{
+		`"status":"read"`, `"status":"delivered","message_id":"m"`, `"typing_indicator":{"type":"text"},"message_id":"m"`,
+		`"status":"read","message_id":"m","typing_indicator":{"type":"voice"}`,
+		`"to":"1","type":"gif"`, `"to":"1","type":"image"`, `"to":"1","type":"interactive"`, `"to":"1","type":"template"`, `"to":"1","type":"reaction"`,
+		`"to":"1","type":"location"`, `"to":"1","type":"contacts","contacts":[]`, `"to":"1","type":"text","text":"hi"`,
+		`"to":"1","type":"image","image":{"id":"M","link":"https://x"}`, `"to":"1","type":"audio","audio":{"id":"M","caption":"c"}`,
+		`"to":"1","type":"location","location":{"latitude":1}`, `"to":"1","type":"location","location":{"latitude":"1","longitude":2}`,
+		`"to":"1","type":"contacts","contacts":[{"name":{"formatted_name":"A"}}]`, `"to":"1","type":"reaction","reaction":{"message_id":"m"}`,
+		interactive(`"type":"poll"`), interactive(`"type":"cta_url","action":{"name":"flow","parameters":{"display_text":"t","url":"https://x"}}`),
+		interactive(`"type":"button","action":{"buttons":[{"type":"link","reply":{"id":"1","title":"a"}}]}`),
+		interactive(`"type":"button","header":{"type":"audio"},"action":{"buttons":[{"type":"reply","reply":{"id":"1","title":"a"}}]}`),
+		interactive(`"type":"button","header":{"type":"image"},"action":{"buttons":[{"type":"reply","reply":{"id":"1","title":"a"}}]}`),
+		interactive(`"type":"button","header":{"type":"image","image":{"id":"M","caption":"c"}},"action":{"buttons":[{"type":"reply","reply":{"id":"1","title":"a"}}]}`),
+		interactive(`"type":"button","footer":{"text":""},"action":{"buttons":[{"type":"reply","reply":{"id":"1","title":"a"}}]}`),
+		interactive(`"type":"list","header":{"type":"image","image":{"id":"M"}},"action":{"button":"b","sections":[{"rows":[{"id":"1","title":"a"}]}]}`),
+		flow(`"flow_name":"n"`), flow(`"mode":"live"`), flow(`"flow_action":"close"`), flow(`"flow_action":"data_exchange","flow_action_payload":{"screen":"S"}`),
+		flow(`"flow_action_payload":{}`), flow(`"flow_action_payload":{"screen":"S","data":{}}`), flow(`"flow_action_payload":{"screen":"S","data":"{}"}`),
+		template(`{"type":"footer","parameters":[{"type":"text","text":"t"}]}`), template(`{"type":"body"}`),
+		template(`{"type":"body","parameters":[{"type":"currency"}]}`), template(`{"type":"header","parameters":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}`),
+		template(`{"type":"button","sub_type":"url","parameters":[{"type":"text","text":"t"}]}`),
+		template(`{"type":"button","sub_type":"url","index":0,"parameters":[{"type":"text","text":"t"}]}`),
+		template(`{"type":"button","sub_type":"url","index":"x","parameters":[{"type":"text","text":"t"}]}`),
+		template(`{"type":"button","sub_type":"url","index":"0","parameters":[{"type":"payload","payload":"t"}]}`),
+		template(`{"type":"button","sub_type":"quick_reply","index":"0","parameters":[{"type":"payload"}]}`),
+		template(`{"type":"button","sub_type":"map","index":"0","parameters":[{"type":"text","text":"t"}]}`),
+	} {
+		status, body := post(t, server.URL+path, "Bearer t", `{"messaging_product":"whatsapp",`+members+`}`)
+		var answer struct {
+			Error struct{ Code int }
+		}
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || status != 400 || answer.Error.Code != 100 && answer.Error.Code != 131009 {
+			t.Errorf("%s: HTTP %d, %s", members, status, body)
+		}
 	}
 }
 

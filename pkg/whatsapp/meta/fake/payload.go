@@ -53,29 +53,18 @@ func contactOf(p Person) *contact {
 	return c
 }
 
-// Text is a text message.
-func Text(p Person, id string, at time.Time, text string) Item {
-	return Message(p, id, at, "text", map[string]any{"body": text})
-}
-
-// Image is a photo with a caption, which may be empty.
-func Image(p Person, id string, at time.Time, caption string) Item {
-	image := map[string]any{"id": "1" + strconv.FormatInt(at.UnixNano(), 10), "mime_type": "image/jpeg", "sha256": "aGFzaA=="}
-	if caption != "" {
-		image["caption"] = caption
-	}
-	return Message(p, id, at, "image", image)
-}
-
 // Message is a message of any type. The body becomes the object named like the
 // type (for "contacts" it is an array); nil leaves it out. It panics if the body
 // cannot be written as JSON.
-func Message(p Person, id string, at time.Time, typ string, body any) Item {
+func Message(p Person, id string, at time.Time, typ string, body any, options ...Option) Item {
 	message := map[string]any{"id": id, "timestamp": seconds(at), "type": typ}
 	setIfAny(message, "from", p.Phone)
 	setIfAny(message, "from_user_id", p.BSUID)
 	if body != nil {
 		message[typ] = body
+	}
+	for _, option := range options {
+		option(message)
 	}
 	item := Item{field: "messages", list: "messages", value: encode(message)}
 	if typ != "system" { // Meta never sends contacts with a system message

@@ -19,6 +19,7 @@ func bad(ctx context.Context, mu *sync.Mutex, out lines) {
 	_ = clock.Now() // bad
 	_ = clock.Since // bad
 	clock.Sleep(1) // bad
+	_, _ = clock.LoadLocation("") // bad
 	fmt.Println() // bad
 	println(ToUpper("x")) // bad
 	log.Print(os.Args, rand.Int())

@@ -1,0 +1,264 @@
+package flow
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// How a dialogue file writes events and states.
+
+func (d *dialogue) stateLine() string {
+	s := d.state
+	line := fmt.Sprintf("state   %s failures=%d answers={%s}", s.CurrentState(), s.Failures, values(s.Answers))
+	p := s.Progress
+	if s.Status == Human {
+		line += " human"
+	}
+	if p.FirstLanguage != "" {
+		line += " language=" + s.Language
+	}
+	if len(p.Calls) > 0 {
+		line += " calls=" + strings.Join(p.Calls, ">")
+	}
+	if p.Page > 0 {
+		line += fmt.Sprintf(" page=%d", p.Page)
+	}
+	if p.WakeAtMs != 0 {
+		line += fmt.Sprintf(" wake=+%dms", p.WakeAtMs-d.now)
+	}
+	return line
+}
+
+func values(of map[string]any) string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(of)) {
+		all = append(all, name+"="+valueLine(of[name]))
+	}
+	return strings.Join(all, " ")
+}
+
+func valueLine(value any) string {
+	if text, ok := value.(string); ok {
+		return fmt.Sprintf("%q", text)
+	}
+	return string(encodeValue(value))
+}
+
+func label(flow string, version uint32) string { return fmt.Sprintf("%s/%d", flow, version) }
+
+func lineOf(e *parleyv1.Event) string {
+	if m := e.GetMessageQueued(); m != nil {
+		return messageLine(m)
+	}
+	name, details := eventLine(e)
+	return strings.TrimRight("event   "+name+" "+details, " ")
+}
+
+func eventLine(e *parleyv1.Event) (name, details string) {
+	switch b := e.GetBody().(type) {
+	case *parleyv1.Event_SessionStarted:
+		entry := b.SessionStarted.Entry
+		if entry == string(byDefault) {
+			entry = ""
+		}
+		return "SessionStarted", label(b.SessionStarted.Flow, b.SessionStarted.FlowVersion) + " " + b.SessionStarted.Language + " " + entry
+	case *parleyv1.Event_InputReceived:
+		in := b.InputReceived.Input
+		return "InputReceived", in.Id + " " + kindOfInput(in)
+	case *parleyv1.Event_StepEntered:
+		return "StepEntered", b.StepEntered.Step + loopLine(b.StepEntered.Loop)
+	case *parleyv1.Event_StepPassed:
+		return "StepPassed", strings.TrimRight(b.StepPassed.Step+" "+b.StepPassed.Branch, " ") + loopLine(b.StepPassed.Loop)
+	case *parleyv1.Event_StepLeft:
+		return "StepLeft", b.StepLeft.Step + " " + b.StepLeft.Reason
+	case *parleyv1.Event_AnswerAccepted:
+		a := b.AnswerAccepted
+		line := fmt.Sprintf("%s %s=%q", a.Step, a.Slot, a.Value)
+		if len(a.Json) > 0 {
+			line += " " + string(a.Json)
+		}
+		return "AnswerAccepted", line
+	case *parleyv1.Event_AnswerRejected:
+		return "AnswerRejected", fmt.Sprintf("%s %s failures=%d", b.AnswerRejected.Step, b.AnswerRejected.Reason, b.AnswerRejected.Failures)
+	case *parleyv1.Event_SessionCompleted:
+		return "SessionCompleted", ""
+	case *parleyv1.Event_SessionCancelled:
+		return "SessionCancelled", fmt.Sprintf("%s step=%s", b.SessionCancelled.Reason, b.SessionCancelled.Step)
+	}
+	return rarerLine(e)
+}
+
+// rarerLine writes the events that only richer flows have.
+func rarerLine(e *parleyv1.Event) (name, details string) {
+	switch b := e.GetBody().(type) {
+	case *parleyv1.Event_ValueSet:
+		return "ValueSet", fmt.Sprintf("%s %s=%s", b.ValueSet.Step, b.ValueSet.Slot, b.ValueSet.Json)
+	case *parleyv1.Event_LanguageChanged:
+		return "LanguageChanged", b.LanguageChanged.Language
+	case *parleyv1.Event_VariantAssigned:
+		return "VariantAssigned", b.VariantAssigned.Test + " " + b.VariantAssigned.Variant
+	case *parleyv1.Event_GoalReached:
+		return "GoalReached", b.GoalReached.Test + " " + b.GoalReached.Variant
+	case *parleyv1.Event_SubflowCalled:
+		return "SubflowCalled", b.SubflowCalled.Subflow + " step=" + b.SubflowCalled.Step
+	case *parleyv1.Event_SubflowReturned:
+		return "SubflowReturned", b.SubflowReturned.Subflow + " step=" + b.SubflowReturned.Step
+	case *parleyv1.Event_FragmentKept:
+		f := b.FragmentKept
+		return "FragmentKept", fmt.Sprintf("%s %q wake=+%dms until=+%dms", f.Step, f.Text, f.WakeAtMs-e.AtMs, f.UntilMs-e.AtMs)
+	case *parleyv1.Event_ConfirmationAsked:
+		return "ConfirmationAsked", fmt.Sprintf("%s %q %s", b.ConfirmationAsked.Step, b.ConfirmationAsked.Value, b.ConfirmationAsked.Json)
+	case *parleyv1.Event_ConfirmationDenied:
+		return "ConfirmationDenied", b.ConfirmationDenied.Step
+	case *parleyv1.Event_ChoicesOffered:
+		return "ChoicesOffered", fmt.Sprintf("%s page=%d choices=%d", b.ChoicesOffered.Step, b.ChoicesOffered.Page, len(b.ChoicesOffered.Choices))
+	case *parleyv1.Event_LookupAsked:
+		l := b.LookupAsked
+		line := fmt.Sprintf("%s %s where=%s limit=%d", l.Step, l.Table, encodeValue(l.Where), l.Limit)
+		if len(l.Json) > 0 {
+			line += fmt.Sprintf(" answer=%s", l.Json)
+		}
+		return "LookupAsked", line
+	case *parleyv1.Event_LookupAnswered:
+		return "LookupAnswered", fmt.Sprintf("%s rows=%d", b.LookupAnswered.Step, len(b.LookupAnswered.Rows))
+	case *parleyv1.Event_KeywordUsed:
+		return "KeywordUsed", b.KeywordUsed.Keyword + " step=" + b.KeywordUsed.Step
+	case *parleyv1.Event_TapStale:
+		return "TapStale", fmt.Sprintf("%s step=%s", b.TapStale.Policy, b.TapStale.Step)
+	case *parleyv1.Event_HandedOver:
+		return "HandedOver", fmt.Sprintf("%s step=%s pool=%s", b.HandedOver.Reason, b.HandedOver.Step, b.HandedOver.Pool)
+	case *parleyv1.Event_OptedOut:
+		return "OptedOut", ""
+	case *parleyv1.Event_OptedIn:
+		return "OptedIn", ""
+	case *parleyv1.Event_SessionMigrated:
+		m := b.SessionMigrated
+		return "SessionMigrated", fmt.Sprintf("%d>%d %s>%s", m.FromVersion, m.ToVersion, m.FromStep, m.ToStep)
+	case *parleyv1.Event_FormDataKept:
+		return "FormDataKept", fmt.Sprintf("%s %s %s", b.FormDataKept.Step, b.FormDataKept.Screen, b.FormDataKept.Json)
+	}
+	return fmt.Sprintf("%T", e.GetBody()), ""
+}
+
+func loopLine(n uint32) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" loop=%d", n)
+}
+
+func kindOfInput(in *parleyv1.Input) string {
+	switch in.GetBody().(type) {
+	case *parleyv1.Input_TimerDue:
+		return "timer"
+	case *parleyv1.Input_Start:
+		return "start"
+	case *parleyv1.Input_Migration:
+		return "migration"
+	case *parleyv1.Input_FormExchange:
+		return "exchange"
+	}
+	return in.GetMessage().GetType()
+}
+
+// messageLine writes a message as its reader sees it: choices stand in brackets.
+func messageLine(m *parleyv1.MessageQueued) string {
+	switch c := m.GetContent().(type) {
+	case *parleyv1.MessageQueued_Text:
+		line := fmt.Sprintf("say     %q", c.Text.GetBody())
+		if c.Text.GetPreviewUrl() {
+			line += " preview"
+		}
+		return line
+	case *parleyv1.MessageQueued_Buttons:
+		line := fmt.Sprintf("buttons %s%q%s", headerLine(c.Buttons.GetHeader()), c.Buttons.GetBody(), footerLine(c.Buttons.GetFooter()))
+		for _, b := range c.Buttons.GetButtons() {
+			line += " [" + b.GetTitle() + "]"
+		}
+		return line
+	case *parleyv1.MessageQueued_List:
+		return listLine(c.List)
+	case *parleyv1.MessageQueued_Link:
+		return fmt.Sprintf("link    %s%q%s [%s] %s", headerLine(c.Link.GetHeader()), c.Link.GetBody(), footerLine(c.Link.GetFooter()), c.Link.GetTitle(), c.Link.GetUrl())
+	case *parleyv1.MessageQueued_Form:
+		f := c.Form
+		return fmt.Sprintf("form    %s%q%s [%s] id=%s screen=%s data=%s", headerLine(f.GetHeader()), f.GetBody(), footerLine(f.GetFooter()), f.GetTitle(), f.GetFormId(), f.GetScreen(), f.GetData())
+	case *parleyv1.MessageQueued_Media:
+		return "media   " + mediaLine(c.Media)
+	case *parleyv1.MessageQueued_Location:
+		return fmt.Sprintf("place   %g,%g %q %q", c.Location.GetLatitude(), c.Location.GetLongitude(), c.Location.GetName(), c.Location.GetAddress())
+	case *parleyv1.MessageQueued_Contact:
+		return fmt.Sprintf("card    %q %s %s %q", c.Contact.GetName(), c.Contact.GetPhone(), c.Contact.GetEmail(), c.Contact.GetOrganization())
+	case *parleyv1.MessageQueued_Template:
+		return templateLine(c.Template)
+	case *parleyv1.MessageQueued_Reaction:
+		return "react   " + c.Reaction.GetEmoji() + " to " + c.Reaction.GetMessageId()
+	case *parleyv1.MessageQueued_Typing:
+		return "typing  for " + c.Typing.GetMessageId()
+	}
+	return fmt.Sprintf("%T", m.GetContent())
+}
+
+func listLine(l *parleyv1.List) string {
+	header := ""
+	if l.GetHeader() != "" {
+		header = fmt.Sprintf("%q / ", l.GetHeader())
+	}
+	line := fmt.Sprintf("list    %s%q%s (%s)", header, l.GetBody(), footerLine(l.GetFooter()), l.GetButton())
+	for _, s := range l.GetSections() {
+		for _, r := range s.GetRows() {
+			line += " [" + r.GetTitle()
+			if r.GetDescription() != "" {
+				line += " | " + r.GetDescription()
+			}
+			line += "]"
+		}
+	}
+	return line
+}
+
+func headerLine(h *parleyv1.Header) string {
+	switch {
+	case h == nil:
+		return ""
+	case h.GetMedia() != nil:
+		return mediaLine(h.GetMedia()) + " / "
+	}
+	return fmt.Sprintf("%q / ", h.GetText())
+}
+
+func footerLine(footer string) string {
+	if footer == "" {
+		return ""
+	}
+	return fmt.Sprintf(" / %q", footer)
+}
+
+func mediaLine(m *parleyv1.Media) string {
+	line := m.GetKind() + " " + m.GetId() + m.GetLink()
+	if m.GetCaption() != "" {
+		line += fmt.Sprintf(" %q", m.GetCaption())
+	}
+	if m.GetFilename() != "" {
+		line += " " + m.GetFilename()
+	}
+	return line
+}
+
+func templateLine(m *parleyv1.Template) string {
+	line := fmt.Sprintf("template %s %s %s", m.GetName(), m.GetLanguage(), headerLine(m.GetHeader()))
+	for _, p := range m.GetBody() {
+		if p.GetName() != "" {
+			line += p.GetName() + "="
+		}
+		line += fmt.Sprintf("%q ", p.GetText())
+	}
+	for _, b := range m.GetButtons() {
+		line += fmt.Sprintf("[%d %s %q] ", b.GetIndex(), b.GetKind(), b.GetText())
+	}
+	return strings.TrimRight(line, " ")
+}

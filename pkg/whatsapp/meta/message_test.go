@@ -1,0 +1,204 @@
+package meta_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// decode gives the message of a payload with one.
+func decode(t testing.TB, item fake.Item) *parleyv1.IncomingMessage {
+	t.Helper()
+	msg, ok, err := meta.DecodeMessage(meta.Split(fake.Payload(account, number, item), receivedAt)[0])
+	if !ok || err != nil {
+		t.Fatalf("decoded %v, %v", ok, err)
+	}
+	return msg
+}
+
+// message is an incoming message written as protojson.
+func message(t testing.TB, text string) *parleyv1.IncomingMessage {
+	t.Helper()
+	msg := &parleyv1.IncomingMessage{}
+	if err := protojson.Unmarshal([]byte(text), msg); err != nil {
+		t.Fatal(err)
+	}
+	return msg
+}
+
+func TestDecodeMessageReadsEveryContent(t *testing.T) {
+	const id = "wamid.1"
+	ad := fake.Referral{SourceID: "1202", SourceType: "ad", SourceURL: "https://fb.me/x", Headline: "Buy", Body: "now", ClickID: "c"}
+	for _, c := range []struct {
+		item fake.Item
+		want string
+	}{
+		{fake.Text(ann, id, at, "hi"), `{"type":"text","text":"hi"}`},
+		{fake.Text(ann, id, at, "hi", fake.ReplyTo("wamid.Q")), `{"type":"text","text":"hi","replyTo":"wamid.Q"}`},
+		{fake.Text(ann, id, at, "hi", fake.From(ad)), `{"type":"text","text":"hi",
+			"referral":{"sourceId":"1202","sourceType":"ad","sourceUrl":"https://fb.me/x","headline":"Buy","ctwaClid":"c"}}`},
+		{fake.File(ann, id, at, "image", fake.Media{ID: "M", Caption: "my house"}), `{"type":"image","text":"my house","media":{"kind":"image","id":"M"}}`},
+		{fake.Document(ann, id, at, "a.pdf", "the contract"), `{"type":"document","text":"the contract",
+			"media":{"kind":"document","id":"11776000000000000000","mimeType":"application/pdf","sha256":"aGFzaA==","filename":"a.pdf"}}`},
+		{fake.Voice(ann, id, at), `{"type":"audio","media":{"kind":"audio","id":"11776000000000000000","mimeType":"audio/ogg; codecs=opus","sha256":"aGFzaA=="}}`},
+		{fake.File(ann, id, at, "voice", fake.Media{ID: "M"}), `{"type":"voice","media":{"kind":"audio","id":"M"}}`},
+		{fake.File(ann, id, at, "sticker", fake.Media{ID: "M"}), `{"type":"sticker","media":{"kind":"sticker","id":"M"}}`},
+		{fake.Location(ann, id, at, fake.Place{Latitude: 1.5, Longitude: -2.5, Name: "Home"}), `{"type":"location","location":{"latitude":1.5,"longitude":-2.5,"name":"Home"}}`},
+		{fake.Location(ann, id, at, fake.Place{}), `{"type":"location","location":{}}`},
+		{fake.Contacts(ann, id, at, []fake.Card{{Name: "Bea", Phone: "+49 30 1", Email: "b@example.com", Organization: "Acme"}, {Name: "Cem"}}),
+			`{"type":"contacts","contact":{"name":"Bea","phone":"+49 30 1","email":"b@example.com","organization":"Acme"}}`},
+		{fake.ButtonTap(ann, id, at, "b1", "Yes", fake.ReplyTo("wamid.Q")), `{"type":"interactive","text":"Yes","tap":"b1","replyTo":"wamid.Q"}`},
+		{fake.ListTap(ann, id, at, "r1", "Monday", "9:00"), `{"type":"interactive","text":"Monday","tap":"r1"}`},
+		{fake.TemplateTap(ann, id, at, "p1", "Yes please"), `{"type":"button","text":"Yes please","tap":"p1"}`},
+		{fake.FormReply(ann, id, at, "Sent", `{"a":1,"flow_token":"T"}`), `{"type":"interactive","text":"Sent","form":{"token":"T","json":"eyJhIjoxfQ=="}}`},
+	} {
+		if got, want := decode(t, c.item), message(t, c.want); !proto.Equal(got, want) {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+	}
+}
+
+// A form's result is whatever its author and Meta made of it: never an error.
+func TestDecodeMessageTakesEveryFormResult(t *testing.T) {
+	nested := strings.Repeat("[", 65) + strings.Repeat("]", 65)
+	for response, want := range map[string]struct{ token, json string }{
+		`{"flow_token":"T","k":"v"}`:                 {"T", `{"k":"v"}`},
+		` { "k" : "v" , "flow_token" : "T" } `:       {"T", `{"k":"v"}`},
+		`{"flow_token":"T","x":{"flow_token":"U"}}`:  {"T", `{"x":{"flow_token":"U"}}`},
+		`{"flow_token":"T","flow\u005ftoken":"U"}`:   {"U", `{}`},
+		`{"flow_token":{"a":1},"k":-1.50e+3}`:        {"", `{"k":-1.50e+3}`},
+		`{"k":"v"}`:                                  {"", `{"k":"v"}`},
+		`{"k\u0000":["a\u0000b","\ud800",false,""]}`: {"", `{"k":["ab","` + "\ufffd" + `",false,""]}`},
+		`{}`:                      {"", `{}`},
+		`{"x":` + nested + `}`:    {"", ""},
+		`{"k":"v"} trailing`:      {"", ""},
+		"":                        {"", ""},
+		"null":                    {"", ""},
+		`["flow_token","T"]`:      {"", ""},
+		`"{\"flow_token\":\"T"}"`: {"", ""},
+	} {
+		form := decode(t, fake.FormReply(ann, "wamid.1", at, "Sent", response)).GetForm()
+		if form == nil || form.GetToken() != want.token || string(form.GetJson()) != want.json {
+			t.Errorf("%.60s: token %q, json %s", response, form.GetToken(), form.GetJson())
+		}
+	}
+	for _, nfm := range []string{`{}`, `null`, `{"response_json":{"flow_token":"T"}}`, `{"response_json":7}`} {
+		e := &parleyv1.Envelope{Raw: []byte(`{"type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":` + nfm + `}}`)}
+		if msg, ok, err := meta.DecodeMessage(e); !ok || err != nil || msg.GetForm() == nil || msg.GetForm().GetJson() != nil {
+			t.Errorf("%s: %v, %v, %v", nfm, msg, ok, err)
+		}
+	}
+}
+
+// What cannot be what it stands for is left out, and the rest of the message stays.
+func TestDecodeMessageBoundsWhatIsAboutAMessage(t *testing.T) {
+	long := strings.Repeat("9", 5000)
+	for _, c := range []struct {
+		item fake.Item
+		want string
+	}{
+		{fake.Text(ann, "m", at, "hi", fake.ReplyTo(long)), `{"type":"text","text":"hi"}`},
+		{fake.Text(ann, "m", at, "hi", fake.From(fake.Referral{SourceURL: long})), `{"type":"text","text":"hi"}`},
+		{fake.ButtonTap(ann, "m", at, long, "Yes"), `{"type":"interactive","text":"Yes"}`},
+		{fake.TemplateTap(ann, "m", at, long, "Yes"), `{"type":"button","text":"Yes"}`},
+		{fake.File(ann, "m", at, "image", fake.Media{ID: long, MimeType: long, SHA256: long, Filename: long}), `{"type":"image","media":{"kind":"image"}}`},
+		{fake.Contacts(ann, "m", at, []fake.Card{{Name: long, Phone: long, Email: long, Organization: long}}), `{"type":"contacts","contact":{}}`},
+		{fake.FormReply(ann, "m", at, "Sent", `{"flow_token":"`+long+`"}`), `{"type":"interactive","text":"Sent","form":{"json":"e30="}}`},
+	} {
+		if got, want := decode(t, c.item), message(t, c.want); !proto.Equal(got, want) {
+			t.Errorf("got  %.200v\nwant %v", got, want)
+		}
+	}
+}
+
+func TestDecodeMessageLeavesOutWhatIsNoConversation(t *testing.T) {
+	for _, raw := range []string{
+		`{"type":"edit","edit":{"message":{"type":"text","text":{"body":"new"}}}}`,
+		`{"type":"revoke","revoke":{}}`, `{"type":"reaction","reaction":{"emoji":"x"}}`, `{"type":"system"}`, `{"type":"unsupported"}`,
+		`{"type":"request_welcome"}`, `{}`, `{"type":"","":{"body":"hi"}}`, `{"type":"text","text":{"body":"hi"},"group_id":"G"}`,
+	} {
+		if msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: []byte(raw)}); msg != nil || ok || err != nil {
+			t.Errorf("%s: %v, %v, %v", raw, msg, ok, err)
+		}
+	}
+	for raw, fault := range map[string]string{
+		`{"type":"location","location":{"latitude":1,"longitude":"here, in 1555 Main St"}}`: "location without coordinates",
+		`{"type":"location","location":{"latitude":1e400,"longitude":1}}`:                   "location without coordinates",
+		`{"type":"text"}`: "text message without a body",
+	} {
+		if msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: []byte(raw)}); msg != nil || ok || fmt.Sprint(err) != fault {
+			t.Errorf("%s: %v, %v, %v", raw, msg, ok, err)
+		}
+	}
+}
+
+// FuzzDecodeMessage decodes whatever stands in the raw field of an envelope.
+func FuzzDecodeMessage(f *testing.F) {
+	payloads, err := filepath.Glob("testdata/*.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range payloads {
+		body, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, e := range meta.Split(body, receivedAt) {
+			f.Add(e.GetRaw())
+		}
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: raw})
+		if (msg != nil) != ok || (ok && err != nil) {
+			t.Fatalf("decoded %v, %v, %v", msg, ok, err)
+		}
+		again, _, _ := meta.DecodeMessage(&parleyv1.Envelope{Raw: raw})
+		if !proto.Equal(msg, again) {
+			t.Errorf("decoded %v, and then %v", msg, again)
+		}
+		if ok {
+			checkMessage(t, msg, len(raw))
+		}
+	})
+}
+
+// checkMessage holds of every message that is decoded, from whatever bytes.
+func checkMessage(t *testing.T, msg *parleyv1.IncomingMessage, rawBytes int) {
+	t.Helper()
+	stored, err := proto.Marshal(msg)
+	if err != nil {
+		t.Fatalf("cannot be stored: %v", err)
+	}
+	if len(stored) > 3*rawBytes+100 { // a byte that is not UTF-8 becomes three
+		t.Errorf("%d bytes became %d", rawBytes, len(stored))
+	}
+	if strings.Contains(fmt.Sprint(msg.GetText(), msg.GetTap(), msg.GetContact(), msg.GetMedia(), msg.GetReferral()), "\x00") {
+		t.Errorf("NUL in %v", msg)
+	}
+	if p := msg.GetLocation(); p != nil && !(p.GetLatitude() >= -90 && p.GetLatitude() <= 90 && p.GetLongitude() >= -180 && p.GetLongitude() <= 180) {
+		t.Errorf("nowhere: %v", p)
+	}
+	if data := msg.GetForm().GetJson(); len(data) > 0 {
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(data, &object); err != nil || !utf8.Valid(data) || strings.Contains(strings.ReplaceAll(string(data), `\\`, ""), `\u0000`) {
+			t.Errorf("form %s: %v", data, err)
+		}
+		if _, told := object["flow_token"]; told {
+			t.Errorf("token in %s", data)
+		}
+	}
+	if len(msg.GetReplyTo()) > 512 || len(msg.GetTap()) > 1024 || len(msg.GetMedia().GetId()) > 512 || len(msg.GetForm().GetToken()) > 512 {
+		t.Errorf("too long: %v", msg)
+	}
+}

@@ -1,0 +1,121 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parleyhq/parley/pkg/bus"
+	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/pkg/store"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+const (
+	// timersEvery is how often due timers are looked up: by index, those that are
+	// due only.
+	timersEvery = 200 * time.Millisecond
+	// timersMax bounds what fires at once.
+	timersMax = 1000
+	// firedFor is how long a timer that was put into its lane is not put there
+	// again. If its input is lost before that, it fires again after it.
+	firedFor = 30 * time.Second
+)
+
+// TimerStore is what the timers need of PostgreSQL.
+type TimerStore interface {
+	TimersOf(ctx context.Context, shards []int, until time.Time, limit int) ([]store.Timer, error)
+}
+
+// Publisher puts an envelope into a lane and returns when it is on disk.
+type Publisher func(ctx context.Context, subject string, data []byte) error
+
+// Timers puts what is due into the lanes. A timer is an input like any other:
+// it takes its turn, and the session decides whether it still means anything.
+// Two owners may fire the same one; the inbox absorbs it.
+type Timers struct {
+	store   TimerStore
+	owned   func() []int
+	publish Publisher
+	shards  int
+	now     func() time.Time
+	log     zerolog.Logger
+	fired   map[string]time.Time // by id of the input
+}
+
+// NewTimers makes the timers of a replica; owned says which shards it has now.
+func NewTimers(s TimerStore, owned func() []int, publish Publisher, shards int, now func() time.Time, log zerolog.Logger) *Timers {
+	return &Timers{store: s, owned: owned, publish: publish, shards: shards, now: now, log: log, fired: map[string]time.Time{}}
+}
+
+// Run fires timers until ctx ends.
+func (t *Timers) Run(ctx context.Context) error {
+	ticker := time.NewTicker(timersEvery)
+	defer ticker.Stop()
+	failing := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		err := t.Fire(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			t.log.Warn().Err(err).Msg("timers wait")
+		}
+		failing = err != nil
+	}
+}
+
+// Fire puts every due timer of the owned shards into its lane, once.
+func (t *Timers) Fire(ctx context.Context) error {
+	shards := t.owned()
+	if len(shards) == 0 {
+		return nil
+	}
+	now := t.now()
+	for id, at := range t.fired {
+		if now.Sub(at) > firedFor {
+			delete(t.fired, id)
+		}
+	}
+	due, err := t.store.TimersOf(ctx, shards, now, timersMax)
+	if err != nil {
+		return err
+	}
+	for _, timer := range due {
+		if err := t.fire(ctx, timer, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Timers) fire(ctx context.Context, timer store.Timer, now time.Time) error {
+	wake := timer.WakeAt.UnixMilli()
+	id := fmt.Sprintf("timer/%s/%d", timer.Ref, wake)
+	if _, done := t.fired[timer.LaneKey+id]; done {
+		return nil
+	}
+	raw, err := protojson.Marshal(flow.TimerInput(id, wake, timer.Ref, wake))
+	if err != nil {
+		return fmt.Errorf("timer: %w", err)
+	}
+	data, err := proto.Marshal(&parleyv1.Envelope{
+		Id: id, Kind: parleyv1.Kind_KIND_TIMER, Provider: "parley", Channel: timer.Key.Channel, Portfolio: timer.Portfolio,
+		LaneKey: timer.LaneKey, ReceivedAtMs: now.UnixMilli(), Raw: raw,
+	})
+	if err != nil {
+		return fmt.Errorf("timer: %w", err)
+	}
+	shard := bus.ShardOf(timer.Portfolio, timer.LaneKey, t.shards)
+	if err := t.publish(ctx, bus.SubjectIn(shard, timer.Key.Channel, timer.LaneKey), data); err != nil {
+		return fmt.Errorf("timer: %w", err)
+	}
+	t.fired[timer.LaneKey+id] = now
+	return nil
+}
