@@ -1,21 +1,19 @@
 package sandbox
 
 import (
-	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
-	"unicode/utf8"
 
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 )
 
-// Limits of the JSON API.
-const (
-	maxBodyBytes    = 64 << 10
-	maxTextRunes    = 4096 // of a message
-	maxCaptionRunes = 1024 // of an image, which may have none
-)
+// maxBodyBytes bounds a request of the JSON API.
+const maxBodyBytes = 64 << 10
+
+// nobody is what is said about an identity that cannot exist.
+const nobody = "a phone is named by digits or by a BSUID"
 
 // Handler serves everything below /sandbox/, under these very paths.
 func (s *Sandbox) Handler() http.Handler {
@@ -23,6 +21,7 @@ func (s *Sandbox) Handler() http.Handler {
 	mux.HandleFunc("POST /sandbox/api/phones", s.createPhone)
 	mux.HandleFunc("GET /sandbox/api/phones/{id}", s.readPhone)
 	mux.HandleFunc("POST /sandbox/api/phones/{id}/messages", s.sendMessage)
+	mux.HandleFunc("GET /sandbox/api/phones/{id}/messages", s.readReplies)
 	mux.HandleFunc("GET /sandbox/api/events", s.streamEvents)
 	mux.Handle("POST /sandbox/graph/", http.StripPrefix("/sandbox/graph", &fake.Graph{OnSend: s.receive}))
 	mux.Handle("GET /sandbox/", http.StripPrefix("/sandbox/", pageHandler()))
@@ -47,7 +46,7 @@ func (s *Sandbox) createPhone(w http.ResponseWriter, r *http.Request) {
 func (s *Sandbox) readPhone(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	if _, ok := personOf(id); !ok {
-		refuse(w, http.StatusNotFound, "a phone is named by digits or by a BSUID")
+		refuse(w, http.StatusNotFound, nobody)
 		return
 	}
 	writeJSON(w, http.StatusOK, s.book.view(id, s.config.DisplayNumber))
@@ -57,20 +56,22 @@ func (s *Sandbox) sendMessage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	person, ok := personOf(id)
 	if !ok {
-		refuse(w, http.StatusNotFound, "a phone is named by digits or by a BSUID")
+		refuse(w, http.StatusNotFound, nobody)
 		return
 	}
 	var m message
 	if !readJSON(w, r, &m) {
 		return
 	}
-	if fault := m.fault(); fault != "" {
+	now := time.Now()
+	d, fault := m.draft(now, s.offered(id))
+	if fault != "" {
 		refuse(w, http.StatusBadRequest, fault)
 		return
 	}
-	now := time.Now()
-	body := fake.Payload(account, s.config.Channel, m.item(person, "wamid."+rand.Text(), now))
-	bubble, err := s.book.say(id, m.Type, m.Text, now, body)
+	wamid := newWAMID(id)
+	item := fake.Message(person, wamid, now, d.typ, d.content, fake.ReplyTo(d.context))
+	bubble, err := s.book.say(id, wamid, d, now, fake.Payload(account, s.config.Channel, item))
 	if err != nil {
 		refuse(w, http.StatusTooManyRequests, err.Error())
 		return
@@ -82,36 +83,14 @@ func (s *Sandbox) sendMessage(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusAccepted, bubble)
 }
 
-// message is what a person sends.
-type message struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
-}
-
-// fault says why WhatsApp would not let a person send the message; empty if it would.
-func (m message) fault() string {
-	runes := utf8.RuneCountInString(m.Text)
-	switch {
-	case m.Type == "text" && (runes == 0 || runes > maxTextRunes):
-		return "text must have 1 to 4096 characters"
-	case m.Type == "image" && runes > maxCaptionRunes:
-		return "text of an image must have at most 1024 characters"
-	case m.Type != "text" && m.Type != "image":
-		return `type must be "text" or "image"`
-	}
-	return ""
-}
-
-func (m message) item(p fake.Person, id string, at time.Time) fake.Item {
-	if m.Type == "image" {
-		return fake.Image(p, id, at, m.Text)
-	}
-	return fake.Text(p, id, at, m.Text)
-}
-
 // readJSON decodes the body, or answers 400 and returns false.
 func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBodyBytes)).Decode(into); err != nil {
+	err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBodyBytes)).Decode(into)
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field != "" {
+		refuse(w, http.StatusBadRequest, wrong.Field+" must not be a JSON "+wrong.Value)
+		return false
+	}
+	if err != nil {
 		refuse(w, http.StatusBadRequest, "the body must be a JSON object of at most 64 KiB")
 		return false
 	}

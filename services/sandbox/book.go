@@ -85,15 +85,18 @@ func (b *book) view(id, business string) PhoneView {
 
 // say puts a person's message on their phone and its webhook into their outbox.
 // The error is errOutboxFull.
-func (b *book) say(id, typ, text string, at time.Time, body []byte) (Bubble, error) {
+func (b *book) say(id, wamid string, d draft, at time.Time, body []byte) (Bubble, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.open(id, "unknown")
 	if len(p.outbox) == maxOutbox {
 		return Bubble{}, errOutboxFull
 	}
-	bubble := &Bubble{ID: b.next(), Phone: id, Direction: "out", Type: typ, Text: text, At: at, State: StateWaiting}
-	x := &Exchange{ID: b.next(), Phone: id, Kind: "webhook", Title: "message " + typ, At: at, Request: body}
+	bubble := &Bubble{
+		ID: b.next(), WAMID: wamid, Phone: id, Direction: "out", At: at, State: StateWaiting,
+		Type: d.typ, Text: d.text, Content: encode(d.content), Context: d.context,
+	}
+	x := &Exchange{ID: b.next(), Phone: id, Kind: "webhook", Title: "message " + d.typ, At: at, Request: body}
 	p.addBubble(bubble)
 	p.addExchange(x)
 	p.outbox = append(p.outbox, &webhook{body: body, bubble: bubble, exchange: x})
@@ -103,19 +106,51 @@ func (b *book) say(id, typ, text string, at time.Time, body []byte) (Bubble, err
 }
 
 // hear puts a message of the business on a phone. request is what the Graph API got.
-func (b *book) hear(id, typ, text string, at time.Time, request []byte) {
+func (b *book) hear(id string, heard *Bubble, request []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.open(id, "unknown")
-	bubble := &Bubble{ID: b.next(), Phone: id, Direction: "in", Type: typ, Text: text, At: at}
+	heard.ID, heard.Phone, heard.Direction = b.next(), id, "in"
+	p.addBubble(heard)
+	b.feed.publish("bubble", id, heard)
+	b.called(p, heard.Type, heard.At, request)
+}
+
+// mark records that the business read what a phone wrote, or is "typing" an answer.
+func (b *book) mark(id, what string, at time.Time, request []byte) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.open(id, "unknown")
+	if what == "typing" {
+		b.feed.publish("typing", id, Typing{Phone: id, At: at})
+	}
+	b.called(p, what, at, request)
+}
+
+// called records a call of the Graph API. The lock must be held.
+func (b *book) called(p *phone, what string, at time.Time, request []byte) {
 	x := &Exchange{
-		ID: b.next(), Phone: id, Kind: "graph", Title: "send " + typ, At: at, Request: request,
+		ID: b.next(), Phone: p.id, Kind: "graph", Title: "send " + what, At: at, Request: request,
 		Attempts: 1, Status: 200,
 	}
-	p.addBubble(bubble)
 	p.addExchange(x)
-	b.feed.publish("bubble", id, bubble)
-	b.feed.publish("exchange", id, x)
+	b.feed.publish("exchange", p.id, x)
+}
+
+// heard copies what the business said on a phone after a bubble, oldest first.
+func (b *book) heard(id string, after uint64) []*Bubble {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	heard := []*Bubble{}
+	if p := b.phones[id]; p != nil {
+		for _, bubble := range p.bubbles {
+			if bubble.ID > after && bubble.Direction == "in" {
+				c := *bubble
+				heard = append(heard, &c)
+			}
+		}
+	}
+	return heard
 }
 
 // receipt records a receipt that is about to be posted. It does not bring back a

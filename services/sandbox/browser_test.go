@@ -184,7 +184,7 @@ func TestPageInBrowser(t *testing.T) {
 	if got := b.text(last(2, "out") + ` + typeof window.pwned + document.querySelectorAll('#phone-2 img').length`); got != attack+"undefined0" {
 		t.Errorf("hostile text: %s", got)
 	}
-	b.do(chromedp.SendKeys("#input-2", "my car"), chromedp.Click("#photo-2"))
+	b.do(chromedp.SendKeys("#input-2", "my car"), chromedp.Click("#attach-2"), chromedp.Click("#sheet-2 .choice.photo"))
 	b.until(last(2, "in") + `?.includes('does not look') && document.querySelector('#phone-2 .bubble.out img').complete`)
 
 	p.refuse(b.text(`document.querySelector('#phone-2 .number').textContent`))
@@ -212,10 +212,16 @@ func TestPageInBrowser(t *testing.T) {
 	b.do(chromedp.SendKeys("#input-1", "Hello\r"))
 	b.until(last(1, "in") + `?.includes('name?')`)
 
+	b.wantNoProblems()
+}
+
+// wantNoProblems reports whatever the browser complained of.
+func (b *tab) wantNoProblems() {
+	b.t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, problem := range b.problems {
-		t.Error(problem)
+		b.t.Error(problem)
 	}
 }
 

@@ -9,6 +9,12 @@
 // people: only its history is gone, because history is kept in memory, and the
 // page says so.
 //
+// The phones show every kind of message that the business can send, and answer as
+// WhatsApp would: a tap names the message that it was made on, and old messages
+// stay tappable. What the sandbox cannot know it shows as it was sent: of a
+// template the parameters, of a form the data of its first screen. Files that a
+// link names are never fetched.
+//
 // # HTTP
 //
 // Everything stands below /sandbox/. Answers are JSON, errors {"error": "..."}.
@@ -17,15 +23,46 @@
 //	GET  /sandbox/                            the page
 //	POST /sandbox/api/phones                  {"kind":"phone"|"bsuid"}: a new person; 201 and a PhoneView
 //	GET  /sandbox/api/phones/{id}             a PhoneView; an identity never seen before has an empty one
-//	POST /sandbox/api/phones/{id}/messages    {"type":"text"|"image","text":"..."}: 202 and the Bubble;
-//	                                          429 while 100 messages of the phone wait to be accepted
+//	POST /sandbox/api/phones/{id}/messages    a message, see below: 202 and the Bubble; 429 while
+//	                                          100 messages of the phone wait to be accepted
+//	GET  /sandbox/api/phones/{id}/messages?after=BUBBLE&wait=2s
+//	                                          {"bubbles":[...]}: what the business said after that
+//	                                          bubble (0 or nothing: all that is kept), oldest first.
+//	                                          If it is nothing yet, it waits for it, at most 30s
 //	GET  /sandbox/api/events?phone=ID&phone=ID  server-sent events about these phones
 //	POST /sandbox/graph/{version}/{phone_number_id}/messages  the fake Graph API
+//
+// # Messages
+//
+// What a person sends; fields in brackets may be left out.
+//
+//	{"type":"text", "text":"hi"}
+//	{"type":"image", ["text":"the caption"]}
+//	{"type":"document", "filename":"a.pdf", ["text":"the caption"]}
+//	{"type":"location", "latitude":1.5, "longitude":-2.5, ["name":"...", "address":"..."]}
+//	{"type":"contacts", "contacts":[{"name":"Ann", "phone":"+1555...", ["email":"...", "organization":"..."]}]}
+//	{"type":"button", "id":"yes", ["title":"Yes"]}
+//	{"type":"list", "id":"row-1", ["title":"First"]}
+//	{"type":"template_button", "payload":"p", ["text":"Yes"]}
+//	{"type":"form", "values":{"name":"Ann"}, ["flow_token":"..."]}
+//
+// Each may have a "context": the wamid of the message that it answers. A tap and a
+// form find theirs by themselves: the newest that offers what is tapped. A title,
+// a text or a flow_token is only needed where none does: after a restart, or to
+// send what nobody was offered.
+//
+// A Bubble has an id, which grows from message to message while the sandbox runs,
+// the wamid, and as content what stands under the message's type on the wire.
+// So this talks to the business, and reads what it answers:
+//
+//	id=$(curl -s $S/phones/15551234567/messages -d '{"type":"text","text":"hi"}' | jq .id)
+//	curl -s "$S/phones/15551234567/messages?after=$id&wait=5s" | jq -c '.bubbles[] | [.text, .content]'
 //
 // # Events
 //
 //	reset     read the phones again: sent first, and when Last-Event-ID is of
 //	          another process or too old to be resumed
 //	bubble    a Bubble, new or changed
+//	typing    a Typing: the business writes to the phone
 //	exchange  an Exchange, new or changed
 package sandbox

@@ -14,6 +14,8 @@ const (
 	maxExchanges    = 100
 	maxOutbox       = 100      // messages that wait to be accepted
 	maxRequestBytes = 16 << 10 // of an exchange's JSON; what is larger is not kept
+	maxContentBytes = 32 << 10 // of a bubble's JSON: the longest list that WhatsApp takes fits
+	maxTypeBytes    = 40
 )
 
 // States of a person's own bubble.
@@ -26,13 +28,22 @@ const (
 // Bubble is one message on a phone, seen from its person: "out" is what they
 // wrote, "in" is what they got.
 type Bubble struct {
-	ID        uint64    `json:"id"`
-	Phone     string    `json:"phone"`
-	Direction string    `json:"direction"` // "in" or "out"
-	Type      string    `json:"type"`      // "text", "image", or any type that was sent to the person
-	Text      string    `json:"text"`
-	At        time.Time `json:"at"`
-	State     string    `json:"state,omitempty"` // of an "out" bubble
+	ID        uint64          `json:"id"`
+	WAMID     string          `json:"wamid"`
+	Phone     string          `json:"phone"`
+	Direction string          `json:"direction"`         // "in" or "out"
+	Type      string          `json:"type"`              // WhatsApp's: "text", "interactive", "reaction" ...
+	Text      string          `json:"text"`              // what can be read of it at a glance; may be empty
+	Content   json.RawMessage `json:"content,omitempty"` // what stood under the type's name; left out if too large
+	Context   string          `json:"context,omitempty"` // wamid of the message that it answers
+	At        time.Time       `json:"at"`
+	State     string          `json:"state,omitempty"` // of an "out" bubble
+}
+
+// Typing says that the business is writing an answer.
+type Typing struct {
+	Phone string    `json:"phone"`
+	At    time.Time `json:"at"`
 }
 
 // Exchange is one HTTP request between Parley and the sandbox, about one phone.

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"crypto/rand"
 	"strings"
 	"sync"
 	"time"
@@ -181,16 +180,31 @@ func wait(ctx context.Context, d time.Duration) bool {
 // receive takes what Parley sends: it shows it and has its receipts posted. A
 // recipient who cannot exist is refused as Meta does, error 131026.
 func (s *Sandbox) receive(_ context.Context, send fake.Send) fake.Answer {
+	if send.Type == "typing" || send.Type == "read" {
+		return s.receiveMark(send)
+	}
 	id := strings.TrimPrefix(send.To, "+") + send.Recipient // one of them is empty
 	if _, ok := personOf(id); !ok {
 		return fake.Refusal(400, 131026, "Message undeliverable")
 	}
-	r := reply{phone: id, channel: send.Channel, wamid: "wamid." + rand.Text(), callback: send.Callback}
+	r := reply{phone: id, channel: send.Channel, wamid: newWAMID(id), callback: send.Callback}
 	select {
 	case s.replies <- r:
 	default:
 		return fake.Refusal(503, 131016, "Service unavailable")
 	}
-	s.book.hear(id, send.Type, send.Text, time.Now(), send.Body)
+	s.book.hear(id, heardOf(send, r.wamid, time.Now()), send.Body)
 	return fake.Answer{WAMID: r.wamid}
+}
+
+// receiveMark takes what says something about a person's message: that it was read,
+// or that an answer is being written. Only the message is named, and there are no
+// receipts.
+func (s *Sandbox) receiveMark(send fake.Send) fake.Answer {
+	id, ok := phoneOf(send.MessageID)
+	if !ok {
+		return fake.Refusal(400, 131009, "Parameter value is not valid")
+	}
+	s.book.mark(id, send.Type, time.Now(), send.Body)
+	return fake.Answer{}
 }

@@ -16,7 +16,7 @@ const path = (id) => `phones/${encodeURIComponent(id)}`;
 
 export const createPhone = (kind) => call('phones', { kind });
 export const readPhone = (id) => call(path(id));
-export const sendMessage = (id, type, text) => call(`${path(id)}/messages`, { type, text });
+export const sendMessage = (id, message) => call(`${path(id)}/messages`, message);
 
 export function openEvents(ids) {
   return new EventSource(`api/events?${new URLSearchParams(ids.map((id) => ['phone', id]))}`);

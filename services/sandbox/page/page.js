@@ -63,6 +63,7 @@ function listen() {
   });
   on('reset', () => Promise.all(phones.map((_, i) => load(i))));
   on('bubble', (bubble) => at(bubble.phone, (i) => phones[i].put(bubble)));
+  on('typing', (typing) => at(typing.phone, (i) => phones[i].showTyping(typing)));
   on('exchange', (exchange) => at(exchange.phone, (i) => wire.put(i, exchange)));
   source.onopen = () => live('on', 'live');
   source.onerror = () => live('off', 'reconnecting');

@@ -1,7 +1,11 @@
 // One phone: its person, what was said, and what can be said.
-// Everything that came from a person or from Parley is set as textContent.
+// Everything that came from a person or from Parley becomes a text node.
 
 import { sendMessage } from './api.js';
+import { openAttach } from './attach.js';
+import { drawBubble, drawTyping } from './bubble.js';
+import { cloned, string } from './dom.js';
+import { Sheet } from './sheet.js';
 
 const histories = {
   new: 'Somebody new. What is said is kept in memory only.',
@@ -9,20 +13,20 @@ const histories = {
   trimmed: 'Older messages are no longer on this page. The conversation itself goes on.',
 };
 const kept = 500; // bubbles, as many as the server keeps
-const typingMs = 15_000; // who has not answered by then does not type any more
+const typingMs = 25_000; // as WhatsApp: who has not answered by then does not type any more
 const groupMs = 5 * 60_000; // bubbles of one side closer than this stand together
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-
-const cloned = (id) => document.getElementById(id).content.firstElementChild.cloneNode(true);
 
 export class Phone {
   constructor(slot, { onNew, onUse }) {
     this.slot = slot;
     this.bubbles = new Map(); // id -> {element, bubble}
+    this.reactions = new Map(); // wamid -> emoji
     this.element = cloned('phone-template');
     this.messages = this.find('.messages');
     this.input = this.find('input');
-    this.typing = cloned('typing-template');
+    this.typing = drawTyping();
+    this.sheet = new Sheet(this.element);
+    this.actions = { post: (message) => this.post(message), answer: (message) => this.answer(message), sheet: this.sheet };
     this.mark();
     this.wire(onNew, onUse);
   }
@@ -31,8 +35,8 @@ export class Phone {
 
   // mark gives the parts their stable names.
   mark() {
-    const parts = { phone: this.element, messages: this.messages, input: this.input };
-    for (const name of ['send', 'photo', 'new', 'restart', 'history']) parts[name] = this.find(`.${name}`);
+    const parts = { phone: this.element, messages: this.messages, input: this.input, sheet: this.sheet.element };
+    for (const name of ['send', 'attach', 'new', 'restart', 'history']) parts[name] = this.find(`.${name}`);
     for (const [name, element] of Object.entries(parts)) {
       element.id = `${name}-${this.slot}`;
       element.dataset.testid = element.id;
@@ -40,11 +44,11 @@ export class Phone {
   }
 
   wire(onNew, onUse) {
-    this.find('form').addEventListener('submit', (e) => { e.preventDefault(); this.send('text'); });
-    this.find('.photo').addEventListener('click', () => this.send('image'));
+    this.find('.composer').addEventListener('submit', (e) => { e.preventDefault(); this.send('text'); });
+    this.find('.attach').addEventListener('click', () => openAttach(this.actions, () => this.send('image')));
     this.find('.new').addEventListener('click', onNew);
     for (const chip of this.element.querySelectorAll('.chip')) {
-      chip.addEventListener('click', () => this.post('text', chip.dataset.text));
+      chip.addEventListener('click', () => this.post({ type: 'text', text: chip.dataset.text }));
     }
     this.element.addEventListener('focusin', onUse);
     this.element.addEventListener('pointerdown', onUse);
@@ -67,11 +71,13 @@ export class Phone {
     this.element.setAttribute('aria-label', `Phone of ${view.name}`);
     this.input.setAttribute('aria-label', `Message from ${view.name} to ${dialled(view.business)}`);
     this.input.placeholder = `Message ${dialled(view.business)}`;
+    this.sheet.close();
+    this.stopTyping();
     for (const { element } of this.bubbles.values()) element.remove();
     this.bubbles.clear();
+    this.reactions.clear();
     for (const bubble of view.bubbles) this.put(bubble);
     this.complain('');
-    this.awaitReply();
     this.scrollDown();
   }
 
@@ -83,52 +89,62 @@ export class Phone {
     else this.messages.append(element);
     this.bubbles.set(bubble.id, { element, bubble });
     this.group(element, bubble);
+    if (bubble.type === 'reaction' && bubble.direction === 'in') this.react(element, bubble.content);
     if (this.bubbles.size > kept) this.dropOldest();
-    this.awaitReply();
-    if (!known) this.scrollDown();
-  }
-
-  dropOldest() {
-    const [id, { element }] = this.bubbles.entries().next().value;
-    element.remove();
-    this.bubbles.delete(id);
-    this.find('.history').textContent = histories.trimmed;
+    if (known) return;
+    if (bubble.direction === 'in') this.stopTyping();
+    this.messages.append(...(this.typing.isConnected ? [this.typing] : []));
+    this.scrollDown();
   }
 
   draw(bubble) {
-    const element = document.createElement('div');
-    element.className = `bubble ${bubble.direction}`;
-    element.dataset.type = bubble.type;
-    if (bubble.type === 'image') {
-      const image = new Image(240, 150);
-      image.src = 'photo.svg';
-      image.alt = 'Photo';
-      element.append(image);
-    }
-    const text = document.createElement('span');
-    text.className = 'text';
-    text.textContent = bubble.text || (bubble.type === 'image' ? '' : `[${bubble.type}]`);
-    if (text.textContent) element.append(text);
-    element.append(footer(bubble));
-    return element;
+    const quoted = bubble.context && this.named(bubble.context)?.bubble;
+    return drawBubble(bubble, { quoted, reaction: this.reactions.get(bubble.wamid), actions: this.actions });
+  }
+
+  // named finds a message by the name that WhatsApp gave it.
+  named(wamid) { return [...this.bubbles.values()].find((b) => b.bubble.wamid === wamid); }
+
+  // react puts an emoji on the message that it is about, or takes it away. If that
+  // message is not on the phone, the emoji stands alone.
+  react(element, content) {
+    const wamid = string(content?.message_id);
+    const target = this.named(wamid)?.bubble;
+    element.hidden = Boolean(target) || !content?.emoji;
+    if (!target) return;
+    this.reactions.set(wamid, string(content.emoji));
+    this.put(target);
+  }
+
+  dropOldest() {
+    const [id, { element, bubble }] = this.bubbles.entries().next().value;
+    element.remove();
+    this.bubbles.delete(id);
+    this.reactions.delete(bubble.wamid);
+    this.find('.history').textContent = histories.trimmed;
   }
 
   // group gives a tail to the first bubble of each side's turn.
   group(element, bubble) {
-    const before = [...this.bubbles.values()].findLast((b) => b.bubble.id < bubble.id)?.bubble;
+    const before = [...this.bubbles.values()].findLast((b) => b.bubble.id < bubble.id && !b.element.hidden)?.bubble;
     const together = before && before.direction === bubble.direction && new Date(bubble.at) - new Date(before.at) < groupMs;
     element.classList.toggle('tail', !together);
   }
 
-  // awaitReply shows the dots while Parley has the last word of the person.
-  awaitReply() {
-    clearTimeout(this.typingTimer);
-    const last = [...this.bubbles.values()].at(-1)?.bubble;
-    const left = last?.state === 'accepted' ? new Date(last.at).getTime() + typingMs - Date.now() : 0;
-    if (left <= 0) return this.typing.remove();
+  // showTyping shows the dots, until the business has written or for as long as
+  // WhatsApp shows them.
+  showTyping({ at }) {
+    this.stopTyping();
+    const left = new Date(at).getTime() + typingMs - Date.now();
+    if (left <= 0) return;
     this.messages.append(this.typing);
-    this.typingTimer = setTimeout(() => this.typing.remove(), left);
+    this.typingTimer = setTimeout(() => this.stopTyping(), left);
     this.scrollDown();
+  }
+
+  stopTyping() {
+    clearTimeout(this.typingTimer);
+    this.typing.remove();
   }
 
   scrollDown() { this.messages.scrollTop = this.messages.scrollHeight; }
@@ -137,14 +153,22 @@ export class Phone {
     const text = this.input.value.trim();
     if (type === 'text' && !text) return;
     this.input.value = '';
-    if (!await this.post(type, text)) this.input.value ||= text;
+    if (!await this.post({ type, text })) this.input.value ||= text;
     this.focus();
   }
 
+  // answer posts what was chosen on the sheet. The focus goes to the words: on what
+  // opened the sheet, an Enter that is held down would open it again.
+  answer(message) {
+    this.sheet.close();
+    this.focus();
+    return this.post(message);
+  }
+
   // post returns false, and says why, if the message did not go.
-  async post(type, text) {
+  async post(message) {
     try {
-      await sendMessage(this.id, type, text);
+      await sendMessage(this.id, message);
       this.complain('');
       return true;
     } catch (err) {
@@ -154,26 +178,6 @@ export class Phone {
   }
 
   complain(problem) { this.find('.problem').textContent = problem; }
-}
-
-function footer(bubble) {
-  const element = document.createElement('span');
-  element.className = 'foot';
-  const time = document.createElement('time');
-  time.dateTime = bubble.at;
-  time.textContent = clock.format(new Date(bubble.at));
-  element.append(time);
-  if (bubble.direction === 'out') element.append(tick(bubble.state));
-  return element;
-}
-
-// tick: a check for what Parley answered 200, a clock for all that it did not yet.
-function tick(state) {
-  const icon = cloned(state === 'accepted' ? 'icon-tick' : 'icon-clock');
-  const label = { waiting: 'on its way', retrying: 'not accepted yet, posting again', accepted: 'accepted by Parley' }[state];
-  icon.setAttribute('aria-label', label);
-  icon.dataset.state = state;
-  return icon;
 }
 
 // dialled writes a number as people read it; other identities stay as they are.

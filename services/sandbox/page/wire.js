@@ -1,5 +1,7 @@
 // The wire inspector: each HTTP request between Parley and the sandbox.
 
+import { button, el } from './dom.js';
+
 const kept = 100; // rows for a phone, as many as the server keeps
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
@@ -62,15 +64,13 @@ export class Wire {
     row.dataset.id = x.id;
     if (current) row.setAttribute('aria-current', 'true');
     row.append(
-      cell(`arrow ${x.kind}`, x.kind === 'webhook' ? '↑' : '↓'),
-      cell('title', x.title),
-      cell('time', clock.format(new Date(x.at))),
-      cell('millis', x.kind === 'webhook' && x.attempts ? duration(x) : ''),
-      cell(`status ${outcome(x)}`, x.attempts ? String(x.status || 'none') : '…'),
+      el('span', `arrow ${x.kind}`, x.kind === 'webhook' ? '↑' : '↓'),
+      el('span', 'title', x.title),
+      el('span', 'time', clock.format(new Date(x.at))),
+      el('span', 'millis', x.kind === 'webhook' && x.attempts ? duration(x) : ''),
+      el('span', `status ${outcome(x)}`, x.attempts ? String(x.status || 'none') : '…'),
     );
-    const item = document.createElement('li');
-    item.append(row);
-    return item;
+    return el('li', '', row);
   }
 
   detail(x) {
@@ -91,22 +91,6 @@ function summary(x) {
   return x.problem ? `${x.problem}${tries}, posting again` : `Signed webhook, 200 in ${duration(x)}${tries}`;
 }
 
-function button(className, text, onClick) {
-  const element = document.createElement('button');
-  element.type = 'button';
-  element.className = className;
-  element.textContent = text;
-  element.addEventListener('click', onClick);
-  return element;
-}
-
-function cell(className, text) {
-  const element = document.createElement('span');
-  element.className = className;
-  element.textContent = text;
-  return element;
-}
-
 // coloured cuts JSON into keys, strings, other values, and what stands between.
 function coloured(json) {
   const token = /("(?:\\.|[^"\\])*")(\s*:)?|\b(?:true|false|null)\b|-?\d[\d.eE+-]*/g;
@@ -115,7 +99,7 @@ function coloured(json) {
   for (const match of json.matchAll(token)) {
     parts.push(json.slice(end, match.index));
     const name = match[2] ? 'key' : match[1] ? 'string' : 'value';
-    parts.push(cell(name, match[1] ?? match[0]), match[2] ?? '');
+    parts.push(el('span', name, match[1] ?? match[0]), match[2] ?? '');
     end = match.index + match[0].length;
   }
   return [...parts, json.slice(end)];
