@@ -74,12 +74,13 @@ format: ## Format the Go code and the contract
 	@for module in $(MODULES); do (cd $$module && ../.bin/golangci-lint fmt) || exit 1; done
 	.bin/buf format -w
 
-generate: ## Generate the Go code of the contract, and copy the demo flows into the binaries' package
+generate: ## Generate the Go code of the contract and the schema of flow files, and copy the demo flows into the binaries' package
 	@$(TOOLS) buf protoc-gen-go
 	$(WITH_TOOLS) buf generate --template proto/buf.gen.yaml
 	@for code in proto/parley/v1/*.pb.go; do [ -f "$${code%.pb.go}.proto" ] || rm "$$code"; done
-	@rm -f services/internal/demoflows/*.yaml
-	cp deploy/flows/*.yaml services/internal/demoflows/
+	go run ./services/parley flow schema -w deploy/flows/flow.schema.json
+	@rm -rf services/internal/demoflows/*.yaml services/internal/demoflows/tables services/internal/demoflows/tests
+	cp -R deploy/flows/*.yaml deploy/flows/tables deploy/flows/tests services/internal/demoflows/
 
 ##@ Prove it
 

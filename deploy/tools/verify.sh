@@ -10,13 +10,13 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 generated() {
-	find proto services/internal/demoflows -name '*.pb.go' -o -name '*.yaml' | sort | xargs cksum
+	find proto services/internal/demoflows deploy/flows/flow.schema.json -type f ! -name '*.proto' | sort | xargs cksum
 }
 
 before=$(generated)
 make -s generate
 if [ "$before" != "$(generated)" ]; then
-	git status --short -- proto services/internal/demoflows
+	git status --short -- proto services/internal/demoflows deploy/flows/flow.schema.json
 	echo "verify: generated files were out of date. They are up to date now: commit them." >&2
 	exit 1
 fi
