@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/services/internal/platform"
 )
 
 // API answers /api/v1/.
@@ -16,12 +17,17 @@ type API struct {
 	store *store.Store
 	js    jetstream.JetStream
 	// shards is the installation's number of shards.
-	shards int
-	log    zerolog.Logger
+	shards   int
+	channels platform.Channels
+	log      zerolog.Logger
 }
 
 func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v1/funnels/{flow}", a.funnel)
+	mux.HandleFunc("GET /api/v1/flows", a.flows)
+	mux.HandleFunc("POST /api/v1/flows", a.publish)
+	mux.HandleFunc("GET /api/v1/flows/{flow}", a.flow)
+	mux.HandleFunc("POST /api/v1/flows/{flow}/start", a.start)
 	mux.HandleFunc("GET /api/v1/status", a.status)
 	mux.HandleFunc("GET /api/v1/sessions/{contact}", a.sessions)
 	mux.HandleFunc("GET /api/v1/sessions/{contact}/events", a.sessionEvents)
