@@ -18,6 +18,7 @@ type commands struct {
 	Up      upCommand      `cmd:"" default:"1" help:"Run everything: NATS, PostgreSQL, all services, the sandbox."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database of PARLEY_DATABASE_URL up to date."`
 	Rebuild rebuildCommand `cmd:"" help:"Build the read models anew from the events."`
+	Flow    flowCommand    `cmd:"" help:"Tools for flows: check, draw, test, chat, compare, translate, publish, backtest."`
 }
 
 // errMisconfigured is returned after all problems have been printed.
@@ -30,6 +31,7 @@ func main() {
 		kong.Name("parley"),
 		kong.Description("Parley runs WhatsApp conversations that last for days. Configuration comes from the environment; README.md lists it."),
 		kong.UsageOnError(),
+		kong.Exit(exit),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	switch err := line.Run(); {
@@ -39,4 +41,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "parley:", err)
 		os.Exit(platform.ExitFailed)
 	}
+}
+
+// exit ends the process for kong, whose own code says "the command line is wrong"
+// with another number than the rest of Parley.
+func exit(code int) {
+	if code != 0 {
+		code = platform.ExitMisconfigured
+	}
+	os.Exit(code)
 }
