@@ -22,7 +22,8 @@ type Timer struct {
 }
 
 // TimersOf returns up to limit timers of some shards that are due by a time, the
-// earliest first. A timer stays until its session's next turn takes it away.
+// earliest first. A timer stays until its session's next turn takes it away; that
+// of a parked contact waits with its updates.
 //
 // Each shard is a look-up of its own: only within a shard has the index the order
 // of time, so what is overdue after an outage is not sorted as a whole.
@@ -31,7 +32,7 @@ func (s *Store) TimersOf(ctx context.Context, shards []int, until time.Time, lim
 		SELECT d.* FROM unnest($1::int[]) s(shard) CROSS JOIN LATERAL (
 			SELECT t.channel, t.contact_id, t.shard, t.session_ref, t.wake_at, c.portfolio, c.lane_key
 			  FROM timers t JOIN contacts c ON c.id = t.contact_id
-			 WHERE t.shard = s.shard AND t.wake_at <= $2 ORDER BY t.wake_at LIMIT $3) d
+			 WHERE t.shard = s.shard AND t.wake_at <= $2 AND c.parked_at IS NULL ORDER BY t.wake_at LIMIT $3) d
 		 ORDER BY d.wake_at, d.channel, d.contact_id LIMIT $3`, shards, until, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read due timers: %w", err)

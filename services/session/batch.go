@@ -136,7 +136,7 @@ func (b *batch) update(u update) {
 		b.applied(u)
 		return
 	}
-	if err := b.effect(u); err != nil {
+	if err := b.effect(u); err != nil && b.failed == nil {
 		b.park(u, err.Error())
 	}
 }
@@ -192,15 +192,23 @@ func (b *batch) keep(session store.Session, before flow.State) {
 	if !slices.Contains(b.sessions, session.Key) {
 		b.sessions = append(b.sessions, session.Key)
 	}
-	if session.State.WakeAt() != before.WakeAt() && !slices.Contains(b.timers, session.Key) {
-		b.timers = append(b.timers, session.Key)
+	if session.State.WakeAt() != before.WakeAt() {
+		b.wind(session.Key)
 	}
 }
 
-// arm sets the session's timer, or ends it.
+// wind remembers that the session's timer is not what the store has.
+func (b *batch) wind(key store.SessionKey) {
+	if !slices.Contains(b.timers, key) {
+		b.timers = append(b.timers, key)
+	}
+}
+
+// arm sets the session's timer, or ends it. Nothing wakes who opted out: another
+// of their sessions may still want it.
 func (b *batch) arm(key store.SessionKey) {
 	s := b.known.Sessions[key]
-	if at := s.State.WakeAt(); at > 0 {
+	if at := s.State.WakeAt(); at > 0 && !b.known.Contacts[key.Contact].OptedOut {
 		b.turn.Timers = append(b.turn.Timers, store.Timer{Key: key, Shard: s.Shard, Ref: s.State.Progress.Ref, WakeAt: time.UnixMilli(at)})
 		return
 	}
@@ -233,11 +241,14 @@ func (b *batch) rows(l flow.Lookup) ([][]byte, error) {
 }
 
 // unheard keeps a message that began nothing. What Parley itself put into the
-// lane has nothing to be kept for: a timer that came too late, a migration of a
-// session that moved on.
+// lane has nothing to be kept for: a migration of a session that moved on, a timer
+// that came too late, whose like must not fire again.
 func (b *batch) unheard(u update) {
-	if u.envelope.Kind == parleyv1.Kind_KIND_MESSAGE {
+	switch u.envelope.Kind {
+	case parleyv1.Kind_KIND_MESSAGE:
 		b.deadLetter(u, store.DeadUnhandled, "no flow begins with it on this channel, or the contact opted out")
+	case parleyv1.Kind_KIND_TIMER:
+		b.wind(u.session())
 	}
 }
 

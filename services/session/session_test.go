@@ -319,3 +319,9 @@ func fold(events []*parleyv1.Event) (s flow.State) {
 	}
 	return s
 }
+
+// lateCopy is a message of the stream, once more and at another position.
+func lateCopy(m lane.Message, position int) lane.Message {
+	m.Pos = uint64(position)
+	return m
+}

@@ -2,10 +2,14 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -19,8 +23,9 @@ const (
 	// timersEvery is how often due timers are looked up: by index, those that are
 	// due only.
 	timersEvery = 200 * time.Millisecond
-	// timersMax bounds what fires at once.
-	timersMax = 1000
+	// timersMax bounds what fires in one go, and timersAtOnce how much of it is on
+	// its way at a time.
+	timersMax, timersAtOnce = 1000, 64
 	// firedFor is how long a timer that was put into its lane is not put there
 	// again. If its input is lost before that, it fires again after it.
 	firedFor = 30 * time.Second
@@ -44,12 +49,21 @@ type Timers struct {
 	shards  int
 	now     func() time.Time
 	log     zerolog.Logger
-	fired   map[string]time.Time // by id of the input
+	fired   map[timerKey]time.Time // when they were put into their lane
 }
+
+// timerKey tells one firing from all others.
+type timerKey struct {
+	session store.SessionKey
+	ref     string
+	wakeMs  int64
+}
+
+func keyOf(t store.Timer) timerKey { return timerKey{t.Key, t.Ref, t.WakeAt.UnixMilli()} }
 
 // NewTimers makes the timers of a replica; owned says which shards it has now.
 func NewTimers(s TimerStore, owned func() []int, publish Publisher, shards int, now func() time.Time, log zerolog.Logger) *Timers {
-	return &Timers{store: s, owned: owned, publish: publish, shards: shards, now: now, log: log, fired: map[string]time.Time{}}
+	return &Timers{store: s, owned: owned, publish: publish, shards: shards, now: now, log: log, fired: map[timerKey]time.Time{}}
 }
 
 // Run fires timers until ctx ends.
@@ -78,29 +92,39 @@ func (t *Timers) Fire(ctx context.Context) error {
 		return nil
 	}
 	now := t.now()
-	for id, at := range t.fired {
-		if now.Sub(at) > firedFor {
-			delete(t.fired, id)
-		}
-	}
+	maps.DeleteFunc(t.fired, func(_ timerKey, at time.Time) bool { return now.Sub(at) > firedFor })
 	due, err := t.store.TimersOf(ctx, shards, now, timersMax)
 	if err != nil {
 		return err
 	}
-	for _, timer := range due {
-		if err := t.fire(ctx, timer, now); err != nil {
-			return err
+	due = slices.DeleteFunc(due, func(timer store.Timer) bool { return !t.fired[keyOf(timer)].IsZero() })
+	return t.publishAll(ctx, due, now)
+}
+
+// publishAll fires timers side by side: a contact has one on a channel, so there
+// is no order among them. What fails is due at the next look.
+func (t *Timers) publishAll(ctx context.Context, due []store.Timer, now time.Time) error {
+	errs := make([]error, len(due))
+	group := errgroup.Group{}
+	group.SetLimit(timersAtOnce)
+	for i, timer := range due {
+		group.Go(func() error {
+			errs[i] = t.fire(ctx, timer, now)
+			return nil
+		})
+	}
+	_ = group.Wait() // each error has its place
+	for i, timer := range due {
+		if errs[i] == nil {
+			t.fired[keyOf(timer)] = now
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (t *Timers) fire(ctx context.Context, timer store.Timer, now time.Time) error {
 	wake := timer.WakeAt.UnixMilli()
 	id := fmt.Sprintf("timer/%s/%d", timer.Ref, wake)
-	if _, done := t.fired[timer.LaneKey+id]; done {
-		return nil
-	}
 	raw, err := protojson.Marshal(flow.TimerInput(id, wake, timer.Ref, wake))
 	if err != nil {
 		return fmt.Errorf("timer: %w", err)
@@ -116,6 +140,5 @@ func (t *Timers) fire(ctx context.Context, timer store.Timer, now time.Time) err
 	if err := t.publish(ctx, bus.SubjectIn(shard, timer.Key.Channel, timer.LaneKey), data); err != nil {
 		return fmt.Errorf("timer: %w", err)
 	}
-	t.fired[timer.LaneKey+id] = now
 	return nil
 }

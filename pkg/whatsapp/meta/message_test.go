@@ -56,8 +56,10 @@ func TestDecodeMessageReadsEveryContent(t *testing.T) {
 		{fake.File(ann, id, at, "sticker", fake.Media{ID: "M"}), `{"type":"sticker","media":{"kind":"sticker","id":"M"}}`},
 		{fake.Location(ann, id, at, fake.Place{Latitude: 1.5, Longitude: -2.5, Name: "Home"}), `{"type":"location","location":{"latitude":1.5,"longitude":-2.5,"name":"Home"}}`},
 		{fake.Location(ann, id, at, fake.Place{}), `{"type":"location","location":{}}`},
-		{fake.Contacts(ann, id, at, []fake.Card{{Name: "Bea", Phone: "+49 30 1", Email: "b@example.com", Organization: "Acme"}, {Name: "Cem"}}),
-			`{"type":"contacts","contact":{"name":"Bea","phone":"+49 30 1","email":"b@example.com","organization":"Acme"}}`},
+		{
+			fake.Contacts(ann, id, at, []fake.Card{{Name: "Bea", Phone: "+49 30 1", Email: "b@example.com", Organization: "Acme"}, {Name: "Cem"}}),
+			`{"type":"contacts","contact":{"name":"Bea","phone":"+49 30 1","email":"b@example.com","organization":"Acme"}}`,
+		},
 		{fake.ButtonTap(ann, id, at, "b1", "Yes", fake.ReplyTo("wamid.Q")), `{"type":"interactive","text":"Yes","tap":"b1","replyTo":"wamid.Q"}`},
 		{fake.ListTap(ann, id, at, "r1", "Monday", "9:00"), `{"type":"interactive","text":"Monday","tap":"r1"}`},
 		{fake.TemplateTap(ann, id, at, "p1", "Yes please"), `{"type":"button","text":"Yes please","tap":"p1"}`},

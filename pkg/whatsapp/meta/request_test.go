@@ -26,61 +26,90 @@ func TestRequests(t *testing.T) {
 	}})
 	for _, c := range []struct{ content, text, want string }{
 		{`"text":{"body":"hi <b>"}`, "hi <b>", `"type":"text","text":{"body":"hi \u003cb\u003e"}`},
-		{`"text":{"body":"see https://x.example","previewUrl":true}`, "see https://x.example",
-			`"type":"text","text":{"body":"see https://x.example","preview_url":true}`},
+		{
+			`"text":{"body":"see https://x.example","previewUrl":true}`, "see https://x.example",
+			`"type":"text","text":{"body":"see https://x.example","preview_url":true}`,
+		},
 
 		{`"media":{"kind":"image","id":"M1","caption":"c","filename":"a.jpg"}`, "c", `"type":"image","image":{"id":"M1","caption":"c"}`},
 		{`"media":{"kind":"video","link":"https://x.example/v"}`, "", `"type":"video","video":{"link":"https://x.example/v"}`},
-		{`"media":{"kind":"document","link":"https://x.example/d","caption":"c","filename":"a.pdf"}`, "c",
-			`"type":"document","document":{"link":"https://x.example/d","caption":"c","filename":"a.pdf"}`},
+		{
+			`"media":{"kind":"document","link":"https://x.example/d","caption":"c","filename":"a.pdf"}`, "c",
+			`"type":"document","document":{"link":"https://x.example/d","caption":"c","filename":"a.pdf"}`,
+		},
 		{`"media":{"kind":"audio","id":"M1","link":"https://x.example/a","caption":"c"}`, "", `"type":"audio","audio":{"id":"M1"}`},
 		{`"media":{"kind":"sticker","id":"M1","caption":"c"}`, "", `"type":"sticker","sticker":{"id":"M1"}`},
 
-		{`"buttons":{"body":"b","buttons":[{"id":"1","title":"Yes"},{"id":"2","title":"No"}]}`, "b",
+		{
+			`"buttons":{"body":"b","buttons":[{"id":"1","title":"Yes"},{"id":"2","title":"No"}]}`, "b",
 			`"type":"interactive","interactive":{"type":"button","body":{"text":"b"},"action":{"buttons":[` +
-				`{"type":"reply","reply":{"id":"1","title":"Yes"}},{"type":"reply","reply":{"id":"2","title":"No"}}]}}`},
-		{`"buttons":{"header":{"text":"h"},"body":"b","footer":"f","buttons":[{"id":"1","title":"Yes"}]}`, "b",
+				`{"type":"reply","reply":{"id":"1","title":"Yes"}},{"type":"reply","reply":{"id":"2","title":"No"}}]}}`,
+		},
+		{
+			`"buttons":{"header":{"text":"h"},"body":"b","footer":"f","buttons":[{"id":"1","title":"Yes"}]}`, "b",
 			`"type":"interactive","interactive":{"type":"button","header":{"type":"text","text":"h"},"body":{"text":"b"},"footer":{"text":"f"},` +
-				`"action":{"buttons":[{"type":"reply","reply":{"id":"1","title":"Yes"}}]}}`},
-		{`"buttons":{"header":{"media":{"kind":"document","id":"M1","filename":"a.pdf","caption":"c"}},"body":"b","buttons":[{"id":"1","title":"Yes"}]}`, "b",
+				`"action":{"buttons":[{"type":"reply","reply":{"id":"1","title":"Yes"}}]}}`,
+		},
+		{
+			`"buttons":{"header":{"media":{"kind":"document","id":"M1","filename":"a.pdf","caption":"c"}},"body":"b","buttons":[{"id":"1","title":"Yes"}]}`, "b",
 			`"type":"interactive","interactive":{"type":"button","header":{"type":"document","document":{"id":"M1","filename":"a.pdf"}},"body":{"text":"b"},` +
-				`"action":{"buttons":[{"type":"reply","reply":{"id":"1","title":"Yes"}}]}}`},
+				`"action":{"buttons":[{"type":"reply","reply":{"id":"1","title":"Yes"}}]}}`,
+		},
 
-		{`"list":{"header":"h","body":"b","footer":"f","button":"Choose","sections":[
+		{
+			`"list":{"header":"h","body":"b","footer":"f","button":"Choose","sections":[
 			{"title":"s1","rows":[{"id":"1","title":"One","description":"first"},{"id":"2","title":"Two"}]},{"title":"s2","rows":[{"id":"3","title":"Three"}]}]}`, "b",
 			`"type":"interactive","interactive":{"type":"list","header":{"type":"text","text":"h"},"body":{"text":"b"},"footer":{"text":"f"},` +
 				`"action":{"button":"Choose","sections":[{"title":"s1","rows":[{"id":"1","title":"One","description":"first"},{"id":"2","title":"Two"}]},` +
-				`{"title":"s2","rows":[{"id":"3","title":"Three"}]}]}}`},
-		{`"list":{"body":"b","button":"Choose","sections":[{"rows":[{"id":"1","title":"One"}]}]}`, "b",
-			`"type":"interactive","interactive":{"type":"list","body":{"text":"b"},"action":{"button":"Choose","sections":[{"rows":[{"id":"1","title":"One"}]}]}}`},
+				`{"title":"s2","rows":[{"id":"3","title":"Three"}]}]}}`,
+		},
+		{
+			`"list":{"body":"b","button":"Choose","sections":[{"rows":[{"id":"1","title":"One"}]}]}`, "b",
+			`"type":"interactive","interactive":{"type":"list","body":{"text":"b"},"action":{"button":"Choose","sections":[{"rows":[{"id":"1","title":"One"}]}]}}`,
+		},
 
-		{`"link":{"header":{"media":{"kind":"image","link":"https://x.example/i"}},"body":"b","footer":"f","title":"Open","url":"https://x.example/?a&b"}`, "b",
+		{
+			`"link":{"header":{"media":{"kind":"image","link":"https://x.example/i"}},"body":"b","footer":"f","title":"Open","url":"https://x.example/?a&b"}`, "b",
 			`"type":"interactive","interactive":{"type":"cta_url","header":{"type":"image","image":{"link":"https://x.example/i"}},"body":{"text":"b"},"footer":{"text":"f"},` +
-				`"action":{"name":"cta_url","parameters":{"display_text":"Open","url":"https://x.example/?a\u0026b"}}}`},
+				`"action":{"name":"cta_url","parameters":{"display_text":"Open","url":"https://x.example/?a\u0026b"}}}`,
+		},
 
-		{`"form":{"body":"b","formId":"123","title":"Fill in","token":"T","screen":"FIRST","data":"eyJrIjogInYifQ=="}`, "b",
+		{
+			`"form":{"body":"b","formId":"123","title":"Fill in","token":"T","screen":"FIRST","data":"eyJrIjogInYifQ=="}`, "b",
 			`"type":"interactive","interactive":{"type":"flow","body":{"text":"b"},"action":{"name":"flow","parameters":{"flow_message_version":"3","flow_id":"123",` +
-				`"flow_cta":"Fill in","flow_token":"T","mode":"published","flow_action":"navigate","flow_action_payload":{"screen":"FIRST","data":{"k":"v"}}}}}`},
-		{`"form":{"header":{"media":{"kind":"video","id":"V"}},"body":"b","footer":"f","formId":"123","title":"Fill in","token":"T","screen":"FIRST","data":"IHsgfSA="}`, "b",
+				`"flow_cta":"Fill in","flow_token":"T","mode":"published","flow_action":"navigate","flow_action_payload":{"screen":"FIRST","data":{"k":"v"}}}}}`,
+		},
+		{
+			`"form":{"header":{"media":{"kind":"video","id":"V"}},"body":"b","footer":"f","formId":"123","title":"Fill in","token":"T","screen":"FIRST","data":"IHsgfSA="}`, "b",
 			`"type":"interactive","interactive":{"type":"flow","header":{"type":"video","video":{"id":"V"}},"body":{"text":"b"},"footer":{"text":"f"},"action":{"name":"flow","parameters":{` +
-				`"flow_message_version":"3","flow_id":"123","flow_cta":"Fill in","flow_token":"T","mode":"published","flow_action":"navigate","flow_action_payload":{"screen":"FIRST"}}}}`},
-		{`"form":{"body":"b","formId":"123","title":"Fill in","token":"T","data":"eyJrIjoidiJ9"}`, "b",
+				`"flow_message_version":"3","flow_id":"123","flow_cta":"Fill in","flow_token":"T","mode":"published","flow_action":"navigate","flow_action_payload":{"screen":"FIRST"}}}}`,
+		},
+		{
+			`"form":{"body":"b","formId":"123","title":"Fill in","token":"T","data":"eyJrIjoidiJ9"}`, "b",
 			`"type":"interactive","interactive":{"type":"flow","body":{"text":"b"},"action":{"name":"flow","parameters":{"flow_message_version":"3","flow_id":"123",` +
-				`"flow_cta":"Fill in","flow_token":"T","mode":"published","flow_action":"data_exchange"}}}`},
+				`"flow_cta":"Fill in","flow_token":"T","mode":"published","flow_action":"data_exchange"}}}`,
+		},
 
 		{`"location":{"latitude":0,"longitude":-2.5}`, "", `"type":"location","location":{"latitude":0,"longitude":-2.5}`},
-		{`"location":{"latitude":1.5,"longitude":2,"name":"Home","address":"Street 1"}`, "Home\nStreet 1",
-			`"type":"location","location":{"latitude":1.5,"longitude":2,"name":"Home","address":"Street 1"}`},
+		{
+			`"location":{"latitude":1.5,"longitude":2,"name":"Home","address":"Street 1"}`, "Home\nStreet 1",
+			`"type":"location","location":{"latitude":1.5,"longitude":2,"name":"Home","address":"Street 1"}`,
+		},
 
 		{`"contact":{"name":"Ann Lee"}`, "Ann Lee", `"type":"contacts","contacts":[{"name":{"formatted_name":"Ann Lee","first_name":"Ann Lee"}}]`},
-		{`"contact":{"name":"Ann","phone":"+15550008888","email":"a@x.example","organization":"Acme"}`, "Ann",
+		{
+			`"contact":{"name":"Ann","phone":"+15550008888","email":"a@x.example","organization":"Acme"}`, "Ann",
 			`"type":"contacts","contacts":[{"name":{"formatted_name":"Ann","first_name":"Ann"},"phones":[{"phone":"+15550008888","wa_id":"15550008888"}],` +
-				`"emails":[{"email":"a@x.example"}],"org":{"company":"Acme"}}]`},
-		{`"contact":{"name":"Ann","phone":"(030) 1"}`, "Ann",
-			`"type":"contacts","contacts":[{"name":{"formatted_name":"Ann","first_name":"Ann"},"phones":[{"phone":"(030) 1"}]}]`},
+				`"emails":[{"email":"a@x.example"}],"org":{"company":"Acme"}}]`,
+		},
+		{
+			`"contact":{"name":"Ann","phone":"(030) 1"}`, "Ann",
+			`"type":"contacts","contacts":[{"name":{"formatted_name":"Ann","first_name":"Ann"},"phones":[{"phone":"(030) 1"}]}]`,
+		},
 
 		{`"template":{"name":"hello","language":"en_US"}`, "hello", `"type":"template","template":{"name":"hello","language":{"code":"en_US"}}`},
-		{`"template":{"name":"hello","language":"de","header":{"media":{"kind":"image","link":"https://x.example/i"}},
+		{
+			`"template":{"name":"hello","language":"de","header":{"media":{"kind":"image","link":"https://x.example/i"}},
 			"body":[{"text":"Ann"},{"text":"3"}],
 			"buttons":[{"kind":"quick_reply","text":"p"},{"index":1,"kind":"url","text":"x/1"},{"index":2,"kind":"flow","text":"T"}]}`, "hello Ann 3",
 			`"type":"template","template":{"name":"hello","language":{"code":"de"},"components":[` +
@@ -88,10 +117,13 @@ func TestRequests(t *testing.T) {
 				`{"type":"body","parameters":[{"type":"text","text":"Ann"},{"type":"text","text":"3"}]},` +
 				`{"type":"button","sub_type":"quick_reply","index":"0","parameters":[{"type":"payload","payload":"p"}]},` +
 				`{"type":"button","sub_type":"url","index":"1","parameters":[{"type":"text","text":"x/1"}]},` +
-				`{"type":"button","sub_type":"flow","index":"2","parameters":[{"type":"action","action":{"flow_token":"T"}}]}]}`},
-		{`"template":{"name":"hello","language":"de","header":{"text":"H"},"body":[{"name":"first_name","text":"Ann"}]}`, "hello Ann",
+				`{"type":"button","sub_type":"flow","index":"2","parameters":[{"type":"action","action":{"flow_token":"T"}}]}]}`,
+		},
+		{
+			`"template":{"name":"hello","language":"de","header":{"text":"H"},"body":[{"name":"first_name","text":"Ann"}]}`, "hello Ann",
 			`"type":"template","template":{"name":"hello","language":{"code":"de"},"components":[{"type":"header","parameters":[{"type":"text","text":"H"}]},` +
-				`{"type":"body","parameters":[{"type":"text","parameter_name":"first_name","text":"Ann"}]}]}`},
+				`{"type":"body","parameters":[{"type":"text","parameter_name":"first_name","text":"Ann"}]}]}`,
+		},
 
 		{`"reaction":{"messageId":"wamid.T","emoji":"👍"}`, "👍", `"type":"reaction","reaction":{"message_id":"wamid.T","emoji":"👍"}`},
 		{`"reaction":{"messageId":"wamid.T"}`, "", `"type":"reaction","reaction":{"message_id":"wamid.T","emoji":""}`},

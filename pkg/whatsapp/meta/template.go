@@ -81,7 +81,7 @@ func bodyRequest(list []*parleyv1.TemplateParameter) sendComponent {
 }
 
 func buttonRequest(b *parleyv1.TemplateButton) (sendComponent, error) {
-	parameter := sendParameter{}
+	var parameter sendParameter
 	switch b.GetKind() {
 	case "quick_reply":
 		parameter = sendParameter{Type: "payload", Payload: b.GetText()}
