@@ -58,12 +58,9 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 	relay := NewRelay(d.JS, d.Store, d.Log)
 	service := New(d.Store, relay, d.Channels, time.Now, d.Log)
 	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, platform.GatherReply, nil)
-	publish := func(ctx context.Context, subject string, data []byte) error {
-		_, err := d.JS.Publish(ctx, subject, data)
-		return err
-	}
-	timers := NewTimers(d.Store, service.Owned, publish, d.Shards, time.Now, d.Log)
-	return platform.Service{Parts: []lifecycle.Part{
+	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
+	timers := NewTimers(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
+	return platform.Service{Close: in.Close, Parts: []lifecycle.Part{
 		{Name: "session", Run: func(intake, work context.Context) error { return runWithRelay(intake, work, runner, relay) }},
 		{Name: "session timers", Run: func(intake, _ context.Context) error { return timers.Run(intake) }},
 		d.Trimmer(store.ServiceSession, bus.StreamIn, bus.FilterIn),

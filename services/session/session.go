@@ -64,7 +64,7 @@ func New(s Store, relay Relay, serving Serving, now func() time.Time, log zerolo
 func (s *Service) Owned() []int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Collect(maps.Keys(s.heads))
+	return slices.Sorted(maps.Keys(s.heads))
 }
 
 // Take starts to number the shard's events where its last owner ended.

@@ -2,14 +2,12 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -23,9 +21,8 @@ const (
 	// timersEvery is how often due timers are looked up: by index, those that are
 	// due only.
 	timersEvery = 200 * time.Millisecond
-	// timersMax bounds what fires in one go, and timersAtOnce how much of it is on
-	// its way at a time.
-	timersMax, timersAtOnce = 1000, 64
+	// timersMax bounds what fires in one go.
+	timersMax = 1000
 	// firedFor is how long a timer that was put into its lane is not put there
 	// again. If its input is lost before that, it fires again after it.
 	firedFor = 30 * time.Second
@@ -36,20 +33,22 @@ type TimerStore interface {
 	TimersOf(ctx context.Context, shards []int, until time.Time, limit int) ([]store.Timer, error)
 }
 
-// Publisher puts an envelope into a lane and returns when it is on disk.
-type Publisher func(ctx context.Context, subject string, data []byte) error
+// Publisher stores messages in WA_IN; nil means that they are on disk.
+type Publisher interface {
+	Publish(ctx context.Context, messages ...bus.Message) error
+}
 
 // Timers puts what is due into the lanes. A timer is an input like any other:
 // it takes its turn, and the session decides whether it still means anything.
 // Two owners may fire the same one; the inbox absorbs it.
 type Timers struct {
-	store   TimerStore
-	owned   func() []int
-	publish Publisher
-	shards  int
-	now     func() time.Time
-	log     zerolog.Logger
-	fired   map[timerKey]time.Time // when they were put into their lane
+	store  TimerStore
+	owned  func() []int
+	in     Publisher
+	shards int
+	now    func() time.Time
+	log    zerolog.Logger
+	fired  map[timerKey]time.Time // when they were put into their lane
 }
 
 // timerKey tells one firing from all others.
@@ -62,8 +61,8 @@ type timerKey struct {
 func keyOf(t store.Timer) timerKey { return timerKey{t.Key, t.Ref, t.WakeAt.UnixMilli()} }
 
 // NewTimers makes the timers of a replica; owned says which shards it has now.
-func NewTimers(s TimerStore, owned func() []int, publish Publisher, shards int, now func() time.Time, log zerolog.Logger) *Timers {
-	return &Timers{store: s, owned: owned, publish: publish, shards: shards, now: now, log: log, fired: map[timerKey]time.Time{}}
+func NewTimers(s TimerStore, owned func() []int, in Publisher, shards int, now func() time.Time, log zerolog.Logger) *Timers {
+	return &Timers{store: s, owned: owned, in: in, shards: shards, now: now, log: log, fired: map[timerKey]time.Time{}}
 }
 
 // Run fires timers until ctx ends.
@@ -94,51 +93,36 @@ func (t *Timers) Fire(ctx context.Context) error {
 	now := t.now()
 	maps.DeleteFunc(t.fired, func(_ timerKey, at time.Time) bool { return now.Sub(at) > firedFor })
 	due, err := t.store.TimersOf(ctx, shards, now, timersMax)
-	if err != nil {
+	if err != nil || len(due) == 0 {
 		return err
 	}
 	due = slices.DeleteFunc(due, func(timer store.Timer) bool { return !t.fired[keyOf(timer)].IsZero() })
-	return t.publishAll(ctx, due, now)
-}
-
-// publishAll fires timers side by side: a contact has one on a channel, so there
-// is no order among them. What fails is due at the next look.
-func (t *Timers) publishAll(ctx context.Context, due []store.Timer, now time.Time) error {
-	errs := make([]error, len(due))
-	group := errgroup.Group{}
-	group.SetLimit(timersAtOnce)
+	messages := make([]bus.Message, len(due))
 	for i, timer := range due {
-		group.Go(func() error {
-			errs[i] = t.fire(ctx, timer, now)
-			return nil
-		})
-	}
-	_ = group.Wait() // each error has its place
-	for i, timer := range due {
-		if errs[i] == nil {
-			t.fired[keyOf(timer)] = now
+		if messages[i], err = t.message(timer, now); err != nil {
+			return fmt.Errorf("timer: %w", err)
 		}
 	}
-	return errors.Join(errs...)
+	if err := t.in.Publish(ctx, messages...); err != nil {
+		return fmt.Errorf("timers: %w", err) // those that are stored all the same are absorbed when they come again
+	}
+	for _, timer := range due {
+		t.fired[keyOf(timer)] = now
+	}
+	return nil
 }
 
-func (t *Timers) fire(ctx context.Context, timer store.Timer, now time.Time) error {
+func (t *Timers) message(timer store.Timer, now time.Time) (m bus.Message, err error) {
 	wake := timer.WakeAt.UnixMilli()
 	id := fmt.Sprintf("timer/%s/%d", timer.Ref, wake)
 	raw, err := protojson.Marshal(flow.TimerInput(id, wake, timer.Ref, wake))
 	if err != nil {
-		return fmt.Errorf("timer: %w", err)
+		return m, err
 	}
-	data, err := proto.Marshal(&parleyv1.Envelope{
+	m.Subject = bus.SubjectIn(bus.ShardOf(timer.Portfolio, timer.LaneKey, t.shards), timer.Key.Channel, timer.LaneKey)
+	m.Data, err = proto.Marshal(&parleyv1.Envelope{
 		Id: id, Kind: parleyv1.Kind_KIND_TIMER, Provider: "parley", Channel: timer.Key.Channel, Portfolio: timer.Portfolio,
 		LaneKey: timer.LaneKey, ReceivedAtMs: now.UnixMilli(), Raw: raw,
 	})
-	if err != nil {
-		return fmt.Errorf("timer: %w", err)
-	}
-	shard := bus.ShardOf(timer.Portfolio, timer.LaneKey, t.shards)
-	if err := t.publish(ctx, bus.SubjectIn(shard, timer.Key.Channel, timer.LaneKey), data); err != nil {
-		return fmt.Errorf("timer: %w", err)
-	}
-	return nil
+	return m, err
 }

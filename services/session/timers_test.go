@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
@@ -30,26 +30,31 @@ completed: {say: Thanks., again: Done.}
 
 const ask = "What happened?"
 
-// clockwork is the timers of the desk's replica; what they fire comes to the end
-// of the desk's stream.
-func (d *desk) clockwork(lose func() error) *Timers {
-	var mu sync.Mutex
-	put := func(_ context.Context, _ string, data []byte) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if lose != nil {
-			if err := lose(); err != nil {
-				return err
-			}
-		}
-		e := &parleyv1.Envelope{}
-		if err := proto.Unmarshal(data, e); err != nil {
+// putter is a Publisher to the end of the desk's stream.
+type putter struct {
+	desk *desk
+	lose func() error
+}
+
+func (p putter) Publish(_ context.Context, messages ...bus.Message) error {
+	if p.lose != nil {
+		if err := p.lose(); err != nil {
 			return err
 		}
-		d.put(e)
-		return nil
 	}
-	return NewTimers(d.store, d.Owned, put, shards, func() time.Time { return d.time }, zerolog.Nop())
+	for _, m := range messages {
+		e := &parleyv1.Envelope{}
+		if err := proto.Unmarshal(m.Data, e); err != nil {
+			return err
+		}
+		p.desk.put(e)
+	}
+	return nil
+}
+
+// clockwork is the timers of the desk's replica.
+func (d *desk) clockwork(lose func() error) *Timers {
+	return NewTimers(d.store, d.Owned, putter{d, lose}, shards, func() time.Time { return d.time }, zerolog.Nop())
 }
 
 func (d *desk) fire(timers *Timers, want int) {
@@ -196,7 +201,7 @@ func TestTimerOfWhoOptedOut(t *testing.T) {
 	d.consistent(t)
 }
 
-// Timers of many people are put into their lanes side by side, each once.
+// Timers of many people are put into their lanes, each once.
 func TestManyTimers(t *testing.T) {
 	d := newDesk(t)
 	d.publish(notes)

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
@@ -35,11 +37,16 @@ const (
 	orphansDropped   bug = "receipt of an unknown message dropped"
 	memoryKept       bug = "memory of a shard kept after a take-over"
 	countsUnfenced   bug = "counts added without the checkpoint"
+	timersApart      bug = "timer not committed with its turn"
+	timersTaken      bug = "timer taken away when it is read"
+	timersEarly      bug = "timer fires before its time"
+	timersAlike      bug = "two timers of a session have the same id"
 )
 
 var bugs = []bug{
 	ackBeforePublish, partlyIsEnough, noInbox, seenBeforeCommit, noEpoch, blindRetry, errorSkipped, relayOnly, noGrace,
 	claimAssumed, linesIgnored, staleResults, rankLowered, orphansDropped, memoryKept, countsUnfenced,
+	timersApart, timersTaken, timersEarly, timersAlike,
 }
 
 // stubborn takes each shard once, and never drops it.
@@ -91,4 +98,19 @@ func (s strangers) Apply(ctx context.Context, parts []lane.Part) ([]int, error) 
 func strangerOf(e *parleyv1.Event) []byte {
 	id := uuid.NewSHA1(uuid.Nil, fmt.Appendf(nil, "%d/%d", e.Shard, e.Offset))
 	return id[:]
+}
+
+// alike gives the timers of a session one id, whatever their time.
+func alike(messages []bus.Message) []bus.Message {
+	messages = slices.Clone(messages)
+	for i, m := range messages {
+		e := envelopeOf(m.Data)
+		e.Id = e.Id[:strings.LastIndex(e.Id, "/")]
+		data, err := proto.Marshal(e)
+		if err != nil {
+			panic(err)
+		}
+		messages[i].Data = data
+	}
+	return messages
 }

@@ -39,7 +39,7 @@ func (w *world) check() {
 	for _, check := range []func(){
 		h.acknowledgedIsApplied, h.onlyAuthenticIsApplied, h.versionsAreGapless, h.orderIsTheStreams, h.orderIsThePeoples,
 		h.effectsAreWhole, h.sendsAreSettled, h.sendsAreInOrder, h.receiptsAreMonotonic, h.funnelsAreTheFold,
-		h.sessionsAreTheFold, h.decisionsRepeat, h.transcriptsAreTheModels,
+		h.sessionsAreTheFold, h.decisionsRepeat, h.transcriptsAreTheModels, h.timersAreTheSessions,
 	} {
 		check()
 	}
@@ -140,7 +140,8 @@ func (h *history) oddIsKept() {
 // onlyAuthenticIsApplied is I2.
 func (h *history) onlyAuthenticIsApplied() {
 	for _, id := range slices.Sorted(maps.Keys(h.inputs)) {
-		if h.w.meta.forged[id] || h.w.meta.posted[id] == 0 {
+		fired := h.inputs[id].GetInputReceived().GetInput().GetTimerDue() != nil && h.stored[id] > 0
+		if h.w.meta.forged[id] || h.w.meta.posted[id] == 0 && !fired {
 			h.w.violate("I2 authentic", "message %s took effect and was never sent", id)
 		}
 	}
@@ -230,7 +231,9 @@ func (h *history) effectsAreWhole() {
 	}
 	for _, id := range slices.Sorted(maps.Keys(h.raw)) {
 		e := h.raw[id]
-		if key := store.InboxID(e.Channel, e.Id); e.Kind == parleyv1.Kind_KIND_OPERATOR && d.inbox[key] {
+		// Orders, and timers that came too late, have no event.
+		ours := e.Kind == parleyv1.Kind_KIND_OPERATOR || e.Kind == parleyv1.Kind_KIND_TIMER
+		if key := store.InboxID(e.Channel, e.Id); ours && d.inbox[key] {
 			expected[key] = true
 		}
 	}
@@ -269,6 +272,16 @@ func (h *history) sessionsAreTheFold() {
 	}
 }
 
+// routers say what begins, by the live version of the demo.
+var routers = func() map[uint32]*flow.Router {
+	list := map[uint32]*flow.Router{}
+	for _, live := range []uint32{1, 2} {
+		list[live] = flow.NewRouter("", flowName, flow.Release{Flow: publishedFlows[published{flowName, live}]},
+			flow.Release{Flow: publishedFlows[published{"notes", 1}]})
+	}
+	return list
+}()
+
 // decisionsRepeat is I8: the recorded inputs, decided again with the recorded
 // versions, give the recorded events byte for byte.
 func (h *history) decisionsRepeat() {
@@ -278,16 +291,16 @@ func (h *history) decisionsRepeat() {
 			turn := turnOf(rest)
 			rest = rest[len(turn):]
 			var in *parleyv1.Input
-			live := state.FlowVersion
+			live := uint32(1)
 			for _, e := range turn {
 				if e.GetInputReceived() != nil {
 					in = e.GetInputReceived().GetInput()
 				}
-				if e.GetSessionStarted() != nil {
+				if e.GetSessionStarted() != nil && e.Flow == flowName {
 					live = e.FlowVersion
 				}
 			}
-			events, next := flow.Turn(h.w.database.flows[live], h.w.database.flows[state.FlowVersion], state, in)
+			events, next := flow.Turn(routers[live], publishedFlows[published{state.Flow, state.FlowVersion}], state, in)
 			state = next
 			h.same(turn, events)
 		}
@@ -347,19 +360,20 @@ func (h *history) transcriptsAreTheModels() {
 			turn := turnOf(events)
 			events = events[len(turn):]
 			said := ""
-			var heard *parleyv1.IncomingMessage
+			var heard *parleyv1.Input
 			for _, e := range turn {
 				if e.GetInputReceived() != nil {
-					heard = e.GetInputReceived().GetInput().GetMessage()
+					heard = e.GetInputReceived().GetInput()
 				}
 				if q := e.GetMessageQueued(); q != nil {
 					said += q.GetText().GetBody()
 					h.addressee(key, e)
 				}
 			}
+			h.inTime(d, heard)
 			if want := d.hear(heard, turn[len(turn)-1].FlowVersion); said != want {
 				h.w.violate("transcript", "to %q the answer at %d/%d was %q, expected %q",
-					heard.GetText(), turn[0].Shard, turn[0].Offset, said, want)
+					heard.GetMessage().GetText(), turn[0].Shard, turn[0].Offset, said, want)
 			}
 		}
 	}
@@ -369,5 +383,27 @@ func (h *history) addressee(key store.SessionKey, e *parleyv1.Event) {
 	id := h.w.database.contacts[key.Contact].Identity
 	if q := e.GetMessageQueued(); q.Phone != id.GetPhone() || q.Bsuid != id.GetBsuid() {
 		h.w.violate("transcript", "answer %s is for somebody else", fmt.Sprint(e.Shard, "/", e.Offset))
+	}
+}
+
+// inTime: a timer takes effect for what it was set for, and not before, as far as
+// the clocks agree.
+func (h *history) inTime(d *dialogue, in *parleyv1.Input) {
+	due := in.GetTimerDue()
+	switch {
+	case due == nil:
+	case len(d.parts) == 0 || due.GetWakeAtMs() != d.wake:
+		h.w.violate("timers", "%s took effect, a note of %d parts waits for %d", in.Id, len(d.parts), d.wake)
+	case in.AtMs < d.wake-skewMost.Milliseconds():
+		h.w.violate("timers", "%s took effect %d ms before its time", in.Id, d.wake-in.AtMs)
+	}
+}
+
+// timersAreTheSessions: at the end nobody waits for a timer, and none is set.
+func (h *history) timersAreTheSessions() {
+	for _, key := range h.keys() {
+		if s := h.w.database.sessions[key]; s.State.WakeAt() != 0 {
+			h.w.violate("timers", "session %d waits for a timer that is not there", s.ID)
+		}
 	}
 }

@@ -169,10 +169,27 @@ func (tw *twins) turns() {
 			Contact: uuid.NullUUID{UUID: contact, Valid: true},
 		}}
 	}
+	switch key := part.Sessions[0].Key; tw.rng.IntN(4) {
+	case 0:
+		part.TimersOff = []store.SessionKey{key}
+	case 1, 2:
+		part.Timers = []store.Timer{{Key: key, Shard: f.Shard, Ref: fmt.Sprint(tw.offset), WakeAt: begin.Add(time.Duration(tw.rng.IntN(9)) * time.Second)}}
+	}
 	real, err := tw.real.AppendTurns(tw.t.Context(), []store.TurnPart{part})
 	fake, fakeErr := tw.fake.appendTurns([]store.TurnPart{part})
 	tw.same("append turns", sortedInts(real), sortedInts(fake), err, fakeErr)
 	tw.known(contact)
+	tw.timers()
+}
+
+func (tw *twins) timers() {
+	until, limit := begin.Add(time.Duration(tw.rng.IntN(9))*time.Second), 1+tw.rng.IntN(4)
+	shards := []int{0, 1}[:1+tw.rng.IntN(2)]
+	real, err := tw.real.TimersOf(tw.t.Context(), shards, until, limit)
+	for i := range real {
+		real[i].WakeAt = real[i].WakeAt.UTC()
+	}
+	tw.same("timers of", real, append([]store.Timer{}, tw.fake.timersOf(shards, until, limit)...), err, nil)
 }
 
 func (tw *twins) known(contact uuid.UUID) {

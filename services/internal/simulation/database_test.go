@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -24,8 +25,8 @@ import (
 // whole or not at all. It knows nothing of failures; clients have those.
 type database struct {
 	w         *world
-	flows     map[uint32]*flow.Flow // versions of the one flow there is
-	live      uint32
+	flows     map[published]*flow.Flow
+	live      uint32 // the version of the demo that new sessions get
 	downUntil time.Time
 	// repaired says that poison of a turn is refused no longer.
 	repaired bool
@@ -34,6 +35,7 @@ type database struct {
 	replicas   map[string]map[string]time.Time
 	contacts   map[uuid.UUID]store.Contact
 	sessions   map[store.SessionKey]store.Session
+	timers     map[store.SessionKey]store.Timer
 	events     [][][]byte // by shard; the event at offset n has index n-1
 	inbox      map[uuid.UUID]bool
 	dead       []deadLetter
@@ -69,6 +71,7 @@ func newDatabase(w *world) *database {
 		w: w, live: 1, flows: publishedFlows,
 		leases: map[string][]lease{}, replicas: map[string]map[string]time.Time{},
 		contacts: map[uuid.UUID]store.Contact{}, sessions: map[store.SessionKey]store.Session{},
+		timers: map[store.SessionKey]store.Timer{},
 		events: make([][][]byte, w.options.Shards), inbox: map[uuid.UUID]bool{}, deadKeys: map[deadKey]bool{},
 		deliveries: map[store.DeliveryKey]*delivery{}, lines: map[store.SessionKey][]*delivery{}, orphans: map[orphanKey]orphan{},
 		steps: map[shardStep]insight.StepCounts{}, totals: map[shardCohort]insight.TotalCounts{},
@@ -294,6 +297,7 @@ func (d *database) writeTurns(part store.TurnPart) {
 	for _, s := range part.Sessions {
 		d.sessions[s.Key] = cloneSession(s)
 	}
+	d.setTimers(part)
 	for _, dl := range part.DeadLetters {
 		d.bury(store.ServiceSession, dl)
 	}
@@ -301,6 +305,40 @@ func (d *database) writeTurns(part store.TurnPart) {
 		d.dead[id-1].redriven = true
 		d.w.counts["redriven"]++
 	}
+}
+
+func (d *database) setTimers(part store.TurnPart) {
+	for _, key := range part.TimersOff {
+		delete(d.timers, key)
+	}
+	for _, t := range part.Timers {
+		if d.w.options.Bug != timersApart {
+			d.timers[t.Key] = t
+		}
+	}
+}
+
+// timersOf: pkg/store/timers.go.
+func (d *database) timersOf(shards []int, until time.Time, limit int) (due []store.Timer) {
+	if d.w.options.Bug == timersEarly {
+		until = until.Add(skewMost + noteQuiet)
+	}
+	for key, t := range d.timers {
+		if c := d.contacts[key.Contact]; slices.Contains(shards, c.Shard) && !t.WakeAt.After(until) && !c.Parked {
+			t.Shard, t.Portfolio, t.LaneKey = c.Shard, c.Portfolio, c.LaneKey
+			due = append(due, t)
+		}
+	}
+	slices.SortFunc(due, func(a, b store.Timer) int {
+		return cmp.Or(a.WakeAt.Compare(b.WakeAt), cmp.Compare(a.Key.Channel, b.Key.Channel), bytes.Compare(a.Key.Contact[:], b.Key.Contact[:]))
+	})
+	due = due[:min(len(due), limit)]
+	for _, t := range due {
+		if d.w.options.Bug == timersTaken {
+			delete(d.timers, t.Key)
+		}
+	}
+	return due
 }
 
 func (d *database) bury(service string, dl store.DeadLetter) {
@@ -465,20 +503,18 @@ func (c client) AppendTurns(_ context.Context, parts []store.TurnPart) ([]int, e
 	return statement(c, "append turns", func() ([]int, error) { return c.p.w.database.appendTurns(parts) })
 }
 
-func (c client) LoadFlow(_ context.Context, _ string, version uint32) (*flow.Flow, error) {
-	return statement(c, "load flow", func() (*flow.Flow, error) {
-		if version == 0 {
-			version = c.p.w.database.live
-		}
-		return c.p.w.database.flows[version], nil
-	})
+func (c client) LoadFlow(_ context.Context, name string, version uint32) (*flow.Flow, error) {
+	return statement(c, "load flow", func() (*flow.Flow, error) { return c.p.w.database.flows[published{name, version}], nil })
 }
 
 func (c client) LiveFlows(context.Context) ([]store.Live, error) {
 	return statement(c, "live flows", func() ([]store.Live, error) {
-		live := c.p.w.database.live
-		return []store.Live{{Name: c.p.w.database.flows[live].Name(), Version: live}}, nil
+		return []store.Live{{Name: flowName, Version: c.p.w.database.live}, {Name: "notes", Version: 1}}, nil
 	})
+}
+
+func (c client) TimersOf(_ context.Context, shards []int, until time.Time, limit int) ([]store.Timer, error) {
+	return statement(c, "timers of", func() ([]store.Timer, error) { return c.p.w.database.timersOf(shards, until, limit), nil })
 }
 
 func (c client) LookupRows(context.Context, flow.Lookup) ([][]byte, error) {

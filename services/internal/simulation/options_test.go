@@ -11,6 +11,7 @@ type options struct {
 	Seed     uint64
 	Shards   int
 	People   int
+	Noters   int // people who answer in several messages
 	Replicas int
 	Faults   time.Duration // how long the nemesis works
 	Poison   bool          // somebody writes what cannot be stored
@@ -45,7 +46,7 @@ func newOptions(seed uint64, b bug) options {
 		}
 		return rate * (0.3 + 1.7*rng.Float64())
 	}
-	return options{
+	o := options{
 		Seed: seed, Shards: 2 + rng.IntN(3), People: 2 + rng.IntN(4), Replicas: 1 + rng.IntN(2),
 		Faults: time.Duration(15+rng.IntN(45)) * time.Second, Poison: rng.IntN(4) == 0, Bug: b,
 		Rates: rates{
@@ -59,11 +60,13 @@ func newOptions(seed uint64, b bug) options {
 			Kill: swarm(1), Stop: swarm(0.4), Pause: swarm(1), StoreOutage: swarm(0.4), StreamOutage: swarm(0.3),
 		},
 	}
+	o.Noters = rng.IntN(3)
+	return o
 }
 
 func (o options) String() string {
-	return fmt.Sprintf("seed %d bug %q shards %d people %d replicas %d faults %s poison %t rates %+v",
-		o.Seed, o.Bug, o.Shards, o.People, o.Replicas, o.Faults, o.Poison, o.Rates)
+	return fmt.Sprintf("seed %d bug %q shards %d people %d and %d replicas %d faults %s poison %t rates %+v",
+		o.Seed, o.Bug, o.Shards, o.People, o.Noters, o.Replicas, o.Faults, o.Poison, o.Rates)
 }
 
 // Times of the simulated installation.
@@ -74,4 +77,10 @@ const (
 	batchMax   = 20
 	sendRate   = 80
 	quietMost  = 3 * time.Hour // after the faults
+	// What noters are granted before their answer is taken as whole, as notesFlow has
+	// it, and how often a session process looks for what is due.
+	noteQuiet, noteWait = 8 * time.Second, 40 * time.Second
+	timersEvery         = 500 * time.Millisecond
+	// skewMost is how far the clocks of two processes are apart.
+	skewMost = 4 * time.Second
 )

@@ -26,6 +26,8 @@ type person struct {
 	fake.Person
 	channel string
 	script  []said
+	// patience is the longest that they wait between two messages.
+	patience time.Duration
 }
 
 // said is one message of a person.
@@ -36,7 +38,7 @@ type said struct {
 }
 
 func newPerson(w *world, n int) person {
-	p := person{channel: channels[w.rng.IntN(len(channels))]}
+	p := person{channel: channels[w.rng.IntN(len(channels))], patience: 6 * time.Second}
 	p.Name = fmt.Sprintf("Person %d", n)
 	kind := w.rng.IntN(3)
 	if kind != 1 {
@@ -47,6 +49,11 @@ func newPerson(w *world, n int) person {
 	}
 	add := func(typ, text string) {
 		p.script = append(p.script, said{fmt.Sprintf("wamid.in%d.%d", n, len(p.script)), typ, text})
+	}
+	if n >= w.options.People {
+		p.patience = 12 * time.Second
+		p.notes(w, add)
+		return p
 	}
 	for range 1 + w.rng.IntN(2) {
 		p.once(w, add)
@@ -85,6 +92,21 @@ func (p *person) once(w *world, add func(typ, text string)) {
 	}
 }
 
+// notes is what somebody writes who answers in several messages, with pauses that
+// are sometimes longer than the quiet that ends an answer.
+func (p *person) notes(w *world, add func(typ, text string)) {
+	for range 1 + w.rng.IntN(3) {
+		add("text", "NOTE")
+		for n := range w.rng.IntN(7) {
+			add("text", fmt.Sprintf("part %d", n))
+		}
+	}
+	if w.rng.IntN(3) == 0 {
+		add("text", "RESTART")
+		add("text", "last")
+	}
+}
+
 func (s said) item(p person, at time.Time) fake.Item {
 	switch s.typ {
 	case "image":
@@ -99,7 +121,7 @@ func (s said) item(p person, at time.Time) fake.Item {
 // was acknowledged; now and then two are under way at a time.
 func (p person) write(w *world) {
 	for i := 0; i < len(p.script); i++ {
-		w.sleep(w.between(0, 6*time.Second))
+		w.sleep(w.between(0, p.patience))
 		batch := []update{p.update(w, i)}
 		if i+1 < len(p.script) && w.chance(w.options.Rates.Double/2) {
 			i++

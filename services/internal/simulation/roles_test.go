@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
@@ -41,6 +42,24 @@ func bootIngress(p *process) {
 func bootSession(p *process) {
 	service := session.New(client{p}, relay{p.w}, platform.OneFlow(flowName), p.now, zerolog.Nop())
 	p.lane(store.ServiceSession, keepMemory(p, service), readStream(p.w.in))
+	timers := session.NewTimers(client{p}, service.Owned, firing{publisher{p, p.w.in}}, p.w.options.Shards, p.now, zerolog.Nop())
+	p.w.spawn(p, "timers", func() {
+		for !p.stopping {
+			p.w.wait(timersEvery)
+			_ = timers.Fire(context.Background())
+		}
+	})
+}
+
+// firing is a publisher of timers, which it counts.
+type firing struct{ publisher }
+
+func (f firing) Publish(ctx context.Context, messages ...bus.Message) error {
+	f.p.w.counts["timer fired"] += len(messages)
+	if f.p.w.options.Bug == timersAlike {
+		messages = alike(messages)
+	}
+	return f.publisher.Publish(ctx, messages...)
 }
 
 func bootProjector(p *process) {

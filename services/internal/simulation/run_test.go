@@ -12,20 +12,40 @@ import (
 	"github.com/parleyhq/parley/services/internal/demoflows"
 )
 
-// publishedFlows are two versions of the demo's flow: the second goes live in
-// the middle of a run.
-var publishedFlows = func() map[uint32]*flow.Flow {
+// published names a version of a flow.
+type published struct {
+	flow    string
+	version uint32
+}
+
+// notesFlow takes an answer in several messages.
+const notesFlow = `
+name: notes
+language: en
+entry: [{keyword: [NOTE]}]
+keywords: {restart: [RESTART]}
+steps:
+  - {name: note, say: Go on., expect: {type: text, save: note, quiet: 8s, wait: 40s}}
+completed: {say: "Noted: {note}", again: Done.}
+`
+
+// publishedFlows are two versions of the demo's flow, the second of which goes live
+// in the middle of a run, and one of the notes.
+var publishedFlows = func() map[published]*flow.Flow {
 	source, err := demoflows.Files.ReadFile("lead.yaml")
 	if err != nil {
 		panic(err)
 	}
-	flows := map[uint32]*flow.Flow{}
-	for version, text := range map[uint32][]byte{1: source, 2: bytes.ReplaceAll(source, []byte("Thank you!"), []byte("Thanks a lot!"))} {
+	flows := map[published]*flow.Flow{}
+	for p, text := range map[published][]byte{
+		{flowName, 1}: source, {flowName, 2}: bytes.ReplaceAll(source, []byte("Thank you!"), []byte("Thanks a lot!")),
+		{"notes", 1}: []byte(notesFlow),
+	} {
 		f, err := flow.Parse(text)
 		if err != nil {
 			panic(err)
 		}
-		flows[version] = f.WithVersion(version)
+		flows[p] = f.WithVersion(p.version)
 	}
 	return flows
 }()
@@ -58,8 +78,8 @@ func simulate(o options, out io.Writer) result {
 		w.addProcess("dispatcher", i, bootDispatcher)
 		w.addProcess("projector", i, bootProjector)
 	}
-	w.people = o.People
-	for n := range o.People {
+	w.people = o.People + o.Noters
+	for n := range w.people {
 		p := newPerson(w, n)
 		w.spawn(nil, fmt.Sprintf("person%d", n), func() { p.write(w) })
 	}
@@ -147,6 +167,9 @@ func (w *world) pending() string {
 				return fmt.Sprintf("%s shard %d stands at %d of %d", service, shard, at(service), end)
 			}
 		}
+	}
+	if n := len(w.database.timers); n > 0 {
+		return fmt.Sprintf("%d timers are set", n)
 	}
 	for _, row := range w.database.sorted() {
 		if !row.final() {
