@@ -312,6 +312,22 @@ func (c *compiler) idleLoops() {
 	}
 }
 
+// silentHandovers warns of people who are handed over without a word, to nobody in
+// particular.
+func (c *compiler) silentHandovers() {
+	for _, s := range c.flow.steps {
+		ways := []target{s.loopThen}
+		if s.expect != nil {
+			ways = append(ways, s.expect.then)
+		}
+		for _, to := range ways {
+			if to.kind == toHandover {
+				c.warn(to.at, ruleHandover, "this hands over without a word, and to no pool: let it name a step, such as {name: human, say: Somebody will write to you., handover: sales}")
+			}
+		}
+	}
+}
+
 // style warns of what works, but is likely not meant.
 func (c *compiler) style() {
 	for name, s := range c.flow.slots {
@@ -320,6 +336,7 @@ func (c *compiler) style() {
 		}
 	}
 	c.idleLoops()
+	c.silentHandovers()
 	for _, s := range c.flow.steps {
 		if s.expect == nil {
 			continue

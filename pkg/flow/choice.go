@@ -245,8 +245,18 @@ func (t *turn) chosen(e *expectation, choices []Choice, m *parleyv1.IncomingMess
 			return i, true
 		}
 	}
+	return t.numberedChoice(e, choices, word)
+}
+
+// numberedChoice finds a choice by its number: the one that stands before it in a
+// numbered text, or that of its row on the page that is shown.
+func (t *turn) numberedChoice(e *expectation, choices []Choice, word string) (i int, ok bool) {
+	from, to := 0, len(choices)
+	if e.show != showNumbers {
+		from, to = pagesOf(choices, e.fit()).bounds(int(t.state.Progress.Page))
+	}
 	n, err := strconv.Atoi(word)
-	return n - 1, err == nil && n >= 1 && n <= len(choices)
+	return from + n - 1, err == nil && n >= 1 && from+n <= to
 }
 
 // means reports whether a word names an option by a synonym, or by its title in

@@ -11,6 +11,7 @@ import (
 	"time"
 	_ "time/tzdata" // zones are known wherever Parley runs
 
+	"github.com/expr-lang/expr"
 	"golang.org/x/text/language"
 )
 
@@ -101,14 +102,16 @@ type compiler struct {
 	reader
 	flow     *Flow
 	checks   []func()
-	uses     []use               // where texts and expressions use slots
-	subflows map[string]*subflow // by name
-	scope    string              // the sub-flow that is being read
-	present  int                 // index of the step that is being read, or outside
-	phase    phase               // as in use
-	have     []string            // as in use
-	splits   map[string]*split   // by test
-	textIDs  map[string]int      // how many texts have an id
+	uses     []use                     // where texts and expressions use slots
+	subflows map[string]*subflow       // by name
+	part     string                    // the sub-flow that is being read
+	present  int                       // index of the step that is being read, or outside
+	path     string                    // the way to it in the file
+	phase    phase                     // as in use
+	have     []string                  // as in use
+	splits   map[string]*split         // by test
+	textIDs  map[string]int            // how many texts have an id
+	scopes   map[valueType]expr.Option // of expressions, by the type of the answer that they judge
 
 	// For the analysis of the whole.
 	edges     [][]edge        // the ways out of each step
@@ -152,14 +155,16 @@ const (
 
 func newCompiler(source []byte) *compiler {
 	sum := sha256.Sum256(source)
-	body := string(bytes.TrimPrefix(source, []byte("\ufeff")))
+	// What Windows puts around a text is no part of it: the YAML parser would count
+	// lines and columns wrong.
+	body := strings.ReplaceAll(string(bytes.TrimPrefix(source, []byte("\ufeff"))), "\r\n", "\n")
 	return &compiler{
 		reader: reader{lines: strings.Split(body, "\n")},
 		flow: &Flow{
 			digest: hex.EncodeToString(sum[:]), index: map[string]int{}, slots: map[string]*slot{}, zone: time.UTC,
 			keywords: map[string]*keyword{}, unexpected: repeatTap, staleTaps: repeatTap, completed: ending{afterMs: -1},
 		},
-		subflows: map[string]*subflow{}, splits: map[string]*split{}, textIDs: map[string]int{}, present: outside,
+		subflows: map[string]*subflow{}, splits: map[string]*split{}, textIDs: map[string]int{}, present: outside, scopes: map[valueType]expr.Option{},
 	}
 }
 
@@ -168,9 +173,9 @@ func (c *compiler) later(check func()) { c.checks = append(c.checks, c.here(chec
 
 // here binds a check to the place of now.
 func (c *compiler) here(check func()) func() {
-	scope, present := c.scope, c.present
+	part, present := c.part, c.present
 	return func() {
-		c.scope, c.present = scope, present
+		c.part, c.present = part, present
 		check()
 	}
 }
@@ -215,7 +220,7 @@ func (c *compiler) root(in item) {
 	for _, p := range c.pairs(all.of["subflows"], "names and lists of steps") {
 		c.subflow(p)
 	}
-	c.scope, c.present = "", outside
+	c.part, c.present = "", outside
 	c.keywordList(all.of["keywords"])
 	c.entryList(all.of["entry"])
 	f.unexpected, f.instead = c.unexpected(all.of["unexpected"])

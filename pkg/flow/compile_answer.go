@@ -177,19 +177,12 @@ func (c *compiler) checkList(in item, e *expectation) {
 	for i, in := range list {
 		all := c.fields(in, checkFields...)
 		when := c.scalar(c.required(all, "if", "the condition that the answer must meet"))
-		c.later(func() { c.compileWith(when, wantBoolean, c.answerVariables(e), &e.checks[i].program) })
+		c.later(func() { c.compileWith(when, wantBoolean, e, &e.checks[i].program) })
 		e.checks[i].say = c.bubbles(c.required(all, "say", "the text for an answer that does not meet it"), e)
 	}
 	if len(list) == 0 {
 		e.checks = nil
 	}
-}
-
-// answerVariables are what a rule of the flow's own sees besides the slots that
-// have a value: the answer, as value and under the name of its slot.
-func (c *compiler) answerVariables(e *expectation) map[string]*slot {
-	answer := &slot{kind: e.kind.value()}
-	return map[string]*slot{"value": answer, e.slot: answer}
 }
 
 func (c *compiler) tableCheck(in item, e *expectation) {
@@ -217,13 +210,7 @@ func (c *compiler) filters(in item, e *expectation, into *[]filter) {
 	for i, p := range pairs {
 		(*into)[i].column = p.key.value
 		source := c.scalar(p.value)
-		c.later(func() {
-			var more map[string]*slot
-			if e != nil {
-				more = c.answerVariables(e)
-			}
-			c.compileWith(source, wantAny, more, &(*into)[i].program)
-		})
+		c.later(func() { c.compileWith(source, wantAny, e, &(*into)[i].program) })
 	}
 }
 
@@ -427,6 +414,7 @@ func (c *compiler) declare(name written, s *slot) {
 		c.report(name.at, ruleName, "%q is a word of expressions: give the slot another name", name.value)
 	case known == nil:
 		c.flow.slots[name.value] = s
+		clear(c.scopes)
 	case known.kind != s.kind:
 		c.report(name.at, ruleType, "slot %q is a %s on line %d and a %s here: give one another name", name.value, known.kind, known.at.line, s.kind)
 	default:
@@ -476,6 +464,9 @@ func (c *compiler) initial(in item, kind valueType) any {
 	case booleanValue:
 		return c.boolean(in)
 	case textValue, dateValue, timeValue:
+		if kind == textValue && in.isEmptyText() {
+			return ""
+		}
 		t := c.scalar(in)
 		if value, problem := checkText(kind, t.value); problem != "" {
 			c.report(in.at, ruleType, "default: %s", problem)

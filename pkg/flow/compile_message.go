@@ -247,7 +247,7 @@ func (c *compiler) header(in item) *header {
 func (c *compiler) media(in item, kind string) *media {
 	all := c.fields(in, mediaFields...)
 	m := &media{
-		kind: kind, id: c.scalar(all.of["id"]).value, link: c.label(all.of["link"], addressMax),
+		kind: kind, id: c.scalar(all.of["id"]).value, link: c.proper(all.of["link"], addressMax),
 		caption: c.label(all.of["caption"], captionMax), filename: c.label(all.of["filename"], filenameMax),
 	}
 	_, byID := all.of["id"]
@@ -283,7 +283,7 @@ func (c *compiler) link(in item) *link {
 	all := c.fields(in, linkFields...)
 	l := &link{
 		title: c.label(c.required(all, "title", "the label of the button"), buttonMax),
-		url:   c.label(c.required(all, "url", "the address of the page"), addressMax),
+		url:   c.proper(c.required(all, "url", "the address of the page"), addressMax),
 	}
 	c.webAddress(all.of["url"])
 	return l
@@ -291,7 +291,7 @@ func (c *compiler) link(in item) *link {
 
 func (c *compiler) location(in item) *location {
 	all := c.fields(in, locationFields...)
-	l := &location{name: c.label(all.of["name"], 1000), address: c.label(all.of["address"], 1000)}
+	l := &location{name: c.label(all.of["name"], 1000), address: c.proper(all.of["address"], 1000)}
 	var haveLatitude, haveLongitude bool
 	l.latitude, haveLatitude = c.number(c.required(all, "latitude", "degrees north"))
 	l.longitude, haveLongitude = c.number(c.required(all, "longitude", "degrees east"))
@@ -304,8 +304,8 @@ func (c *compiler) location(in item) *location {
 func (c *compiler) card(in item) *card {
 	all := c.fields(in, contactFields...)
 	return &card{
-		name:  c.label(c.required(all, "name", "the name on the card"), 200),
-		phone: c.label(all.of["phone"], 100), email: c.label(all.of["email"], 254), organization: c.label(all.of["organization"], 200),
+		name:  c.proper(c.required(all, "name", "the name on the card"), 200),
+		phone: c.proper(all.of["phone"], 100), email: c.proper(all.of["email"], 254), organization: c.proper(all.of["organization"], 200),
 	}
 }
 

@@ -13,9 +13,9 @@ func (c *compiler) subflow(p pair) {
 	if c.nameOf(p.key).value == "" {
 		return
 	}
-	c.scope = p.key.value
+	c.part = p.key.value
 	s := &subflow{at: p.key.at, first: len(c.flow.steps)}
-	c.subflows[c.scope] = s
+	c.subflows[c.part] = s
 	for _, in := range c.list(p.value) {
 		c.step(in)
 	}
@@ -27,8 +27,8 @@ func (c *compiler) subflow(p pair) {
 func (c *compiler) step(in item) {
 	all := c.fields(in, stepFields...)
 	name := c.name(c.required(all, "name", "the name of the step"))
-	s := &step{name: c.scoped(name.value), subflow: c.scope, position: len(c.flow.steps) + 1, at: in.at, loopMax: loopsMax}
-	c.present = len(c.flow.steps)
+	s := &step{name: c.scoped(name.value), subflow: c.part, position: len(c.flow.steps) + 1, at: in.at, loopMax: loopsMax}
+	c.present, c.path = len(c.flow.steps), in.path()
 	if len(c.flow.steps) == StepsMax {
 		c.report(in.at, ruleLimit, "a flow can have %d steps: split it", StepsMax)
 	}
@@ -48,10 +48,10 @@ func (c *compiler) step(in item) {
 
 // scoped is the full name of a step of the part that is being read.
 func (c *compiler) scoped(name string) string {
-	if c.scope == "" || name == "" {
+	if c.part == "" || name == "" {
 		return name
 	}
-	return c.scope + "." + name
+	return c.part + "." + name
 }
 
 // claim reports whether a step may have this name.
@@ -176,7 +176,7 @@ func (c *compiler) targetOf(t written) target {
 	case "handover":
 		return target{kind: toHandover, at: t.at}
 	case "return":
-		if c.scope == "" {
+		if c.part == "" {
 			c.report(t.at, ruleTarget, "return ends a sub-flow, and this step is in none: use completed")
 		}
 		return target{kind: toReturn, at: t.at}
@@ -189,18 +189,18 @@ func (c *compiler) targetOf(t written) target {
 }
 
 func (c *compiler) inScope() string {
-	if c.scope == "" {
+	if c.part == "" {
 		return ""
 	}
-	return fmt.Sprintf(" in sub-flow %s", c.scope)
+	return fmt.Sprintf(" in sub-flow %s", c.part)
 }
 
 // nearStep suggests a step of the part that is being read.
 func (c *compiler) nearStep(name string) string {
 	var here []string
 	for _, s := range c.flow.steps {
-		if s.subflow == c.scope && s.name != "" {
-			here = append(here, strings.TrimPrefix(s.name, c.scope+"."))
+		if s.subflow == c.part && s.name != "" {
+			here = append(here, strings.TrimPrefix(s.name, c.part+"."))
 		}
 	}
 	if len(here) == 0 {

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -51,16 +52,31 @@ func (c *compiler) words(in item, limit int) words { return c.textWith(in, limit
 // label is a short text with a limit, which may be absent.
 func (c *compiler) label(in item, limit int) words { return c.textWith(in, limit) }
 
+// proper is a name or an address: it may be another in each language, but most often
+// is the same in all.
+func (c *compiler) proper(in item, limit int) words {
+	if in.absent() {
+		return nil
+	}
+	return c.compiled(in, c.translations(in), limit, nil)
+}
+
 // textWith reads a text that may also use the given values, which are no slots.
 func (c *compiler) textWith(in item, limit int, values ...string) words {
 	if in.absent() {
 		return nil
 	}
 	given := c.translations(in)
+	c.untranslated(in, given)
+	return c.compiled(in, given, limit, values)
+}
+
+// compiled compiles a text for every language.
+func (c *compiler) compiled(in item, given map[int]written, limit int, values []string) words {
 	if len(given) == 0 {
 		return nil
 	}
-	c.noteText(in, given, limit)
+	c.noteText(in, given, TextInfo{CharactersMax: limit})
 	w := make(words, len(c.flow.languages))
 	for i := range w {
 		source, ok := c.translated(given, i)
@@ -76,19 +92,17 @@ func (c *compiler) textWith(in item, limit int, values ...string) words {
 }
 
 // noteText keeps a text for translators.
-func (c *compiler) noteText(in item, given map[int]written, limit int) {
-	part := "flow"
-	switch {
-	case c.present == atEnd:
-		part = "completed"
-	case c.present >= 0:
-		part = c.flow.steps[c.present].name
+func (c *compiler) noteText(in item, given map[int]written, info TextInfo) {
+	info.ID = in.path()
+	if c.present >= 0 {
+		info.Step = c.flow.steps[c.present].name
+		info.ID = info.Step + "." + strings.TrimPrefix(strings.TrimPrefix(info.ID, c.path+"."), "expect.")
 	}
-	id := part + "." + strings.Trim(strings.TrimPrefix(in.key, "an entry of "), `"`)
-	if c.textIDs[id]++; c.textIDs[id] > 1 {
-		id += "." + strconv.Itoa(c.textIDs[id])
+	if c.textIDs[info.ID]++; c.textIDs[info.ID] > 1 { // a step called "texts", and the like
+		info.ID += "." + strconv.Itoa(c.textIDs[info.ID])
 	}
-	info := TextInfo{ID: id, Line: in.at.line, Column: in.at.column, Texts: map[string]string{}, Plain: !in.isMapping(), CharactersMax: limit}
+	info.Line, info.Column, info.Plain = in.at.line, in.at.column, !in.isMapping()
+	info.Texts = make(map[string]string, len(given))
 	for lang, source := range given {
 		info.Texts[c.flow.languages[lang]] = source.value
 	}
@@ -112,7 +126,6 @@ func (c *compiler) translations(in item) map[int]written {
 		t := c.text(in)
 		if t.value != "" {
 			given[0] = t
-			c.untranslated(in, given)
 		}
 		return given
 	}
@@ -123,24 +136,32 @@ func (c *compiler) translations(in item) map[int]written {
 			given[lang] = t
 		}
 	}
-	c.untranslated(in, given)
 	return given
 }
 
-// untranslated warns of languages that a text lacks. A text without letters needs
-// no translation, and a region falls back to its language.
+// untranslated warns of languages that a text lacks. A text without words needs no
+// translation, and a region falls back to its language.
 func (c *compiler) untranslated(in item, given map[int]written) {
 	var missing []string
 	for i, name := range c.flow.languages {
 		source, ok := c.translated(given, i)
 		own, _ := c.chain(given, i)
-		if ok && !own && strings.ContainsFunc(withoutPlaces(source.value), unicode.IsLetter) {
+		if ok && !own && hasWords(source.value) {
 			missing = append(missing, name)
 		}
 	}
 	if len(missing) > 0 {
 		c.warn(in.at, ruleTranslation, "%s is not translated into %s: it will be said in %s", in.key, strings.Join(missing, ", "), c.flow.languages[0])
 	}
+}
+
+// hasWords reports whether a text says anything in a language: more than values,
+// numbers, signs, and addresses of pages and mail.
+func hasWords(source string) bool {
+	return slices.ContainsFunc(strings.Fields(withoutPlaces(source)), func(word string) bool {
+		isAddress := strings.Contains(word, "://") || strings.Contains(word, "@") && strings.Contains(word, ".")
+		return !isAddress && strings.ContainsFunc(word, unicode.IsLetter)
+	})
 }
 
 // withoutPlaces drops what stands in braces.
@@ -274,20 +295,49 @@ func longestOf(kind valueType) int {
 
 // wordList reads words in one or several languages, as keywords and synonyms are.
 func (c *compiler) wordList(in item) []written {
+	if in.absent() {
+		return nil
+	}
 	var all []written
-	switch {
-	case in.absent():
-	case in.isMapping():
+	given := map[int]written{}
+	add := func(lang int, in item) {
+		words := c.wordsOf(in)
+		all = append(all, words...)
+		if lang >= 0 {
+			given[lang] = lines(words)
+		}
+	}
+	if in.isMapping() {
 		for _, p := range c.pairs(in, "languages and words") {
-			c.declaredLanguage(p.key)
-			all = append(all, c.wordList(p.value)...)
+			add(c.declaredLanguage(p.key), p.value)
 		}
-	case in.isList():
-		for _, in := range c.list(in) {
-			all = append(all, c.scalar(in))
-		}
-	default:
-		all = append(all, c.scalar(in))
+	} else {
+		add(0, in)
+	}
+	if given[0].value != "" { // else there is nothing to translate from
+		c.noteText(in, given, TextInfo{Words: true})
 	}
 	return all
+}
+
+// wordsOf reads one word, or a list of them.
+func (c *compiler) wordsOf(in item) []written {
+	if !in.isList() {
+		return []written{c.scalar(in)}
+	}
+	list := c.list(in)
+	words := make([]written, len(list))
+	for i, in := range list {
+		words[i] = c.scalar(in)
+	}
+	return words
+}
+
+// lines has a word on each line.
+func lines(words []written) written {
+	values := make([]string, len(words))
+	for i, word := range words {
+		values[i] = word.value
+	}
+	return written{value: strings.Join(values, "\n")}
 }

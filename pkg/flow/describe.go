@@ -63,6 +63,9 @@ type KeywordInfo struct {
 	Name  string   `json:"name"`
 	Words []string `json:"words"`
 	To    string   `json:"to,omitempty"`
+	// Pool is whose humans take over, Language what the session goes on in.
+	Pool     string `json:"pool,omitempty"`
+	Language string `json:"language,omitempty"`
 }
 
 // TestInfo is a split with its variants and goal.
@@ -104,7 +107,10 @@ func (f *Flow) keywordInfos() []KeywordInfo {
 	for _, word := range slices.Sorted(maps.Keys(f.keywords)) {
 		k := f.keywords[word]
 		if byName[k.name] == nil {
-			byName[k.name] = &KeywordInfo{Name: k.name, To: f.targetName(k.to)}
+			byName[k.name] = &KeywordInfo{Name: k.name, To: f.targetName(k.to), Pool: k.pool}
+			if k.language > 0 {
+				byName[k.name].Language = f.languages[k.language-1]
+			}
 		}
 		byName[k.name].Words = append(byName[k.name].Words, word)
 	}
@@ -194,13 +200,19 @@ func (places) Time(value string) string { return value }
 
 // TextInfo is one text of the file with its translations, for translators.
 type TextInfo struct {
-	// ID names the text: the step and the field, such as "age.say" or "age.invalid.2".
+	// ID names the text by the way to it: the step and its fields, such as "age.say" or
+	// "guests.check.1.say", with the numbers of entries of lists; elsewhere the way from
+	// the top of the file, such as "keywords.help.say".
 	ID string `json:"id"`
+	// Step is the step that the text belongs to; empty for the others.
+	Step string `json:"step,omitempty"`
 	// Line and Column are where the text, or the mapping of its languages, begins.
 	Line   int `json:"line"`
 	Column int `json:"column"`
 	// Texts maps languages to sources. A plain text stands under the main language.
 	Texts map[string]string `json:"texts"`
+	// Words says that the text is a list of words that people type, one on a line.
+	Words bool `json:"words,omitempty"`
 	// Plain says that the file has one text and no languages.
 	Plain bool `json:"plain,omitempty"`
 	// CharactersMax is WhatsApp's limit for it; 0 is none.

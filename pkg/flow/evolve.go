@@ -46,8 +46,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 	case *parleyv1.Event_SessionCancelled:
 		s = s.ended(Cancelled)
 	case *parleyv1.Event_HandedOver:
-		s = s.ended(Human)
-		s.Step = body.HandedOver.GetStep()
+		s = s.handedOver(body.HandedOver.GetStep())
 	case *parleyv1.Event_ValueSet:
 		s.Answers = with(s.Answers, body.ValueSet.GetSlot(), decodeValue(body.ValueSet.GetJson()))
 	case *parleyv1.Event_LanguageChanged:
@@ -140,6 +139,18 @@ func (s State) ended(status Status) State {
 	s.Status, s.Step, s.Failures = status, "", 0
 	s.Progress = s.Progress.left()
 	s.Progress.Calls, s.Progress.Loops = nil, nil
+	return s
+}
+
+// handedOver leaves the conversation to a human. That the flow was completed before
+// is not forgotten.
+func (s State) handedOver(step string) State {
+	var endedAtMs int64
+	if s.completed() {
+		endedAtMs = s.endedAt()
+	}
+	s = s.ended(Human)
+	s.Step, s.Progress.EndedAtMs = step, endedAtMs
 	return s
 }
 

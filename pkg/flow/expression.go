@@ -40,8 +40,11 @@ const (
 // make nothing that is much larger than them.
 var builtins = []string{"lower", "upper", "trim", "len", "round", "floor", "ceil", "abs", "min", "max", "int", "float", "string"}
 
+// answerName is what rules call the answer that they judge.
+const answerName = "value"
+
 // variables are what every expression sees besides the slots.
-var variables = map[string]types.Type{
+var variables = types.Map{
 	"today": types.String, "time_now": types.String, "language": types.String, "channel": types.String,
 	"contact": types.Map{"name": types.String, "phone": types.String, types.Extra: types.Nil},
 }
@@ -49,7 +52,7 @@ var variables = map[string]types.Type{
 // reserved are words that no slot can have as a name.
 var reserved = func() map[string]bool {
 	words := map[string]bool{
-		"value": true, "weekday": true, "days": true, "add_days": true, "in": true, "not": true, "and": true, "or": true, "true": true,
+		answerName: true, "weekday": true, "days": true, "add_days": true, "in": true, "not": true, "and": true, "or": true, "true": true,
 		"false": true, "nil": true, "let": true, "if": true, "else": true, "matches": true, "contains": true,
 	}
 	for name := range variables {
@@ -81,8 +84,9 @@ func (c *compiler) moment(in item, kind answerKind, into **vm.Program) {
 	})
 }
 
-// compileWith compiles an expression that sees the slots and more besides.
-func (c *compiler) compileWith(source written, w want, more map[string]*slot, into **vm.Program) valueType {
+// compileWith compiles an expression that sees the slots, and the answer that it
+// judges; nil if there is none.
+func (c *compiler) compileWith(source written, w want, answer *expectation, into **vm.Program) valueType {
 	if source.value == "" {
 		return ""
 	}
@@ -90,12 +94,7 @@ func (c *compiler) compileWith(source written, w want, more map[string]*slot, in
 		c.report(source.at, ruleLimit, "the expression has %d bytes, the limit is %d: compute parts of it in a set before", len(source.value), ExpressionBytesMax)
 		return ""
 	}
-	options := append([]expr.Option{
-		expr.Env(c.environment(more)), expr.DisableAllBuiltins(), expr.MaxNodes(ExpressionNodesMax),
-	}, functions...)
-	for _, name := range builtins {
-		options = append(options, expr.EnableBuiltin(name))
-	}
+	options := []expr.Option{c.scope(answer)}
 	switch w {
 	case wantBoolean:
 		options = append(options, expr.AsBool())
@@ -113,7 +112,7 @@ func (c *compiler) compileWith(source written, w want, more map[string]*slot, in
 		return ""
 	}
 	*into = program
-	c.usesIn(program, source, more)
+	c.usesIn(program, source, answer)
 	return kind
 }
 
@@ -131,21 +130,41 @@ func (c *compiler) explain(err error) string {
 	return message
 }
 
-// environment gives the types of everything that an expression can see.
-func (c *compiler) environment(more map[string]*slot) types.Map {
-	env := types.Map{}
-	for name, t := range variables {
-		env[name] = t
+// scope is how an expression is compiled: with the types of all that it sees, the
+// slots and the answer that it judges. It is made once for each type of answer,
+// until declare forgets it: it takes more time than all the rest.
+func (c *compiler) scope(judged *expectation) expr.Option {
+	var answer valueType
+	if judged != nil {
+		answer = judged.kind.value()
 	}
-	for name, s := range c.flow.slots {
-		env[name] = typeIn(s)
-	}
-	for name, s := range more {
-		if name != "" {
-			env[name] = typeIn(s)
+	if c.scopes[answer] == nil {
+		visible := maps.Clone(variables)
+		for name, s := range c.flow.slots {
+			visible[name] = typeIn(s)
 		}
+		if judged != nil {
+			visible[answerName] = typeIn(&slot{kind: answer})
+		}
+		c.scopes[answer] = once(append([]expr.Option{expr.Env(visible)}, commonOptions...))
 	}
-	return env
+	return c.scopes[answer]
+}
+
+// once is options in one: they are applied the first time, and from then on what
+// came of it is copied. C is the configuration of expr, which has no name here.
+func once[Option ~func(*C), C any](options []Option) Option {
+	var made *C
+	return func(config *C) {
+		if made == nil {
+			for _, option := range options {
+				option(config)
+			}
+			made = new(C)
+			*made = *config
+		}
+		*config = *made
+	}
 }
 
 func typeIn(s *slot) types.Type {
@@ -164,8 +183,9 @@ func typeIn(s *slot) types.Type {
 	return fields
 }
 
-// usesIn notes the slots that an expression reads.
-func (c *compiler) usesIn(program *vm.Program, source written, more map[string]*slot) {
+// usesIn notes the slots that an expression reads. The answer has a value, as value
+// and under the name of its slot.
+func (c *compiler) usesIn(program *vm.Program, source written, answer *expectation) {
 	names := namesIn{}
 	node := program.Node()
 	ast.Walk(&node, names)
@@ -173,7 +193,7 @@ func (c *compiler) usesIn(program *vm.Program, source written, more map[string]*
 		switch {
 		case name == "$env":
 			c.report(source.at, ruleExpression, "%s: $env hides which slots are used: name the slot itself", source.key)
-		case more[name] == nil:
+		case answer == nil || name != answer.slot:
 			c.use(name, source.at)
 		}
 	}
@@ -240,6 +260,15 @@ func longestGiven(kind valueType, node ast.Node) int {
 	}
 	return longestOf(kind)
 }
+
+// commonOptions are those of every expression.
+var commonOptions = func() []expr.Option {
+	options := append([]expr.Option{expr.DisableAllBuiltins(), expr.MaxNodes(ExpressionNodesMax)}, functions...)
+	for _, name := range builtins {
+		options = append(options, expr.EnableBuiltin(name))
+	}
+	return options
+}()
 
 // functions are Parley's own: of dates as values have them.
 var functions = []expr.Option{

@@ -252,6 +252,9 @@ func (f *Flow) Version() uint32 { return f.version }
 // Languages returns the languages that the flow speaks, the default first.
 func (f *Flow) Languages() []string { return f.languages }
 
+// Zone returns the time zone in which the flow reads dates and times.
+func (f *Flow) Zone() *time.Location { return f.zone }
+
 // Migrations maps steps of earlier versions to steps of this one, as the file says.
 func (f *Flow) Migrations() map[string]string { return f.migrate }
 

@@ -90,7 +90,7 @@ func (d *dialogue) publish(t *testing.T, words map[string]string) []string {
 // of the new sessions of b its version 3.
 func (d *dialogue) channel(words map[string]string) []string {
 	var releases []Release
-	for _, names := range strings.Split(words["flows"], ",") {
+	for _, names := range strings.Fields(strings.ReplaceAll(words["flows"], ",", " ")) {
 		main, canary, _ := strings.Cut(names, "+")
 		version, weight, _ := strings.Cut(canary, ":")
 		percent, _ := strconv.Atoi(weight)

@@ -111,7 +111,11 @@ func (t *turn) keyword(k *keyword) {
 	t.say(k.say)
 	switch k.to.kind {
 	case toNothing:
-		t.repeat()
+		if t.state.Status == Active {
+			t.repeat()
+		} else if k.say == nil {
+			t.say(t.flow.completed.again)
+		}
 	case toHandover:
 		t.emit(handedOver(t.state.Step, k.pool, ReasonKeyword))
 	default:
@@ -120,6 +124,15 @@ func (t *turn) keyword(k *keyword) {
 		t.from = 0 // and is no loop: the person asked for it
 		t.goTo(k.to)
 	}
+}
+
+// obeysAfterEnd reports whether a keyword still has something to say or do when
+// there is no question any more.
+func (f *Flow) obeysAfterEnd(k *keyword) bool {
+	if k == nil {
+		return false
+	}
+	return k.to.kind == toHandover || k.to.kind == toNothing && (k.say != nil || f.completed.again != nil)
 }
 
 // leaveSubflows ends all sub-flows, as a jump does.

@@ -83,6 +83,10 @@ func (c *compiler) ownTexts(in item) {
 			continue
 		}
 		given[p.key.value] = c.translations(p.value)
+		c.untranslated(p.value, given[p.key.value])
+		if len(given[p.key.value]) > 0 {
+			c.noteText(p.value, given[p.key.value], TextInfo{CharactersMax: ownLimits[p.key.value]})
+		}
 		c.checkOwn(p.key.value, given[p.key.value])
 	}
 	for i, name := range c.flow.languages {

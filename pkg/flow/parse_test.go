@@ -128,6 +128,7 @@ func TestParseProblems(t *testing.T) {
 func TestParseAllows(t *testing.T) {
 	for _, c := range []struct{ old, new string }{
 		{"keywords:\n  restart: [AGAIN]\n", ""},
+		{"steps:", "slots: {note: {type: text, default: \"\"}}\nsteps:"},
 		{"say: Your name?", "say: [Hello!, Your name?]"},
 		{"restart: [AGAIN]", "restart: AGAIN"},
 		{"restart: [AGAIN]", "restart: [true]"},
@@ -162,6 +163,9 @@ func TestProblemsShowAllWithExcerpts(t *testing.T) {
                    ^`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+	if _, err := Parse([]byte(strings.ReplaceAll(broken, "\n", "\r\n"))); err == nil || err.Error() != want {
+		t.Errorf("of a file from Windows:\n%v\nwant\n%s", err, want)
 	}
 }
 

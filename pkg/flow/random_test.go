@@ -51,6 +51,7 @@ type author struct {
 func (a *author) pick(label string, words ...string) string {
 	return rapid.SampledFrom(words).Draw(a.T, label)
 }
+
 func (a *author) one(in int, label string) bool   { return rapid.IntRange(1, in).Draw(a.T, label) == 1 }
 func (a *author) line(format string, args ...any) { fmt.Fprintf(&a.b, format+"\n", args...) }
 
@@ -58,8 +59,10 @@ func (a *author) definition(name string) string {
 	a.line("name: %s\nlanguage: en\nlanguages: [en, es, pt-BR]\nzone: Europe/Madrid", name)
 	a.line("stale_taps: %s\nunexpected: %s", a.pick("stale", "ignore", "repeat", "jump"), a.pick("odd", "ignore", "repeat", "Texts only"))
 	a.line("slots:")
-	for _, slot := range []string{"t0: {type: text, default: x}", "t1: {type: text, default: y}", "n0: {type: number, default: 0}", "n1: {type: number, default: -1.5}",
-		"b0: {type: boolean, default: true}", "d0: {type: date, default: 2026-01-31}", "h0: {type: time, default: \"09:00\"}"} {
+	for _, slot := range []string{
+		"t0: {type: text, default: x}", "t1: {type: text, default: y}", "n0: {type: number, default: 0}", "n1: {type: number, default: -1.5}",
+		"b0: {type: boolean, default: true}", "d0: {type: date, default: 2026-01-31}", "h0: {type: time, default: \"09:00\"}",
+	} {
 		a.line("  %s", slot)
 	}
 	a.subs, a.steps = rapid.IntRange(0, 2).Draw(a.T, "sub-flows"), rapid.IntRange(1, 7).Draw(a.T, "steps")
@@ -235,8 +238,10 @@ func (a *author) question() {
 }
 
 func (a *author) fieldsOf(kind string) {
-	slots := map[string]string{"text": "t0", "number": "n0", "email": "t1", "phone": "t1", "date": "d0", "time": "h0", "yes_no": "b0", "choice": "t0",
-		"location": "place", "media": "file", "contact": "card"}
+	slots := map[string]string{
+		"text": "t0", "number": "n0", "email": "t1", "phone": "t1", "date": "d0", "time": "h0", "yes_no": "b0", "choice": "t0",
+		"location": "place", "media": "file", "contact": "card",
+	}
 	if a.one(2, "saves") {
 		a.line("      save: %s", slots[kind])
 	}

@@ -216,10 +216,28 @@ func (r *reader) pairs(in item, what string) []pair {
 	return all
 }
 
+// path names a value by the way to it from the top of the file: the fields, and the
+// numbers of entries of lists, from 1.
+func (in item) path() string {
+	way := strings.FieldsFunc(strings.TrimPrefix(in.node.GetPath(), "$"), func(r rune) bool { return r == '.' || r == '[' || r == ']' })
+	for i, part := range way {
+		if n, err := strconv.Atoi(part); err == nil {
+			way[i] = strconv.Itoa(n + 1)
+		}
+	}
+	return strings.Join(way, ".")
+}
+
 // isMapping and isList tell the shapes of a value apart where several are allowed.
 func (in item) isMapping() bool { _, ok := in.node.(*ast.MappingNode); return ok }
 func (in item) isList() bool    { _, ok := in.node.(*ast.SequenceNode); return ok }
 func (in item) absent() bool    { return in.node == nil }
+
+// isEmptyText tells the empty text from nothing written at all.
+func (in item) isEmptyText() bool {
+	n, ok := in.node.(*ast.StringNode)
+	return ok && strings.TrimSpace(n.Value) == ""
+}
 
 // hasKey reports whether a mapping has the key.
 func (in item) hasKey(name string) bool {

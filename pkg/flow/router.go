@@ -202,6 +202,9 @@ func (e *entry) fits(in *parleyv1.Input, flow, word string, which entries) bool 
 type Overlap struct {
 	Flow, Entry           string
 	OtherFlow, OtherEntry string
+	// Priority and OtherPriority are those of the entries: if they differ, somebody
+	// has decided who goes first.
+	Priority, OtherPriority int
 	// Wins is the flow that begins.
 	Wins string
 }
@@ -213,7 +216,10 @@ func (r *Router) Overlaps() []Overlap {
 	for i, a := range r.routes {
 		for _, b := range r.routes[i+1:] {
 			if a.flow != b.flow && a.entry.kind != byDefault && a.entry.kind != byAPI && a.entry.overlaps(b.entry) {
-				all = append(all, Overlap{a.flow, a.entry.label(), b.flow, b.entry.label(), a.flow})
+				all = append(all, Overlap{
+					Flow: a.flow, Entry: a.entry.label(), Priority: a.entry.priority,
+					OtherFlow: b.flow, OtherEntry: b.entry.label(), OtherPriority: b.entry.priority, Wins: a.flow,
+				})
 			}
 		}
 	}

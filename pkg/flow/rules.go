@@ -25,6 +25,7 @@ const (
 	rulePlural      = "plural"      // warning: every plural form of a language
 	ruleUnused      = "unused"      // warning: what is declared is used
 	ruleShadow      = "shadow"      // warning: an option that is also a keyword
+	ruleHandover    = "handover"    // warning: who is handed over hears nothing
 	ruleSubflow     = "subflow"     // sub-flows are there and do not call themselves
 	ruleZone        = "zone"        // the time zone is known
 	ruleSplit       = "split"       // a test has variants, weights and a goal

@@ -24,7 +24,7 @@ var ruleFinds = map[string]string{
 	ruleUnreachable: "every step can be reached", ruleDeadEnd: "from every step the flow can end", ruleEndless: "no circle of steps without a question",
 	ruleLimit: "WhatsApp's limits, in every language, and Parley's own", ruleKeyword: "a keyword means one thing", ruleChoice: "options can be told apart",
 	ruleEntry: "entries do not hide each other", ruleTranslation: "every text is there in every language", rulePlural: "every plural form of a language is there",
-	ruleUnused: "what is declared is used", ruleShadow: "no option is also a keyword", ruleSubflow: "sub-flows are there, and do not run themselves",
+	ruleUnused: "what is declared is used", ruleShadow: "no option is also a keyword", ruleHandover: "who is handed over hears of it", ruleSubflow: "sub-flows are there, and do not run themselves",
 	ruleZone: "the time zone is known", ruleSplit: "a test has variants and a goal",
 }
 

@@ -102,6 +102,10 @@ const (
 	stateCancelled = "cancelled"
 )
 
+// completed reports whether the flow reached its end, even if a human has the
+// conversation since.
+func (s State) completed() bool { return s.Status == Completed || s.Progress.EndedAtMs > 0 }
+
 // endedAt is when the flow was completed, in Unix milliseconds.
 func (s State) endedAt() int64 {
 	if s.Progress.EndedAtMs == 0 {
@@ -113,11 +117,11 @@ func (s State) endedAt() int64 {
 // CurrentState returns what SQL users see: the step of an active session,
 // "completed", "cancelled", or "" if there is no session.
 func (s State) CurrentState() string {
-	switch s.Status {
-	case Completed:
-		return stateCompleted
-	case Cancelled:
+	switch {
+	case s.Status == Cancelled:
 		return stateCancelled
+	case s.completed():
+		return stateCompleted
 	}
 	return s.Step
 }

@@ -130,7 +130,7 @@ func (t *turn) hear(m *parleyv1.IncomingMessage) {
 	case t.optedOut():
 		t.hearOptedOut(m)
 	case t.state.Status == None, t.state.Status == Cancelled:
-		t.open()
+		t.open(m)
 	case t.state.Status == Completed:
 		t.hearAfterEnd(m)
 	default:
@@ -138,8 +138,13 @@ func (t *turn) hear(m *parleyv1.IncomingMessage) {
 	}
 }
 
-// open begins a session, if the message begins one.
-func (t *turn) open() {
+// open begins a session, if the message begins one. After one that was cancelled a
+// restart keyword begins the same flow, whatever serves the channel.
+func (t *turn) open(m *parleyv1.IncomingMessage) {
+	if f := t.restarts(m); f != nil && t.state.Status == Cancelled {
+		t.begin(f, nil)
+		return
+	}
 	if f, e := t.live.begins(t.in, allEntries); f != nil {
 		t.begin(f, e)
 	} else if t.state.Status == Cancelled {
@@ -154,9 +159,7 @@ func (t *turn) optedOut() bool { return t.in.GetContact().GetOptedOut() }
 func (t *turn) hearOptedOut(m *parleyv1.IncomingMessage) {
 	f, e := t.live.begins(t.in, typed)
 	if f == nil {
-		if newest := t.newest(); newest != nil && newest.keywordOf(m).is(keywordRestart) {
-			f = newest
-		}
+		f = t.restarts(m)
 	}
 	if t.state.Status != None && (f == nil || t.running()) {
 		t.emit(inputReceived(t.in))
@@ -170,10 +173,20 @@ func (t *turn) hearOptedOut(m *parleyv1.IncomingMessage) {
 	t.begin(f, e)
 }
 
-// newest is the version that a new session of the present flow gets; nil if there
-// is none, and nothing else serves.
+// restarts is the flow that a message begins again because it is a restart keyword
+// of it; nil if it is none.
+func (t *turn) restarts(m *parleyv1.IncomingMessage) *Flow {
+	if f := t.newest(); f != nil && f.keywordOf(m).is(keywordRestart) {
+		return f
+	}
+	return nil
+}
+
+// newest is the version that a new session of the present flow gets. If there is
+// none, and nothing else serves, it is the one of the session; nil if that was
+// cancelled, because then it is not known which the caller still has.
 func (t *turn) newest() *Flow {
-	if f := t.live.again(t.state.Flow, t.in); f != nil {
+	if f := t.live.again(t.state.Flow, t.in); f != nil || t.state.Status == Cancelled {
 		return f
 	}
 	return t.flow
@@ -270,7 +283,8 @@ func refOf(inputID string) string {
 	return hex.EncodeToString(sum[:5])
 }
 
-// hearAfterEnd reacts to a message after the flow was completed.
+// hearAfterEnd reacts to a message after the flow was completed. There is no step
+// that a keyword could go to, but help and a human are there.
 func (t *turn) hearAfterEnd(m *parleyv1.IncomingMessage) {
 	f, e := t.live.begins(t.in, chosen)
 	switch k := t.flow.keywordOf(m); {
@@ -282,6 +296,9 @@ func (t *turn) hearAfterEnd(m *parleyv1.IncomingMessage) {
 		t.stop(k)
 	case f != nil:
 		t.begin(f, e)
+	case t.flow.obeysAfterEnd(k):
+		t.emit(inputReceived(t.in))
+		t.keyword(k)
 	case t.flow.completed.afterMs >= 0 && t.in.GetAtMs()-t.state.endedAt() >= t.flow.completed.afterMs:
 		t.begin(t.newest(), nil)
 	default:
@@ -292,13 +309,14 @@ func (t *turn) hearAfterEnd(m *parleyv1.IncomingMessage) {
 
 // cancel ends the session before its end.
 func (t *turn) cancel(reason string) {
-	t.emit(sessionCancelled(reason, t.standing(), t.state.Status == Completed))
+	t.emit(sessionCancelled(reason, t.standing(), t.state.completed()))
 }
 
 // restart ends the session and begins the flow again, on the version that is live.
 func (t *turn) restart() {
+	again := t.newest()
 	t.cancel(ReasonRestart)
-	t.begin(t.newest(), nil)
+	t.begin(again, nil)
 }
 
 // standing is the question that the session waits at; "" if it does not, or if its

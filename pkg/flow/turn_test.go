@@ -3,6 +3,7 @@ package flow
 import (
 	"errors"
 	"reflect"
+	"strconv"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -117,5 +118,128 @@ func TestCompleteFails(t *testing.T) {
 	events, next, err := Complete(f, f, s, message("b", "text", "7"), func(Lookup) ([][]byte, error) { return nil, broken })
 	if !errors.Is(err, broken) || events != nil || !reflect.DeepEqual(next, s) {
 		t.Errorf("events %v, error %v, state %+v", events, err, next)
+	}
+}
+
+// TestRestartOfAFlowThatIsGone: whoever writes to a channel that serves nothing any
+// more is not answered, and breaks nothing, in whatever state their session is.
+func TestRestartOfAFlowThatIsGone(t *testing.T) {
+	f := load(t, "words").WithVersion(1)
+	nothing := NewRouter("ch1", "words")
+	restart := message("r", "text", "RESTART")
+	optedOut := proto.CloneOf(restart)
+	optedOut.Contact = &parleyv1.ContactInfo{OptedOut: true}
+	_, active := Turn(f, nil, State{}, message("a", "text", "hi"))
+	cancelled := Evolve(active, sessionCancelled(ReasonAttempts, "hello", false))
+	for _, in := range []*parleyv1.Input{restart, optedOut} {
+		if events, _ := Turn(nothing, nil, State{}, in); len(events) != 0 {
+			t.Errorf("without a session: %v", events)
+		}
+		for _, pinned := range []*Flow{nil, f} {
+			if events, next := Turn(nothing, pinned, cancelled, in); len(events) != 1 || next.Status != Cancelled {
+				t.Errorf("after a session that was cancelled: %v", events)
+			}
+		}
+	}
+	for name, s := range map[string]State{"active": active, "completed": Evolve(active, sessionCompleted())} {
+		if _, next := Turn(nothing, f, s, restart); next.Flow != "words" || next.Step != "hello" || next.StartedAtMs == 0 {
+			t.Errorf("%s: begins %+v, want the flow that the session has", name, next)
+		}
+	}
+}
+
+// TestTapOfAnotherSession: no button, row or form of one session answers anything in
+// another one, though the contact, the flow, its version and the step are the same.
+func TestTapOfAnotherSession(t *testing.T) {
+	for _, c := range []struct {
+		flow string
+		says []string
+	}{
+		{"choices", []string{"hi", "red", "more", "n2", "more"}},
+		{"stale", []string{"hi", "small", "yes", "4 december"}},
+		{"visit", []string{"hi", "4 december"}},
+		{"triage", []string{"hi", "Ann"}},
+	} {
+		f := load(t, c.flow).WithVersion(1)
+		_, taps := talk(f, State{}, c.says)
+		if len(taps) == 0 {
+			t.Fatalf("%s shows nothing to tap", c.flow)
+		}
+		for n := range c.says {
+			second, _ := talk(f, State{}, append([]string{"begin"}, c.says[1:n+1]...))
+			for _, in := range taps {
+				events, next := Turn(f, f, second, in)
+				if !reflect.DeepEqual(next.Answers, second.Answers) || next.Step != second.Step || !reflect.DeepEqual(next.Progress, second.Progress) {
+					t.Errorf("%s: at %s a tap of another session did %v", c.flow, second.Step, events)
+				}
+			}
+		}
+	}
+}
+
+// talk has a conversation, in which what is said first names the session. It returns
+// the taps on everything that was shown.
+func talk(f *Flow, s State, says []string) (State, []*parleyv1.Input) {
+	var taps []*parleyv1.Input
+	for i, said := range says {
+		var events []*parleyv1.Event
+		events, s = Turn(f, f, s, message(says[0]+strconv.Itoa(i), "text", said))
+		for _, id := range tappables(events) {
+			in := message("tap", "interactive", "x")
+			in.GetMessage().Tap = id
+			taps = append(taps, in)
+			form := message("form", "interactive", "x")
+			form.GetMessage().Content = &parleyv1.IncomingMessage_Form{Form: &parleyv1.FormResult{Token: id, Json: []byte(`{"pain":1,"since":"2026-12-01","note":"x"}`)}}
+			taps = append(taps, form)
+			taps = append(taps, &parleyv1.Input{Id: "x", Body: &parleyv1.Input_FormExchange{FormExchange: &parleyv1.FormExchange{Token: id, Json: []byte(`{"pain":1}`)}}})
+		}
+	}
+	return s, taps
+}
+
+// tappables are the ids of what the events show.
+func tappables(events []*parleyv1.Event) []string {
+	var ids []string
+	for _, e := range events {
+		m := e.GetMessageQueued()
+		for _, b := range m.GetButtons().GetButtons() {
+			ids = append(ids, b.GetId())
+		}
+		for _, section := range m.GetList().GetSections() {
+			for _, r := range section.GetRows() {
+				ids = append(ids, r.GetId())
+			}
+		}
+		if token := m.GetForm().GetToken(); token != "" {
+			ids = append(ids, token)
+		}
+	}
+	return ids
+}
+
+// TestHandoverAfterTheEnd: a session that was completed keeps counting as completed,
+// whatever becomes of it with a human.
+func TestHandoverAfterTheEnd(t *testing.T) {
+	f := load(t, "words").WithVersion(1)
+	for name, c := range map[string]struct {
+		says []string
+		want bool
+	}{
+		"midway":               {[]string{"hi", "agent"}, false},
+		"after the end":        {[]string{"hi", "Ada", "yes", "x", "agent"}, true},
+		"after the end, twice": {[]string{"hi", "Ada", "yes", "x", "agent", "restart", "agent"}, false},
+	} {
+		for _, last := range []string{"stop", "restart"} {
+			s, _ := talk(f, State{}, c.says)
+			if s.Status != Human || (s.CurrentState() == "completed") != c.want {
+				t.Fatalf("%s: %+v", name, s)
+			}
+			events, _ := Turn(f, f, s, message("last", "text", last))
+			for _, e := range events {
+				if cancelled := e.GetSessionCancelled(); cancelled != nil && cancelled.GetCompleted() != c.want {
+					t.Errorf("%s, %s: %v, want completed=%t", name, last, cancelled, c.want)
+				}
+			}
+		}
 	}
 }

@@ -103,11 +103,16 @@ func (t *turn) weigh(s *step, p Pending) {
 		}
 	}
 	if e.kind == dateAnswer || e.kind == timeAnswer {
-		t.emit(confirmationAsked(s.name, p))
-		t.confirm(s, p)
+		t.sayBack(s, p)
 		return
 	}
 	t.settle(s, p)
+}
+
+// sayBack waits for an answer to be confirmed.
+func (t *turn) sayBack(s *step, p Pending) {
+	t.emit(confirmationAsked(s.name, p))
+	t.confirm(s, p)
 }
 
 // confirm says an answer back, with yes and no.
@@ -204,12 +209,18 @@ func (t *turn) accept(s *step, p Pending, more ...*parleyv1.Event) {
 }
 
 // reject keeps the session at its step, until it has failed too often. What is
-// said is say, or the step's text for the rule, or the question again.
+// said is say, or the step's text for the rule, or the question again; or what
+// waits to be confirmed, if that is still all there is.
 func (t *turn) reject(s *step, reason string, say []bubble) {
-	e := s.expect
+	e, waiting := s.expect, t.state.Progress.Pending
 	t.emit(answerRejected(s.name, reason, t.state.Failures+1))
 	if e.attempts > 0 && t.state.Failures >= e.attempts {
 		t.giveUp(s)
+		return
+	}
+	if waiting != nil && saysNothing(reason) {
+		t.say(say)
+		t.sayBack(s, *waiting)
 		return
 	}
 	if say == nil {
@@ -219,6 +230,12 @@ func (t *turn) reject(s *step, reason string, say []bubble) {
 		say = s.say
 	}
 	t.sayWith(s, say)
+}
+
+// saysNothing reports whether an answer was rejected because no date and no time
+// was found in it: it takes back nothing that was said before.
+func saysNothing(reason string) bool {
+	return reason == ReasonType || reason == ReasonDate || reason == ReasonTime
 }
 
 // invalidFor is the step's text for a broken rule. A message of the wrong type

@@ -65,7 +65,7 @@ func compare(before, after *flow.Flow) changes {
 		Languages: difference(languagesOf(a), languagesOf(b)),
 		Keywords:  difference(keywordsOf(a), keywordsOf(b)),
 		Entries:   difference(entriesOf(a), entriesOf(b)),
-		Texts:     difference(otherTexts(before, a), otherTexts(after, b)),
+		Texts:     difference(otherTexts(before), otherTexts(after)),
 		Unmapped:  []unmapped{},
 	}
 	for _, s := range c.Steps {
@@ -174,10 +174,10 @@ func waysOf(s flow.StepInfo) []fieldValue {
 func textsOf(f *flow.Flow, step string) []fieldValue {
 	var all []fieldValue
 	for _, t := range f.Texts() {
-		owner, field := ownerOf(t.ID)
-		if owner != step {
+		if t.Step != step {
 			continue
 		}
+		field := strings.TrimPrefix(t.ID, step+".")
 		for _, lang := range slices.Sorted(maps.Keys(t.Texts)) {
 			all = append(all, fieldValue{field + " (" + lang + ")", t.Texts[lang]})
 		}
@@ -185,23 +185,11 @@ func textsOf(f *flow.Flow, step string) []fieldValue {
 	return all
 }
 
-// ownerOf takes the id of a text apart: the step, and its field with the number of
-// the text, as in who.name and say.2.
-func ownerOf(id string) (owner, field string) {
-	base := id
-	if i := strings.LastIndex(id, "."); i > 0 && strings.Trim(id[i+1:], "0123456789") == "" {
-		base = id[:i]
-	}
-	i := strings.LastIndex(base, ".")
-	return id[:max(i, 0)], id[i+1:]
-}
-
 // otherTexts are the texts of no step.
-func otherTexts(f *flow.Flow, d flow.Description) []thing {
+func otherTexts(f *flow.Flow) []thing {
 	var all []thing
 	for _, t := range f.Texts() {
-		owner, _ := ownerOf(t.ID)
-		if stepNamed(d, owner).Name != "" {
+		if t.Step != "" || t.Words { // words are with their keywords and entries
 			continue
 		}
 		one := thing{name: t.ID}
@@ -232,7 +220,7 @@ func languagesOf(d flow.Description) []thing {
 func keywordsOf(d flow.Description) []thing {
 	var all []thing
 	for _, k := range d.Keywords {
-		all = append(all, thing{k.Name, []fieldValue{{"words", strings.Join(k.Words, ", ")}, {"goto", k.To}}})
+		all = append(all, thing{k.Name, []fieldValue{{"words", strings.Join(k.Words, ", ")}, {"goto", k.To}, {"pool", k.Pool}, {"language", k.Language}}})
 	}
 	return all
 }

@@ -32,7 +32,7 @@ func addConflicts(sources []source) {
 	for _, o := range overlaps(releases) {
 		loser, entry := byName[o.OtherFlow], entryOf(byName[o.OtherFlow].flow, o.OtherEntry)
 		winner, other := byName[o.Flow], entryOf(byName[o.Flow].flow, o.Entry)
-		if entry.Priority == other.Priority { // else somebody has decided
+		if o.Priority == o.OtherPriority { // else somebody has decided
 			loser.add(hidden(loser, entry, winner, other))
 		}
 	}

@@ -20,7 +20,7 @@ type World struct {
 	// Tables are the tables of allowed values, by name.
 	Tables map[string]Table
 	// Zone finds a time zone: time.LoadLocation, which asks the system. Without it
-	// there is only UTC.
+	// there are only those of the flows, and UTC.
 	Zone func(name string) (*time.Location, error)
 }
 
@@ -52,21 +52,23 @@ func (w World) open(given Given, seed int) (*Chat, error) {
 		serves = given.Flow
 	}
 	releases := make([]flow.Release, len(w.Flows))
-	known := serves == ""
+	known, zone := serves == "", time.UTC
 	for i, f := range w.Flows {
 		releases[i] = flow.Release{Flow: f.WithVersion(1)}
-		known = known || f.Name() == serves
+		if f.Name() == serves {
+			known, zone = true, f.Zone()
+		}
 	}
 	if !known {
 		return nil, fmt.Errorf("there is no flow %q", serves)
 	}
 	c.router = flow.NewRouter(given.Channel, serves, releases...)
-	return c, c.begin()
+	return c, c.begin(zone)
 }
 
-// begin sets the clock.
-func (c *Chat) begin() error {
-	at, zone := c.given.At, time.UTC
+// begin sets the clock, by the zone of the flow that serves unless one is given.
+func (c *Chat) begin(zone *time.Location) error {
+	at := c.given.At
 	if at.IsZero() {
 		at = beginning
 	}

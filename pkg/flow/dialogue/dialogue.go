@@ -25,7 +25,8 @@ type Given struct {
 	Phone, Name, Language string
 	OptedOut              bool
 	Channel               string
-	// At is when it begins, read in Zone; zero is a Monday of 2026, in UTC.
+	// At is when it begins; zero is a Monday of 2026. It is read in Zone, or in the
+	// zone of the flow that serves.
 	At   time.Time
 	Zone string
 	// Files maps the name of a table to its file, Tables to its rows.

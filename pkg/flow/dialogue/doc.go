@@ -25,7 +25,7 @@
 //	flow lead                     the flow that answers when no entry of any flow fits
 //	given phone=34600111222       the person: phone, name, language, opted_out=true
 //	given at="2026-12-01 10:00"   when it begins (2026-01-05 10:00, a Monday, unless
-//	given zone=Europe/Madrid      it says so); the zone is for at, and UTC without it
+//	given zone=Europe/Madrid      it says so); the zone is for that, else the flow's own
 //	given channel=1055            the business number
 //	given variant.greeting=b      the variant that the person draws in a test
 //	given table=slots.csv         a table, named slots; table.slots=may.csv names it otherwise

@@ -141,6 +141,19 @@ func TestMeasureNamesWhatIsMissed(t *testing.T) {
 	}
 }
 
+// TestBeginsInTheZoneOfTheFlow: it is ten o'clock where the flow is.
+func TestBeginsInTheZoneOfTheFlow(t *testing.T) {
+	w := shop(t)
+	w.Zone = nil
+	for serves, want := range map[string]string{"shop": "2026-01-05T10:00:00+01:00", "": "2026-01-05T10:00:00Z"} {
+		w.Serves = serves
+		chat, err := w.Open(Given{})
+		if err != nil || chat.Now().Format(time.RFC3339) != want {
+			t.Errorf("%q begins at %v, want %s (%v)", serves, chat.Now(), want, err)
+		}
+	}
+}
+
 func TestChat(t *testing.T) {
 	w := shop(t)
 	w.Serves = "shop"

@@ -22,7 +22,7 @@ func expectPart() part {
 			{"table", ref("table"), "The answer is taken only if the table of allowed values has such a row."},
 			{"invalid", ref("invalid"), "What is said to a wrong answer: one text, or one for each rule. Without it the question is said again."},
 			{"attempts", count(1, 100), "After so many failures the session goes where then says."},
-			{"then", ref("target").like("handover"), "Where the session goes after too many failures."},
+			{"then", ref("target").like("human"), "Where the session goes after too many failures: a step that says so, or cancelled, completed, handover."},
 			{"quiet", ref("duration").like("3s"), "A text is weighed when the person has been quiet for that long: fragments become one answer."},
 			{"wait", ref("duration").like("20s"), "The longest time to gather fragments; without it ten times quiet."},
 			{"confirm", ref("words").like("{value}. Is that right?"), "Asks whether a date or time was understood; {value} is what was understood, in full."},

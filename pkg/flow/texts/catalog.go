@@ -28,6 +28,8 @@ type Entry struct {
 	// CharactersMax is WhatsApp's limit; 0 is none.
 	CharactersMax int
 	Slots         []Slot
+	// Words says that it is a list of words that people type, one on a line.
+	Words bool
 }
 
 // Slot is a value that a text shows.
@@ -38,8 +40,8 @@ func Of(f *flow.Flow) Catalog {
 	d := f.Describe()
 	c := Catalog{Flow: d.Name, Languages: d.Languages}
 	for _, t := range f.Texts() {
-		e := Entry{ID: t.ID, Line: t.Line, Source: t.Texts[d.Languages[0]], Texts: t.Texts, CharactersMax: t.CharactersMax}
-		for _, name := range slotsOf(e.Source, d.Languages[0]) {
+		e := Entry{ID: t.ID, Line: t.Line, Source: t.Texts[d.Languages[0]], Texts: t.Texts, CharactersMax: t.CharactersMax, Words: t.Words}
+		for _, name := range e.slotsOf(e.Source, d.Languages[0]) {
 			e.Slots = append(e.Slots, Slot{name, d.Slots[name]})
 		}
 		c.Entries = append(c.Entries, e)
@@ -57,11 +59,11 @@ func (c Catalog) entry(id string) (Entry, bool) {
 	return c.Entries[i], true
 }
 
-// slotsOf lists the slots of a text, each once. A text that does not compile has
-// none.
-func slotsOf(source, lang string) []string {
+// slotsOf lists the slots of a text, each once. Words, and a text that does not
+// compile, have none.
+func (e Entry) slotsOf(source, lang string) []string {
 	t, err := text.Parse(source, language.Make(lang))
-	if err != nil {
+	if err != nil || e.Words {
 		return nil
 	}
 	var names []string

@@ -19,6 +19,8 @@ type document struct {
 	lines  []int // offsets at which lines begin
 	sites  map[place]site
 	edits  []edit
+	// words says that the text that is being edited is a list of words.
+	words bool
 }
 
 // place is a line and a column, both from 1; columns count characters.
@@ -109,8 +111,11 @@ func (d *document) offset(at place) int {
 	return min(offset, len(d.source)-1)
 }
 
-// span is the bytes of a scalar.
+// span is the bytes of a scalar, or of a list of them.
 func (d *document) span(n ast.Node) (from, to int, err error) {
+	if list, ok := n.(*ast.SequenceNode); ok {
+		return d.listSpan(list)
+	}
 	from = d.offset(start(n))
 	if from >= 0 {
 		to = scalarEnd(d.source, from, valueOf(n))
@@ -121,8 +126,38 @@ func (d *document) span(n ast.Node) (from, to int, err error) {
 	return from, to, nil
 }
 
+// listSpan is the bytes of a list.
+func (d *document) listSpan(list *ast.SequenceNode) (from, to int, err error) {
+	from = d.offset(start(list))
+	if list.IsFlowStyle {
+		return from, d.offset(placeOf(list.End)) + 1, nil
+	}
+	if len(list.Values) > 0 {
+		_, to, err = d.span(list.Values[len(list.Values)-1])
+	}
+	if err == nil && strings.Contains(d.source[from:to], "#") {
+		err = fmt.Errorf("the words on line %d have a comment between them: write them as [one, two]", start(list).line)
+	}
+	return from, to, err
+}
+
+// instead writes another value where one was. A list with its entries on lines of
+// their own makes place for one on the line of its key.
+func (d *document) instead(old ast.Node, from, to int, written string) edit {
+	if list, ok := old.(*ast.SequenceNode); ok && !list.IsFlowStyle {
+		return edit{len(strings.TrimRight(d.source[:from], " \t\n")), to, " " + written}
+	}
+	return edit{from, to, written}
+}
+
 func valueOf(n ast.Node) string {
 	switch n := n.(type) {
+	case *ast.SequenceNode:
+		values := make([]string, len(n.Values))
+		for i, value := range n.Values {
+			values[i] = strings.TrimSpace(valueOf(value))
+		}
+		return strings.Join(values, "\n")
 	case *ast.StringNode:
 		return n.Value
 	case *ast.LiteralNode:
@@ -169,12 +204,24 @@ func (d *document) replace(old ast.Node, text string, inFlow bool, indent int) e
 	if err != nil {
 		return err
 	}
-	written := scalar(text, inFlow, strings.ContainsRune(`"'`, rune(d.source[from])))
+	written := d.written(text, inFlow, strings.ContainsRune(`"'`, rune(d.source[from])))
 	if !inFlow && strings.ContainsRune("|>", rune(d.source[from])) {
 		written = d.block(text, indent+2)
 	}
-	d.edits = append(d.edits, edit{from, to, written})
+	d.edits = append(d.edits, d.instead(old, from, to, written))
 	return nil
+}
+
+// written is a text on one line: words are a list.
+func (d *document) written(text string, inFlow, quotes bool) string {
+	if !d.words {
+		return scalar(text, inFlow, quotes)
+	}
+	words := strings.Split(text, "\n")
+	for i, word := range words {
+		words[i] = scalar(word, true, quotes)
+	}
+	return "[" + strings.Join(words, ", ") + "]"
 }
 
 // block writes a text below a bar if it has lines.
@@ -199,7 +246,7 @@ func (d *document) add(last *ast.MappingValueNode, languages []string, missing m
 		switch {
 		case !ok:
 		case inFlow:
-			b.WriteString(", " + lang + ": " + scalar(text, true, quotes))
+			b.WriteString(", " + lang + ": " + d.written(text, true, quotes))
 		default:
 			b.WriteString("\n" + strings.Repeat(" ", column) + lang + ": ")
 			b.WriteString(d.entry(text, quotes, column+2))
@@ -214,10 +261,10 @@ func (d *document) add(last *ast.MappingValueNode, languages []string, missing m
 
 // entry is a text as the value in a block mapping.
 func (d *document) entry(text string, quotes bool, indent int) string {
-	if strings.Contains(text, "\n") {
+	if strings.Contains(text, "\n") && !d.words {
 		return d.block(text, indent)
 	}
-	return scalar(text, false, quotes)
+	return d.written(text, false, quotes)
 }
 
 func (d *document) lineEnd(at int) int {
@@ -241,13 +288,13 @@ func (d *document) divide(s site, main string, languages []string, translations 
 	pairs := make([]string, 0, len(texts))
 	for _, lang := range languages {
 		if text, ok := texts[lang]; ok {
-			pairs = append(pairs, lang+": "+scalar(text, true, quotes))
+			pairs = append(pairs, lang+": "+d.written(text, true, quotes))
 		}
 	}
 	short := "{" + strings.Join(pairs, ", ") + "}"
-	several := strings.Contains(strings.Join(slices.Collect(maps.Values(texts)), ""), "\n")
+	several := !d.words && strings.Contains(strings.Join(slices.Collect(maps.Values(texts)), ""), "\n")
 	if s.inFlow || !several && utf8.RuneCountInString(d.source[d.lines[start(s.node).line-1]:from]+short) <= lineMax {
-		d.edits = append(d.edits, edit{from, to, short})
+		d.edits = append(d.edits, d.instead(s.node, from, to, short))
 		return nil
 	}
 	d.edits = append(d.edits, d.divideInLines(s, edit{from, to, ""}, quotes, languages, texts))
@@ -259,7 +306,7 @@ func (d *document) divideInLines(s site, e edit, quotes bool, languages []string
 	column := s.indent
 	if !s.inList { // below the key
 		column += 2
-		e.from = len(strings.TrimRight(d.source[:e.from], " \t"))
+		e.from = len(strings.TrimRight(d.source[:e.from], " \t\n"))
 	}
 	var b strings.Builder
 	for _, lang := range languages {
@@ -274,7 +321,7 @@ func (d *document) divideInLines(s site, e edit, quotes bool, languages []string
 		if strings.TrimSpace(d.source[e.to:d.lineEnd(e.to)]) == "" {
 			b.WriteString(d.entry(text, quotes, column+2))
 		} else { // a comment behind a block would be text
-			b.WriteString(scalar(text, false, quotes))
+			b.WriteString(d.written(text, false, quotes))
 		}
 	}
 	e.text = b.String()

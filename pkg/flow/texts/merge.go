@@ -106,8 +106,8 @@ func (m *merge) report(t Translation, kind, format string, args ...any) {
 
 // check takes a translation, leaves it out, or reports it.
 func (m *merge) check(t Translation) {
-	t.Text, t.Source = tidy(t.Text), tidy(t.Source)
 	e, known := m.catalog.entry(t.ID)
+	t.Text, t.Source = e.tidy(t.Text), e.tidy(t.Source)
 	main := m.catalog.Languages[0]
 	switch {
 	case t.ID == "":
@@ -128,16 +128,28 @@ func (m *merge) check(t Translation) {
 	}
 }
 
-// tidy is a text as the flow file keeps it.
-func tidy(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
+// tidy is a text as the flow file keeps it: of words, each line.
+func (e Entry) tidy(s string) string {
+	s = strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n"))
+	if !e.Words {
+		return s
+	}
+	var words []string
+	for word := range strings.SplitSeq(s, "\n") {
+		if word = strings.TrimSpace(word); word != "" {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, "\n")
+}
 
 // compare takes a translation that uses the slots of its source.
 func (m *merge) compare(t Translation, e Entry) {
-	if _, err := text.Parse(t.Text, language.Make(t.Language)); err != nil {
+	if _, err := text.Parse(t.Text, language.Make(t.Language)); err != nil && !e.Words {
 		m.report(t, KindSyntax, "%s", err)
 		return
 	}
-	want, got := slotsOf(e.Source, m.catalog.Languages[0]), slotsOf(t.Text, t.Language)
+	want, got := e.slotsOf(e.Source, m.catalog.Languages[0]), e.slotsOf(t.Text, t.Language)
 	lost, invented := without(want, got), without(got, want)
 	switch {
 	case len(lost) > 0 && len(invented) > 0:
@@ -205,6 +217,7 @@ func (m *merge) write(translations []Translation) (edited string, problems flow.
 		if wanted[info.ID] == nil {
 			continue
 		}
+		d.words = info.Words
 		if err := d.set(place{info.Line, info.Column}, m.catalog.Languages[0], m.catalog.Languages, wanted[info.ID]); err != nil {
 			return "", flow.Problems{{Line: info.Line, Message: err.Error()}}
 		}

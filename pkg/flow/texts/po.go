@@ -76,6 +76,9 @@ func (e Entry) notes(lang string) []string {
 		}
 		notes = append(notes, fmt.Sprintf("Keep {%s}: a %s.", s.Name, s.Type))
 	}
+	if e.Words {
+		notes = append(notes, "Words that people type, one on a line: as many as you like.")
+	}
 	if strings.Contains(e.Source, "plural,") {
 		notes = append(notes, "Plural forms of "+lang+": "+strings.Join(pluralForms(lang), ", ")+".")
 	}

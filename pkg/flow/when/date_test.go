@@ -1,6 +1,7 @@
 package when
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -49,7 +50,7 @@ func TestParseISO(t *testing.T) {
 		"0000-01-01": ErrImpossible, "2026-12-4": ErrUnknown, " 2026-12-04": ErrUnknown, "2026/12/04": ErrUnknown, "+026-12-04": ErrUnknown,
 		"2026-12-04T": ErrUnknown, "": ErrUnknown, "٢٠26-12-04": ErrUnknown,
 	} {
-		if d, err := ParseISODate(s); err != want || err == nil && d.String() != s {
+		if d, err := ParseISODate(s); !errors.Is(err, want) || err == nil && d.String() != s {
 			t.Errorf("%q: %v, %v, want %v", s, d, err, want)
 		}
 	}
@@ -57,7 +58,7 @@ func TestParseISO(t *testing.T) {
 		"15:30": nil, "00:00": nil, "23:59": nil, "24:00": ErrImpossible, "12:60": ErrImpossible, "9:30": ErrUnknown, "15h30": ErrUnknown,
 		"+1:30": ErrUnknown, "": ErrUnknown, "15:30 ": ErrUnknown,
 	} {
-		if c, err := ParseISOClock(s); err != want || err == nil && c.String() != s {
+		if c, err := ParseISOClock(s); !errors.Is(err, want) || err == nil && c.String() != s {
 			t.Errorf("%q: %v, %v, want %v", s, c, err, want)
 		}
 	}
@@ -93,8 +94,12 @@ func TestFormatClock(t *testing.T) {
 		clock          Clock
 		language, want string
 	}{
-		{Clock{15, 30}, "en", "3:30 pm"}, {Clock{0, 5}, "en-GB", "12:05 am"}, {Clock{12, 0}, "en-US", "12:00 pm"},
-		{Clock{15, 30}, "es", "15:30"}, {Clock{9, 5}, "de", "09:05"}, {Clock{9, 5}, "it", "09:05"},
+		{Clock{15, 30}, "en", "3:30 pm"},
+		{Clock{0, 5}, "en-GB", "12:05 am"},
+		{Clock{12, 0}, "en-US", "12:00 pm"},
+		{Clock{15, 30}, "es", "15:30"},
+		{Clock{9, 5}, "de", "09:05"},
+		{Clock{9, 5}, "it", "09:05"},
 	} {
 		if got := FormatClock(c.clock, c.language); got != c.want {
 			t.Errorf("%v in %q: %q, want %q", c.clock, c.language, got, c.want)

@@ -101,16 +101,16 @@ func (s *sentence) moment() (moment, error) {
 // together reads a date from one range of tokens and the time from the other.
 func (s *sentence) together(dateFrom, dateEnd, clockFrom, clockEnd int) (moment, error) {
 	clock, clockErr := s.clock(clockFrom, clockEnd)
-	if clockErr == ErrUnknown {
+	if errors.Is(clockErr, ErrUnknown) {
 		return moment{}, ErrUnknown
 	}
 	date, dateErr := s.date(dateFrom, dateEnd)
 	switch {
-	case dateErr == ErrUnknown:
+	case errors.Is(dateErr, ErrUnknown):
 		return moment{}, ErrUnknown
-	case dateErr == ErrImpossible || clockErr == ErrImpossible:
+	case errors.Is(dateErr, ErrImpossible), errors.Is(clockErr, ErrImpossible):
 		return moment{}, ErrImpossible
-	case dateErr == ErrAmbiguous || clockErr == ErrAmbiguous || clock.adrift:
+	case errors.Is(dateErr, ErrAmbiguous), errors.Is(clockErr, ErrAmbiguous), clock.adrift:
 		return moment{}, ErrAmbiguous
 	}
 	return moment{date: date, clock: clock.Clock}, nil
@@ -127,7 +127,7 @@ func inLanguages[T comparable](text, tag string, today Date, read func(*sentence
 	own := languageOf(base)
 	if own != nil {
 		value, err := read(newSentence(tokens, own, true, order, today))
-		if err != ErrUnknown {
+		if !errors.Is(err, ErrUnknown) {
 			return value, err
 		}
 	}

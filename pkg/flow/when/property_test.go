@@ -33,7 +33,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			gotDate, gotClock, err := ParseDateTime(text+" "+clock, tag, today)
 			if midnight := c.Hour == 0 && strings.HasSuffix(clock, "am"); midnight {
-				if err != ErrAmbiguous {
+				if !errors.Is(err, ErrAmbiguous) {
 					t.Fatalf("%s: %q: %v", tag, clock, err)
 				}
 			} else if err != nil || gotDate != d || gotClock != c {
@@ -79,7 +79,7 @@ func TestRandomShapes(t *testing.T) {
 		for _, text := range []string{date, clock, date + " " + clock, clock + " " + date} {
 			checkRead(t, text, l.base, today)
 		}
-		if d, err := ParseDate(date, l.base, today); err != ErrUnknown {
+		if d, err := ParseDate(date, l.base, today); !errors.Is(err, ErrUnknown) {
 			understood++
 			checkAgreement(t, date, clock, l, today, d, err)
 		}
@@ -216,7 +216,7 @@ func TestFolding(t *testing.T) {
 		text := rapid.SampledFrom([]string{"morgen", "el próximo lunes", "4 décembre", "sexta-feira", "in 3 days", "4/12", "mañana", "Freitag, 4. Dezember"}).Draw(t, "text")
 		want, wantErr := ParseDate(text, tag, today)
 		for _, same := range []string{strings.ToUpper(text), fold(text), " " + strings.ReplaceAll(text, " ", "\u00a0 ") + "!"} {
-			if got, err := ParseDate(same, tag, today); got != want || err != wantErr {
+			if got, err := ParseDate(same, tag, today); got != want || !errors.Is(err, wantErr) {
 				t.Fatalf("%q: %v, %v; %q: %v, %v", text, want, wantErr, same, got, err)
 			}
 		}
@@ -238,7 +238,9 @@ func FuzzParseDate(f *testing.F) {
 
 func BenchmarkParseDate(b *testing.B) {
 	for _, c := range []struct{ name, text string }{
-		{"own", "el viernes, 4 de diciembre de 2026"}, {"other", "Freitag, den 4. Dezember 2026"}, {"unknown", "I don't know yet, can I tell you later?"},
+		{"own", "el viernes, 4 de diciembre de 2026"},
+		{"other", "Freitag, den 4. Dezember 2026"},
+		{"unknown", "I don't know yet, can I tell you later?"},
 		{"fillers", strings.Repeat("a ", 23) + "x"},
 	} {
 		b.Run(c.name, func(b *testing.B) {

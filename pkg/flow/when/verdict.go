@@ -1,5 +1,7 @@
 package when
 
+import "errors"
+
 // verdict gathers what several ways of reading one text say.
 type verdict[T comparable] struct {
 	value      T
@@ -15,9 +17,9 @@ func (v *verdict[T]) add(value T, err error) {
 		v.ambiguous = true
 	case err == nil:
 		v.value, v.found = value, true
-	case err == ErrAmbiguous:
+	case errors.Is(err, ErrAmbiguous):
 		v.ambiguous = true
-	case err == ErrImpossible:
+	case errors.Is(err, ErrImpossible):
 		v.impossible = true
 	}
 }
