@@ -427,7 +427,7 @@ func (s *slot) fields() map[string]valueType {
 }
 
 func (c *compiler) nearSlot(name string) string {
-	for _, slot := range slices.Sorted(maps.Keys(c.flow.slots)) {
+	for _, slot := range append(slices.Sorted(maps.Keys(c.flow.slots)), "contact.name") {
 		if distance(name, slot) <= 1+len(slot)/5 {
 			return " (did you mean {" + slot + "}?)"
 		}

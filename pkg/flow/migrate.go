@@ -30,7 +30,7 @@ func (t *turn) migrate(m *parleyv1.Migration) {
 	}
 	t.emit(sessionMigrated(s.FlowVersion, to.version, s.Step, step))
 	t.flow = to
-	if step != s.Step || s.Progress.halfway() || !next.asksLike(from) {
+	if step != s.Step || s.Progress.halfway() || !next.asksLike(from) || next.computesAnew(s) {
 		t.from = 0
 		t.goTo(target{kind: toStep, step: to.index[step]})
 		return
@@ -49,6 +49,15 @@ func (p Progress) halfway() bool {
 func (s *step) asksLike(o *step) bool {
 	a, b := s.expect, o.expect
 	return a != nil && b != nil && a.kind == b.kind && (a.dynamic == nil) == (b.dynamic == nil) && (a.form == nil || a.form.id == b.form.id)
+}
+
+// computesAnew reports whether the step sets a value that the session does not
+// have: it was asked before the step did.
+func (s *step) computesAnew(of State) bool {
+	return slices.ContainsFunc(s.sets, func(a assignment) bool {
+		_, known := of.Answers[a.slot]
+		return !known
+	})
 }
 
 // Lacks says why a session could not go on at a step of the flow: the slots that

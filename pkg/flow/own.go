@@ -17,7 +17,7 @@ type ownWords struct {
 }
 
 // ownKeys are the names under which a flow can give these texts itself.
-var ownKeys = []string{"yes", "no", "more", "choose", "confirm_date", "confirm_time"}
+var ownKeys = []string{"yes", "no", "more", "choose", "confirm_date", "confirm_time", "ask_date", "ask_time"}
 
 // ownLimits are the lengths of what stands on a button or a row; the others are
 // bodies.
@@ -35,6 +35,7 @@ var builtIn = map[string]ownWords{
 		text: map[string]string{
 			"yes": "Yes", "no": "No", "more": "More", "choose": "Choose",
 			"confirm_date": "{value}. Is that right?", "confirm_time": "{value}. Is that right?",
+			"ask_date": "Please write the day like 14 March or tomorrow.", "ask_time": "Please write the time like 15:30 or 3 pm.",
 		},
 		yes: []string{"yes", "y", "yep", "yeah", "yes please", "sure", "ok", "okay", "right", "correct", "that's right"},
 		no:  []string{"no", "n", "nope", "no thanks", "wrong", "not right", "incorrect"}, more: []string{"more"},
@@ -43,6 +44,7 @@ var builtIn = map[string]ownWords{
 		text: map[string]string{
 			"yes": "Sí", "no": "No", "more": "Más", "choose": "Elegir",
 			"confirm_date": "{value}. ¿Es correcto?", "confirm_time": "{value}. ¿Es correcto?",
+			"ask_date": "Escribe el día así: 14 de marzo, o mañana.", "ask_time": "Escribe la hora así: 15:30.",
 		},
 		yes: []string{"si", "s", "si por favor", "claro", "vale", "ok", "correcto", "de acuerdo", "bueno"},
 		no:  []string{"no", "n", "no gracias", "incorrecto", "mal"}, more: []string{"mas"},
@@ -51,6 +53,7 @@ var builtIn = map[string]ownWords{
 		text: map[string]string{
 			"yes": "Sim", "no": "Não", "more": "Mais", "choose": "Escolher",
 			"confirm_date": "{value}. Está certo?", "confirm_time": "{value}. Está certo?",
+			"ask_date": "Escreva o dia assim: 14 de março, ou amanhã.", "ask_time": "Escreva a hora assim: 15:30.",
 		},
 		yes: []string{"sim", "s", "sim por favor", "claro", "ok", "certo", "correto", "isso"},
 		no:  []string{"nao", "n", "nao obrigado", "nao obrigada", "errado"}, more: []string{"mais"},
@@ -59,6 +62,7 @@ var builtIn = map[string]ownWords{
 		text: map[string]string{
 			"yes": "Oui", "no": "Non", "more": "Plus", "choose": "Choisir",
 			"confirm_date": "{value}. C’est bien ça ?", "confirm_time": "{value}. C’est bien ça ?",
+			"ask_date": "Écrivez le jour ainsi : 14 mars, ou demain.", "ask_time": "Écrivez l’heure ainsi : 15:30.",
 		},
 		yes: []string{"oui", "o", "oui merci", "d'accord", "ok", "exact", "c'est ca"},
 		no:  []string{"non", "n", "non merci", "faux"}, more: []string{"plus"},
@@ -67,6 +71,7 @@ var builtIn = map[string]ownWords{
 		text: map[string]string{
 			"yes": "Ja", "no": "Nein", "more": "Mehr", "choose": "Auswählen",
 			"confirm_date": "{value}. Ist das richtig?", "confirm_time": "{value}. Ist das richtig?",
+			"ask_date": "Bitte den Tag so schreiben: 14. März, oder morgen.", "ask_time": "Bitte die Uhrzeit so schreiben: 15:30.",
 		},
 		yes: []string{"ja", "j", "ja bitte", "ok", "richtig", "stimmt", "genau", "gerne"},
 		no:  []string{"nein", "n", "nein danke", "falsch"}, more: []string{"mehr"},
@@ -105,7 +110,7 @@ func (c *compiler) checkOwn(key string, texts map[int]written) {
 			c.report(t.at, ruleText, "%s has no letter or digit: nobody could type it", t.key)
 		case !isLabel && n > bodyMax-dateMax:
 			c.report(t.at, ruleLimit, "%s has %d characters, the limit is %d: shorten it", t.key, n, bodyMax-dateMax)
-		case !isLabel && !strings.Contains(t.value, "{value}"):
+		case strings.HasPrefix(key, "confirm_") && !strings.Contains(t.value, "{value}"):
 			c.report(t.at, ruleText, "%s does not say what was understood: write {value} where it goes", t.key)
 		}
 	}

@@ -113,7 +113,7 @@ func (r *reader) fields(in item, known ...string) fields {
 	}
 	mapping, ok := in.node.(*ast.MappingNode)
 	if !ok {
-		r.report(in.at, ruleValue, "%s must have the fields %s", in.key, strings.Join(known, ", "))
+		r.report(in.at, ruleValue, "%s must have fields: write it as {%s: …}; it may have %s", in.key, strings.Join(known[:min(2, len(known))], ": …, "), strings.Join(known, ", "))
 		return fields{}
 	}
 	all := fields{at: in.at, of: make(map[string]item, len(known))}

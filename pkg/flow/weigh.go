@@ -209,8 +209,8 @@ func (t *turn) accept(s *step, p Pending, more ...*parleyv1.Event) {
 }
 
 // reject keeps the session at its step, until it has failed too often. What is
-// said is say, or the step's text for the rule, or the question again; or what
-// waits to be confirmed, if that is still all there is.
+// said is say, or the step's text for the rule, or how to write a date, or the
+// question again; or what waits to be confirmed, if that is still all there is.
 func (t *turn) reject(s *step, reason string, say []bubble) {
 	e, waiting := s.expect, t.state.Progress.Pending
 	t.emit(answerRejected(s.name, reason, t.state.Failures+1))
@@ -226,10 +226,26 @@ func (t *turn) reject(s *step, reason string, say []bubble) {
 	if say == nil {
 		say = e.invalidFor(reason)
 	}
-	if say == nil {
-		say = s.say
+	switch own := momentHelp(e.kind, reason); {
+	case say != nil:
+		t.sayWith(s, say)
+	case own != "":
+		t.emit(textQueued(t.own(own), false))
+	default:
+		t.sayWith(s, s.say)
 	}
-	t.sayWith(s, say)
+}
+
+// momentHelp names what Parley says itself to a text that is no date or time, or
+// two: the question alone would not tell how to write one.
+func momentHelp(kind answerKind, reason string) string {
+	switch {
+	case kind == dateAnswer && (reason == ReasonDate || reason == ReasonAmbiguous):
+		return "ask_date"
+	case kind == timeAnswer && (reason == ReasonTime || reason == ReasonAmbiguous):
+		return "ask_time"
+	}
+	return ""
 }
 
 // saysNothing reports whether an answer was rejected because no date and no time

@@ -20,7 +20,7 @@ type flowSimulate struct {
 	At       string   `placeholder:"TIME" help:"When the conversation begins, such as \"2026-12-01 10:00\". Without it: now."`
 	Zone     string   `placeholder:"ZONE" default:"UTC" help:"The time zone of --at, such as Europe/Madrid."`
 	Phone    string   `placeholder:"DIGITS" default:"447700900123" help:"The person's phone, with its country code: the country can decide the language."`
-	Name     string   `help:"The person's profile name."`
+	Name     string   `default:"Ann" help:"The person's profile name."`
 	Language string   `placeholder:"TAG" help:"The language that the person chose before."`
 	Table    []string `placeholder:"FILE.csv" help:"A table, named by its file. Tables beside the flow and in tables are known."`
 

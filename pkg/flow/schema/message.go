@@ -130,6 +130,8 @@ func textsPart() part {
 			{"choose", ref("words"), "The label of a list."},
 			{"confirm_date", ref("words").like("{value}. Is that right?"), "Asks whether a date was understood; {value} is the date in full."},
 			{"confirm_time", ref("words").like("{value}. Is that right?"), "Asks whether a time was understood; {value} is the time in full."},
+			{"ask_date", ref("words").like("Please write the day like 14 March."), "Said to what is no date, where the step has no text of its own for it."},
+			{"ask_time", ref("words").like("Please write the time like 15:30."), "Said to what is no time, where the step has no text of its own for it."},
 		},
 	}
 }
