@@ -101,9 +101,9 @@ func (c *Counts) Add(e *parleyv1.Event) {
 }
 
 // handedOver counts a session that left a question to a human. A step that does
-// nothing else was never waited at.
+// nothing else was never waited at, and after the end there is no step.
 func (c *Counts) handedOver(cohort Cohort, e *parleyv1.HandedOver) {
-	if e.Reason != "step" {
+	if e.Reason != "step" && e.Step != "" {
 		c.step(cohort, e.Step, func(n *StepCounts) { n.Departed++ })
 	}
 }
@@ -111,9 +111,7 @@ func (c *Counts) handedOver(cohort Cohort, e *parleyv1.HandedOver) {
 // cancelled counts a session that ended before its flow did. One that had
 // completed before left no step and keeps counting as completed.
 func (c *Counts) cancelled(cohort Cohort, e *parleyv1.SessionCancelled) {
-	// A restart without a step is of a completed session: the first events did not
-	// say so.
-	if e.Completed || e.Reason == "restart" && e.Step == "" {
+	if e.Completed {
 		return
 	}
 	c.total(cohort, func(n *TotalCounts) { n.Cancelled++ })

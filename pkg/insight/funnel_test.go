@@ -163,7 +163,7 @@ func randomEvents(r *rapid.T) ([]*parleyv1.Event, []*person) {
 }
 
 // checkSteps: nobody leaves a step who did not enter it, and nobody fails without a rejection.
-func checkSteps(r *rapid.T, c *Counts) {
+func checkSteps(r interface{ Fatalf(string, ...any) }, c *Counts) {
 	for key, n := range c.steps {
 		if waiting := n.Entered - n.Answered - n.Departed; waiting < 0 || n.Failed > n.Rejections || n.Failed > n.Entered || n.Position == 0 {
 			r.Fatalf("%v: %+v", key, n)
@@ -257,7 +257,7 @@ func TestUnknownEvents(t *testing.T) {
 		{},
 		{Flow: "lead", Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{}}},
 		{Flow: "lead", Body: &parleyv1.Event_MessageQueued{MessageQueued: &parleyv1.MessageQueued{}}},
-		{Flow: "lead", Body: &parleyv1.Event_SessionCancelled{SessionCancelled: &parleyv1.SessionCancelled{Reason: flow.ReasonRestart}}},
+		{Flow: "lead", Body: &parleyv1.Event_SessionCancelled{SessionCancelled: &parleyv1.SessionCancelled{Reason: flow.ReasonRestart, Completed: true}}},
 	} {
 		counts.Add(e)
 	}

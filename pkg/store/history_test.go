@@ -117,3 +117,55 @@ func TestConversationsEnd(t *testing.T) {
 		t.Error("an event that cannot be decoded is no error")
 	}
 }
+
+// TestConversationsBegunAgain: a session that began in the turn that ended another
+// one comes with the input of that turn, however the windows fall.
+func TestConversationsBegunAgain(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	lease := take(t, s, ServiceSession, 1)[0]
+	input := func(id string) *parleyv1.Event {
+		return &parleyv1.Event{Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{Input: &parleyv1.Input{Id: id}}}}
+	}
+	started := func(name string) *parleyv1.Event {
+		return &parleyv1.Event{Body: &parleyv1.Event_SessionStarted{SessionStarted: &parleyv1.SessionStarted{Flow: name, FlowVersion: 1}}}
+	}
+	cancelled := func() *parleyv1.Event {
+		return &parleyv1.Event{Body: &parleyv1.Event_SessionCancelled{SessionCancelled: &parleyv1.SessionCancelled{Reason: "restart"}}}
+	}
+	entered := func() *parleyv1.Event {
+		return &parleyv1.Event{Body: &parleyv1.Event_StepEntered{StepEntered: &parleyv1.StepEntered{Step: "name"}}}
+	}
+	part := TurnPart{Fence: fence(lease, lease.Checkpoint+1), Head: lease.Head}
+	var session uint64
+	for _, e := range []*parleyv1.Event{
+		started("lead"), input("m1"), entered(), // 1
+		input("m2"), cancelled(), started("lead"), entered(), // 6, begins again
+		input("m3"), cancelled(), started("other"), entered(), // 10, of another flow
+		input("m4"), cancelled(), started("lead"), entered(), // 14, and back
+		input("m5"), entered(), cancelled(), // ends
+		started("lead"), input("m6"), entered(), // 19, somebody else's, right behind
+	} {
+		e.Shard, e.Offset = uint32(lease.Shard), lease.Head+uint64(len(part.Events))+1
+		if e.GetSessionStarted() != nil {
+			session = SessionID(lease.Shard, e.Offset)
+		}
+		e.SessionId, e.AtMs, e.Channel = session, timerStart.UnixMilli(), testChannel
+		part.Events = append(part.Events, e)
+	}
+	appendTurns(t, s, part)
+	for _, window := range []int{1, 2, 3, 4, 100} {
+		ids, events := told(t, s, "lead", time.Time{}, window)
+		var got []string
+		for _, id := range ids {
+			_, first := SessionPlace(id)
+			got = append(got, fmt.Sprint(first, len(events[id]), events[id][0].GetInputReceived().GetInput().GetId()))
+		}
+		if want := []string{"1 5", "6 5m2", "14 6m4", "19 3"}; !slices.Equal(got, want) {
+			t.Errorf("windows of %d: %q, want %q", window, got, want)
+		}
+	}
+	if heads, err := s.EventHeads(t.Context()); err != nil || !slices.Equal(heads, []uint64{21}) {
+		t.Errorf("heads %v (%v)", heads, err)
+	}
+}

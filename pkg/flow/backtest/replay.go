@@ -1,9 +1,9 @@
 package backtest
 
 import (
+	"errors"
 	"fmt"
-	"maps"
-	"strings"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -11,171 +11,217 @@ import (
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
-// turn is what one input led to.
-type turn struct {
-	// said is what the person did, without its content: "text", "tap", "image".
-	said string
-	// outcome is where it led: "email rejected email", "name accepted, then email".
-	outcome string
+// replay plays a recording through another version. An answer is for the question
+// that it was given to: it waits until this version asks that, and is never given if
+// it does not. Words that mean something at any step are said when they were said.
+type replay struct {
+	*candidate
+	played
+	was  *recording
+	live *flow.Router
+	rows rows
+	// kept are answers to questions that this version has not asked yet, in order.
+	kept []heard
+	now  int64 // the time of the last turn
+	// over says that the session has ended, and nothing more belongs to it.
+	over bool
+	// unknown says that the version wants to see rows that were not recorded.
+	unknown bool
 }
 
-// played is one conversation in one version.
-type played struct {
-	turns  []turn
-	events []*parleyv1.Event
-	state  flow.State
+// candidate is the version that is tried.
+type candidate struct {
+	flow  *flow.Flow
+	names renames
+	// restart is a word that begins the flow again; "" if there is none.
+	restart string
+	has     map[string]bool // steps
+	routers map[string]*flow.Router
 }
 
-// recorded is a conversation as it was: a session's events, cut into its turns.
-func recorded(events []*parleyv1.Event) played {
-	p := played{events: events}
-	var now []*parleyv1.Event
-	for i, e := range events {
-		opens := e.GetInputReceived() != nil && i > 0 && !(i == 1 && events[0].GetSessionStarted() != nil)
-		if opens && len(now) > 0 {
-			p.turns = append(p.turns, turnOf(now))
-			now = nil
-		}
-		now = append(now, e)
-		p.state = flow.Evolve(p.state, e)
+func newCandidate(f *flow.Flow) *candidate {
+	c := &candidate{flow: f, names: renamesOf(f), has: map[string]bool{}, routers: map[string]*flow.Router{}}
+	for _, step := range f.Steps() {
+		c.has[step] = true
 	}
-	if len(now) > 0 {
-		p.turns = append(p.turns, turnOf(now))
-	}
-	return p
-}
-
-// turnOf says what the events of one turn amount to.
-func turnOf(events []*parleyv1.Event) turn {
-	var t turn
-	var parts []string
-	for _, e := range events {
-		switch body := e.GetBody().(type) {
-		case *parleyv1.Event_InputReceived:
-			t.said = kindOf(body.InputReceived.GetInput())
-		case *parleyv1.Event_AnswerAccepted:
-			parts = append(parts, body.AnswerAccepted.GetStep()+" accepted")
-		case *parleyv1.Event_AnswerRejected:
-			parts = append(parts, fmt.Sprintf("%s rejected (%s)", body.AnswerRejected.GetStep(), body.AnswerRejected.GetReason()))
-		case *parleyv1.Event_StepEntered:
-			parts = append(parts, "asks "+body.StepEntered.GetStep())
-		case *parleyv1.Event_StepPassed:
-			if body.StepPassed.GetBranch() != "" {
-				parts = append(parts, body.StepPassed.GetStep()+" takes "+body.StepPassed.GetBranch())
-			}
-		case *parleyv1.Event_SessionCompleted:
-			parts = append(parts, "completed")
-		case *parleyv1.Event_SessionCancelled:
-			parts = append(parts, "cancelled ("+body.SessionCancelled.GetReason()+")")
-		case *parleyv1.Event_HandedOver:
-			parts = append(parts, "handed over")
+	for _, k := range f.Describe().Keywords {
+		if k.Name == flow.ReasonRestart && len(k.Words) > 0 {
+			c.restart = k.Words[0]
 		}
 	}
-	t.outcome = strings.Join(parts, ", ")
-	return t
+	return c
 }
 
-func kindOf(in *parleyv1.Input) string {
-	switch {
-	case in.GetTimerDue() != nil:
-		return "silence"
-	case in.GetMessage().GetTap() != "":
-		return "tap"
-	case in.GetMessage() != nil:
-		return in.GetMessage().GetType()
+// on is what is live on a channel: the version alone.
+func (c *candidate) on(channel string) *flow.Router {
+	if c.routers[channel] == nil {
+		c.routers[channel] = flow.NewRouter(channel, c.flow.Name(), flow.Release{Flow: c.flow})
 	}
-	return "order"
+	return c.routers[channel]
 }
 
-// replayed plays a conversation's inputs through another version.
-func replayed(events []*parleyv1.Event, f *flow.Flow) (p played, err error) {
+// replay plays a recording. The error is a fault of the version.
+func (c *candidate) replay(was *recording) (r *replay, err error) {
+	r = &replay{candidate: c, was: was, live: c.on(was.started.GetChannel()), rows: rowsOf(was.heard)}
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = fmt.Errorf("the engine gave up: %v", cause)
 		}
 	}()
-	rows := lookups(events)
-	for _, in := range inputs(events) {
-		before := len(p.events)
-		turnEvents, next, err := flow.Complete(f, f, p.state, p.adapted(in), rows)
-		if err != nil {
-			return p, err
-		}
-		p.events, p.state = append(p.events, turnEvents...), next
-		if len(p.events) > before {
-			p.turns = append(p.turns, turnOf(turnEvents))
-		}
-		if next.Status == flow.Cancelled {
-			break // what followed was another session
+	err = r.begin(was.heard[0])
+	for i := 1; i < len(was.heard) && err == nil && !r.over; i++ {
+		r.rows.turn = i
+		if err = r.hear(was.heard[i]); err == nil {
+			err = r.catchUp()
 		}
 	}
-	return p, nil
+	if err == nil && r.state.WakeAt() != was.state.WakeAt() {
+		if err = r.wake(); err == nil {
+			err = r.catchUp()
+		}
+	}
+	if errors.Is(err, errUnknownRows) {
+		r.unknown, err = true, nil
+	}
+	return r, err
 }
 
-// inputs are the recorded inputs. A session that a restart began has none of its
-// own for its first turn; a silent one takes its place.
-func inputs(events []*parleyv1.Event) []*parleyv1.Input {
-	var all []*parleyv1.Input
-	if len(events) > 1 && events[0].GetSessionStarted() != nil && events[1].GetInputReceived() == nil {
-		all = append(all, &parleyv1.Input{
-			Id: fmt.Sprint(events[0].GetSessionId()), AtMs: events[0].GetAtMs(),
-			Body: &parleyv1.Input_Message{Message: &parleyv1.IncomingMessage{Type: "text"}},
-		})
+// hear plays one input that came after the first.
+func (r *replay) hear(h heard) error {
+	if err := r.wakeBefore(h); err != nil || r.over {
+		return err
 	}
+	r.now = max(r.now, h.in.GetAtMs())
+	here := placeOf(r.state, nil)
+	switch {
+	case h.in.GetTimerDue() != nil:
+		if h.wakeAt == 0 || h.wakeAt != r.state.WakeAt() {
+			return nil // it was due in a silence that this version did not wait for
+		}
+		return r.play(r.timer(h.in))
+	case h.in.GetMigration() != nil:
+		return r.migrate(h)
+	case h.at == here || isCommand(h.events):
+		return r.play(r.adapted(h))
+	case h.at.status == flow.Active:
+		r.kept = append(r.kept, h)
+	}
+	r.add(h.in, nil, "") // it was said to a human, after the end, or to another question
+	return nil
+}
+
+// isCommand reports whether an input meant the same at any step when it was recorded.
+func isCommand(events []*parleyv1.Event) bool {
 	for _, e := range events {
-		in := e.GetInputReceived().GetInput()
-		if in.GetMessage() != nil || in.GetTimerDue() != nil || in.GetStart() != nil || in.GetFormExchange() != nil {
-			all = append(all, in)
+		switch body := e.GetBody().(type) {
+		case *parleyv1.Event_KeywordUsed, *parleyv1.Event_OptedOut, *parleyv1.Event_TapStale:
+			return true
+		case *parleyv1.Event_SessionCancelled:
+			reason := body.SessionCancelled.GetReason()
+			return reason == flow.ReasonRestart || reason == flow.ReasonSwitch || reason == flow.ReasonStop
 		}
 	}
-	return all
+	return false
 }
 
-// adapted makes an input fit the version that it is played to: a tap becomes what
-// its button said, a timer is due when this session wants it, and a form comes
-// back for the form that was sent.
-func (p *played) adapted(in *parleyv1.Input) *parleyv1.Input {
-	in = proto.CloneOf(in)
-	if m := in.GetMessage(); m != nil && strings.HasPrefix(m.GetTap(), "p1.") {
-		m.Tap = ""
+// catchUp gives the answers that were kept for the questions that are asked now.
+func (r *replay) catchUp() error {
+	for !r.over {
+		i := slices.IndexFunc(r.kept, func(h heard) bool { return h.at == placeOf(r.state, nil) })
+		if i < 0 {
+			return nil
+		}
+		h := r.kept[i]
+		r.kept = slices.Delete(r.kept, i, i+1)
+		if h.in.GetAtMs() < r.now {
+			h.in = proto.CloneOf(h.in)
+			h.in.AtMs = r.now
+		}
+		if err := r.play(r.adapted(h)); err != nil {
+			return err
+		}
 	}
-	if f := in.GetMessage().GetForm(); f != nil {
-		f.Token = ""
+	return nil
+}
+
+// wakeBefore lets a timer go off before an input, unless the recorded session had the
+// same one: then it went off when it is recorded.
+func (r *replay) wakeBefore(h heard) error {
+	at := r.state.WakeAt()
+	if at == 0 || at == h.wakeAt || at > h.in.GetAtMs() {
+		return nil
 	}
-	if due := in.GetTimerDue(); due != nil {
-		due.SessionRef, due.WakeAtMs = p.state.Progress.Ref, p.state.WakeAt()
+	if err := r.wake(); err != nil {
+		return err
 	}
+	return r.catchUp()
+}
+
+// wake lets the timer go off that the session wants.
+func (r *replay) wake() error {
+	at := r.state.WakeAt()
+	if at == 0 || r.over {
+		return nil
+	}
+	r.now = max(r.now, at)
+	in := flow.TimerInput(fmt.Sprint("timer ", at), at, "", 0)
+	for _, h := range r.was.heard {
+		if h.in.GetContact() != nil && h.in.GetAtMs() <= at {
+			in.Contact, in.Channel = h.in.GetContact(), h.in.GetChannel()
+		}
+	}
+	return r.play(r.timer(in))
+}
+
+// timer is a timer of this session.
+func (r *replay) timer(of *parleyv1.Input) *parleyv1.Input {
+	in := flow.TimerInput(of.GetId(), of.GetAtMs(), r.state.Progress.Ref, r.state.WakeAt())
+	in.Contact, in.Channel = of.GetContact(), of.GetChannel()
 	return in
 }
 
-// lookups answers with the rows that the conversation saw: of the same table with
-// the same filters, else of the same table, else none.
-func lookups(events []*parleyv1.Event) func(flow.Lookup) ([][]byte, error) {
-	type seen struct {
-		asked *parleyv1.LookupAsked
-		rows  [][]byte
+// play runs a turn, up to where it begins another session: what that one looks up is
+// none of this one's business.
+func (r *replay) play(in *parleyv1.Input) error {
+	events, _, err := flow.Complete(r.live, r.flow, r.state, in, r.rows.find)
+	if errors.Is(err, errUnknownRows) {
+		events, _ = flow.Turn(r.live, r.flow, r.state, in)
 	}
-	var all []seen
-	var asked *parleyv1.LookupAsked
-	for _, e := range events {
-		if a := e.GetLookupAsked(); a != nil {
-			asked = a
-		}
-		if a := e.GetLookupAnswered(); a != nil && asked != nil {
-			all = append(all, seen{asked, a.GetRows()})
-		}
+	begins := slices.IndexFunc(events, func(e *parleyv1.Event) bool { return e.GetSessionStarted() != nil })
+	if err != nil && begins < 0 {
+		return err
 	}
-	return func(l flow.Lookup) ([][]byte, error) {
-		var rows [][]byte
-		for _, s := range all {
-			if s.asked.GetTable() != l.Table {
-				continue
-			}
-			if maps.Equal(s.asked.GetWhere(), l.Where) {
-				return s.rows, nil
-			}
-			rows = s.rows
-		}
-		return rows, nil
+	outcome := ""
+	if begins == 0 {
+		outcome = "begins again"
 	}
+	if begins >= 0 {
+		events, r.over = events[:begins], true
+	}
+	r.add(in, events, joined(outcome, outcomeOf(events, nil)))
+	r.over = r.over || r.state.Status == flow.Cancelled
+	return nil
+}
+
+// migrate does what an operator did: the person goes on at another step, if they
+// stand at the same one, and this version has the other.
+func (r *replay) migrate(h heard) error {
+	for _, e := range h.events {
+		m := e.GetSessionMigrated()
+		if m == nil || r.state.Status != flow.Active || r.state.Step != r.names.of(m.GetFromStep()) {
+			continue
+		}
+		to := r.names.of(m.GetToStep())
+		if !r.has[to] {
+			continue
+		}
+		version := r.flow.Version()
+		return r.play(&parleyv1.Input{
+			Id: h.in.GetId(), AtMs: h.in.GetAtMs(), Contact: h.in.GetContact(), Channel: h.in.GetChannel(),
+			Body: &parleyv1.Input_Migration{Migration: &parleyv1.Migration{
+				Flow: r.flow.Name(), FromVersion: version, ToVersion: version, Steps: map[string]string{r.state.Step: to},
+			}},
+		})
+	}
+	return nil
 }

@@ -2,7 +2,6 @@ package backtest
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -17,23 +16,29 @@ const DivergencesMax = 50
 type Report struct {
 	Flow          string `json:"flow"`
 	Conversations int    `json:"conversations"`
-	// Same counts the conversations that go the same way.
+	// Same counts the conversations that go the same way, Changed those that do not.
 	Same    int `json:"same"`
 	Changed int `json:"changed"`
-	// Failed counts those that the new version could not play.
+	// Unknown counts those that go the same way up to where the version looks up rows
+	// of a table which nobody looked up then.
+	Unknown int `json:"unknown"`
+	// Failed counts those that the version could not play.
 	Failed int `json:"failed"`
 	// Recorded and Replayed are what became of the conversations.
 	Recorded Totals `json:"recorded"`
 	Replayed Totals `json:"replayed"`
-	// Steps are the funnels side by side, in the order of the new version.
+	// Steps are the funnels side by side, in the order of the new version. A step that
+	// its file maps to another name (migrate) stands there.
 	Steps []StepRow `json:"steps"`
-	// Waiting says where people would still wait whose conversation had ended.
+	// Waiting says where people would still wait whose conversation had ended, or had
+	// come to another step.
 	Waiting []Waiting `json:"waiting"`
-	// Divergences are the first few changed conversations, Causes all of them by
-	// where they part.
+	// Divergences are the first few conversations that part, Causes all of them by
+	// where they do.
 	Divergences []Divergence `json:"divergences"`
 	Causes      []Cause      `json:"causes"`
 
+	version *candidate
 	steps   map[string]*StepRow
 	waiting map[string]int
 	causes  map[Cause]int
@@ -45,21 +50,29 @@ type Totals struct {
 	Cancelled int `json:"cancelled"`
 	Human     int `json:"human"`
 	Active    int `json:"active"`
+	// Unbegun counts those that did not begin at all, Unknown those that cannot be
+	// followed to their end.
+	Unbegun int `json:"unbegun"`
+	Unknown int `json:"unknown"`
 }
 
 // StepRow is one step in both funnels.
 type StepRow struct {
-	Step     string `json:"step"`
+	Step string `json:"step"`
+	// Gone says that the version has no such step.
+	Gone     bool   `json:"gone,omitempty"`
 	Recorded Counts `json:"recorded"`
 	Replayed Counts `json:"replayed"`
 }
 
-// Counts is what happened at a step.
+// Counts is what happened at a step, counted as the read models do: but a migration
+// that changes no step is nobody's coming or going.
 type Counts struct {
 	Entered  int `json:"entered"`
 	Answered int `json:"answered"`
 	Rejected int `json:"rejected"`
-	Left     int `json:"left"`
+	// Left counts the people who went on or ended without an answer.
+	Left int `json:"left"`
 }
 
 // Waiting is a step at which people would now still wait.
@@ -87,7 +100,10 @@ type Cause struct {
 
 // New makes an empty report about a version.
 func New(f *flow.Flow) *Report {
-	r := &Report{Flow: f.Name(), steps: map[string]*StepRow{}, waiting: map[string]int{}, causes: map[Cause]int{}}
+	r := &Report{
+		Flow: f.Name(), Steps: []StepRow{}, Waiting: []Waiting{}, Divergences: []Divergence{}, Causes: []Cause{},
+		version: newCandidate(f), steps: map[string]*StepRow{}, waiting: map[string]int{}, causes: map[Cause]int{},
+	}
 	for _, step := range f.Steps() {
 		r.step(step)
 	}
@@ -95,65 +111,97 @@ func New(f *flow.Flow) *Report {
 }
 
 // Add plays one recorded session through the version. Its events are all of the
-// session's, in order.
-func (r *Report) Add(f *flow.Flow, session uint64, events []*parleyv1.Event) {
-	if len(events) == 0 || events[0].GetSessionStarted() == nil {
+// session's, in order; before them may stand the InputReceived that began it, if the
+// session before keeps that.
+func (r *Report) Add(session uint64, events []*parleyv1.Event) {
+	was, ok := record(events, r.version.names)
+	if !ok {
 		return // its beginning is no longer kept
 	}
 	r.Conversations++
-	was := recorded(events)
-	r.count(was, func(s *StepRow) *Counts { return &s.Recorded })
-	r.Recorded.add(was.state)
-	now, err := replayed(events, f)
-	if err != nil {
+	r.count(was.events, r.version.names, func(s *StepRow) *Counts { return &s.Recorded })
+	r.Recorded.add(was.played)
+	now, err := r.version.replay(was)
+	r.count(now.events, nil, func(s *StepRow) *Counts { return &s.Replayed })
+	switch {
+	case err != nil:
 		r.Failed++
-		r.part(Divergence{Session: session, Turn: len(now.turns) + 1, Was: outcomeAt(was, len(now.turns)), Now: err.Error()})
+		r.Replayed.Unknown++
+		r.part(session, was.turns, len(now.turns), err.Error())
 		return
-	}
-	r.count(now, func(s *StepRow) *Counts { return &s.Replayed })
-	r.Replayed.add(now.state)
-	if was.state.Status != flow.Active && now.state.Status == flow.Active {
-		r.waiting[now.state.Step]++
+	case now.unknown:
+		r.Replayed.Unknown++
+	default:
+		r.Replayed.add(now.played)
+		r.wait(was, now)
 	}
 	r.compare(session, was, now)
 }
 
-func (r *Report) compare(session uint64, was, now played) {
-	for i := range max(len(was.turns), len(now.turns)) {
-		if a, b := outcomeAt(was, i), outcomeAt(now, i); a != b {
+// wait notes who would now wait at a step where they were not left.
+func (r *Report) wait(was *recording, now *replay) {
+	stays := was.state.Status == flow.Active && r.version.names.of(was.state.Step) == now.state.Step
+	if now.state.Status == flow.Active && !stays {
+		r.waiting[now.state.Step]++
+	}
+}
+
+// compare finds the first turn that leads elsewhere. Of a conversation that cannot
+// be followed, what was followed counts.
+func (r *Report) compare(session uint64, was *recording, now *replay) {
+	n := max(len(was.turns), len(now.turns))
+	if now.unknown {
+		n = len(now.turns)
+	}
+	for i := range n {
+		if outcomeAt(was.turns, i) != outcomeAt(now.turns, i) {
 			r.Changed++
-			said := ""
-			if i < len(was.turns) {
-				said = was.turns[i].said
-			}
-			r.part(Divergence{Session: session, Turn: i + 1, Said: said, Was: a, Now: b})
+			r.part(session, was.turns, i, outcomeAt(now.turns, i))
 			return
 		}
+	}
+	if now.unknown {
+		r.Unknown++
+		r.part(session, was.turns, n, "looks up "+now.rows.wanted+", and what it held then was not recorded")
+		return
 	}
 	r.Same++
 }
 
-func outcomeAt(p played, i int) string {
-	if i >= len(p.turns) {
-		return "(over)"
+// over is the outcome of a turn that did not take place.
+const over = "(over)"
+
+func outcomeAt(turns []turn, i int) string {
+	if i >= len(turns) {
+		return over
 	}
-	return p.turns[i].outcome
+	return turns[i].outcome
 }
 
-func (r *Report) part(d Divergence) {
+// part notes where a conversation parts.
+func (r *Report) part(session uint64, was []turn, at int, now string) {
+	d := Divergence{Session: session, Turn: at + 1, Was: cmp.Or(outcomeAt(was, at), nothing), Now: cmp.Or(now, nothing)}
+	if at < len(was) {
+		d.Said = was[at].said
+	}
 	r.causes[Cause{Was: d.Was, Now: d.Now}]++
 	if len(r.Divergences) < DivergencesMax {
 		r.Divergences = append(r.Divergences, d)
 	}
 }
 
-func (t *Totals) add(s flow.State) {
-	switch s.Status {
-	case flow.Completed:
+// nothing is the outcome of a turn that led nowhere.
+const nothing = "(nothing)"
+
+func (t *Totals) add(p played) {
+	switch {
+	case p.completed:
 		t.Completed++
-	case flow.Cancelled:
+	case p.state.Status == flow.None:
+		t.Unbegun++
+	case p.state.Status == flow.Cancelled:
 		t.Cancelled++
-	case flow.Human:
+	case p.state.Status == flow.Human:
 		t.Human++
 	default:
 		t.Active++
@@ -162,27 +210,59 @@ func (t *Totals) add(s flow.State) {
 
 func (r *Report) step(name string) *StepRow {
 	if r.steps[name] == nil {
-		r.steps[name] = &StepRow{Step: name}
+		r.steps[name] = &StepRow{Step: name, Gone: !r.version.has[name]}
 		r.Steps = append(r.Steps, StepRow{Step: name})
 	}
 	return r.steps[name]
 }
 
-func (r *Report) count(p played, side func(*StepRow) *Counts) {
-	for _, e := range p.events {
+// count adds the events of one session to one side. moved is the step that a
+// migration left: who comes back to it never went.
+func (r *Report) count(events []*parleyv1.Event, names renames, side func(*StepRow) *Counts) {
+	at := func(step string) *Counts { return side(r.step(names.of(step))) }
+	moved := ""
+	settle := func() {
+		if moved != "" {
+			at(moved).Left++
+		}
+		moved = ""
+	}
+	for _, e := range events {
 		switch body := e.GetBody().(type) {
+		case *parleyv1.Event_InputReceived:
+			settle()
 		case *parleyv1.Event_StepEntered:
-			side(r.step(body.StepEntered.GetStep())).Entered++
-		case *parleyv1.Event_AnswerAccepted:
-			side(r.step(body.AnswerAccepted.GetStep())).Answered++
-		case *parleyv1.Event_AnswerRejected:
-			side(r.step(body.AnswerRejected.GetStep())).Rejected++
-		case *parleyv1.Event_StepLeft:
-			side(r.step(body.StepLeft.GetStep())).Left++
-		case *parleyv1.Event_SessionCancelled:
-			if step := body.SessionCancelled.GetStep(); step != "" {
-				side(r.step(step)).Left++
+			if step := names.of(body.StepEntered.GetStep()); step != moved {
+				at(step).Entered++
+			} else {
+				moved = ""
 			}
+		case *parleyv1.Event_StepLeft:
+			if body.StepLeft.GetReason() == flow.ReasonMigrated {
+				moved = names.of(body.StepLeft.GetStep())
+			} else {
+				at(body.StepLeft.GetStep()).Left++
+			}
+		default:
+			countAnswer(e, at)
+		}
+	}
+	settle()
+}
+
+func countAnswer(e *parleyv1.Event, at func(step string) *Counts) {
+	switch body := e.GetBody().(type) {
+	case *parleyv1.Event_AnswerAccepted:
+		at(body.AnswerAccepted.GetStep()).Answered++
+	case *parleyv1.Event_AnswerRejected:
+		at(body.AnswerRejected.GetStep()).Rejected++
+	case *parleyv1.Event_HandedOver:
+		if step := body.HandedOver.GetStep(); step != "" && body.HandedOver.GetReason() != flow.ReasonStep {
+			at(step).Left++
+		}
+	case *parleyv1.Event_SessionCancelled:
+		if step := body.SessionCancelled.GetStep(); step != "" {
+			at(step).Left++
 		}
 	}
 }
@@ -201,6 +281,6 @@ func (r *Report) Finish() {
 		r.Causes = append(r.Causes, cause)
 	}
 	slices.SortFunc(r.Causes, func(a, b Cause) int {
-		return cmp.Or(b.People-a.People, cmp.Compare(fmt.Sprint(a.Was, a.Now), fmt.Sprint(b.Was, b.Now)))
+		return cmp.Or(b.People-a.People, cmp.Compare(a.Was, b.Was), cmp.Compare(a.Now, b.Now))
 	})
 }
