@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -271,36 +270,6 @@ func TestBacktestExplainsItself(t *testing.T) {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("--help does not say %q:\n%s", part, out.String())
 		}
-	}
-}
-
-// TestOwnDatabase finds the PostgreSQL of a parley up by its socket, as long as
-// somebody answers there.
-func TestOwnDatabase(t *testing.T) {
-	dir, err := os.MkdirTemp("", "own") // a socket's path must be short
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	elsewhere := filepath.Join(dir, "elsewhere")
-	for _, folder := range []string{filepath.Join(dir, "postgres"), filepath.Join(elsewhere, "socket")} {
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(dir, "postgres", "place"), []byte(elsewhere+"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if own := ownDatabase(dir); own != "" {
-		t.Errorf("nobody answers, and it is %s", own)
-	}
-	listener, err := net.Listen("unix", filepath.Join(elsewhere, "socket", ".s.PGSQL.5432"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	if own, want := ownDatabase(dir), "host="+strings.ReplaceAll(filepath.Join(elsewhere, "socket"), "/", "%2F"); !strings.Contains(own, want) {
-		t.Errorf("%s does not have %s", own, want)
 	}
 }
 

@@ -29,13 +29,16 @@ const (
 
 func startPostgres(ctx context.Context, dir string, progress func(string), log zerolog.Logger) (*privatePostgres, error) {
 	p := &privatePostgres{
-		options: devpg.Options{Dir: filepath.Join(dir, "postgres"), Progress: progress},
+		options: devpg.Options{Dir: postgresDir(dir), Progress: progress},
 		log:     log,
 	}
 	server, err := devpg.Start(ctx, p.options)
 	p.server = server
 	return p, err
 }
+
+// postgresDir is the part of a data folder that is PostgreSQL's.
+func postgresDir(dir string) string { return filepath.Join(dir, "postgres") }
 
 // dsn is the same after every start.
 func (p *privatePostgres) dsn() string { return p.current().DSN() }

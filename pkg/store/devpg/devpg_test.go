@@ -84,6 +84,14 @@ func startServer(t *testing.T, o Options) *Server {
 	return server
 }
 
+// wantRunning: others find the server by its folder while it runs, and only then.
+func wantRunning(t *testing.T, dir, want string) {
+	t.Helper()
+	if got, ok := Running(dir); got != want || ok != (want != "") {
+		t.Errorf("running in %s: %q, want %q", dir, got, want)
+	}
+}
+
 func connect(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -138,10 +146,12 @@ func TestStopAndStartKeepTheData(t *testing.T) {
 			t.Errorf("%s = %q, want %q", setting, got, want)
 		}
 	}
+	wantRunning(t, dir, first.DSN())
 	began := time.Now()
 	if err := first.Stop(); err != nil { // with a client connected
 		t.Fatal(err)
 	}
+	wantRunning(t, dir, "")
 	t.Logf("stopped in %v", time.Since(began).Round(time.Millisecond))
 	if err, open := <-first.Wait(); open || err != nil {
 		t.Errorf("a stop was reported as a death: %v", err)
@@ -393,6 +403,7 @@ func TestFolderThatIsLongAndClosed(t *testing.T) {
 			t.Errorf("start of a copy: %v, want ErrInUse", err)
 		}
 	}
+	wantRunning(t, dir, server.DSN())
 	if got := query(t, conn, "show data_directory"); got != h.data() {
 		t.Errorf("the data is in %s, want %s", got, h.data())
 	}

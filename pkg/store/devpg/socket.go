@@ -1,6 +1,8 @@
 package devpg
 
 import (
+	"cmp"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -31,4 +33,26 @@ func (h *home) socketDir() (string, error) {
 func dsn(socket, database string) string {
 	query := url.Values{"host": {socket}, "port": {"5432"}, "sslmode": {"disable"}}
 	return "postgres://" + superuser + "@/" + database + "?" + query.Encode()
+}
+
+// Running returns the address of the server that keeps its files in dir, if one answers there.
+func Running(dir string) (address string, ok bool) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", false
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	moved, err := readPlace(dir)
+	if err != nil {
+		return "", false
+	}
+	h := &home{dir: cmp.Or(moved, dir)}
+	connection, err := net.Dial("unix", filepath.Join(h.socketPath(), socketName))
+	if err != nil {
+		return "", false
+	}
+	connection.Close()
+	return dsn(h.socketPath(), database), true
 }
