@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -147,4 +148,30 @@ func (s *Store) LiveFlows(ctx context.Context) ([]Live, error) {
 		return nil, fmt.Errorf("list live flows: %w", err)
 	}
 	return list, nil
+}
+
+// ReleaseView is what new sessions got from a time on, and who decided that.
+type ReleaseView struct {
+	Version uint32 `json:"version"`
+	Canary  uint32 `json:"canary"`
+	Weight  uint32 `json:"weight"`
+	// By is empty for the start of a service.
+	By   string    `json:"by"`
+	Note string    `json:"note"`
+	At   time.Time `json:"at"`
+}
+
+// Releases lists the last decisions of what new sessions of a flow get, the newest
+// first.
+func (s *Store) Releases(ctx context.Context, name string, limit int) ([]ReleaseView, error) {
+	rows, err := s.pool.Query(ctx, `SELECT version, COALESCE(canary_version, 0), canary_weight, released_by, note, released_at
+		FROM flow_releases WHERE flow = $1 ORDER BY id DESC LIMIT $2`, name, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list releases of flow %s: %w", name, err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ReleaseView])
+	if err != nil {
+		return nil, fmt.Errorf("list releases of flow %s: %w", name, err)
+	}
+	return nonNil(list), nil
 }

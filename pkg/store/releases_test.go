@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -281,5 +282,37 @@ func TestDefinition(t *testing.T) {
 	var problems flow.Problems
 	if _, err := s.LoadFlow(t.Context(), "lead", 1); !errors.As(err, &problems) {
 		t.Errorf("a definition that cannot be read any more: %v", err)
+	}
+}
+
+// The record says who decided what, the newest first.
+func TestReleases(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	if none, err := s.Releases(t.Context(), "lead", 10); err != nil || none == nil || len(none) != 0 {
+		t.Errorf("of no flow: %v, %v", none, err)
+	}
+	start(t, s, 1)
+	publish(t, s, 2, 25)
+	if _, err := s.ReleaseDigest(t.Context(), "lead", digestOf(t, 2), "bob", "it won"); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Releases(t.Context(), "lead", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range list {
+		got = append(got, fmt.Sprintf("%d canary %d at %d by %q: %q", r.Version, r.Canary, r.Weight, r.By, r.Note))
+		if time.Since(r.At) > time.Hour {
+			t.Errorf("released at %v", r.At)
+		}
+	}
+	want := []string{`2 canary 0 at 0 by "bob": "it won"`, `1 canary 2 at 25 by "ann": "number 2"`, `1 canary 0 at 0 by "": ""`}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if last, err := s.Releases(t.Context(), "lead", 1); err != nil || len(last) != 1 || last[0].By != "bob" {
+		t.Errorf("the last: %+v, %v", last, err)
 	}
 }

@@ -1,13 +1,16 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
+	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/services/internal/platform"
 )
@@ -16,10 +19,36 @@ import (
 type API struct {
 	store *store.Store
 	js    jetstream.JetStream
+	// in takes what operators order.
+	in *bus.Publisher
 	// shards is the installation's number of shards.
 	shards   int
 	channels platform.Channels
 	log      zerolog.Logger
+	// sinkIn is how long people may still begin on what was live before.
+	sinkIn time.Duration
+	// lagMax is how long the session service may take to catch up; applied says how
+	// far a service is in the lane of a shard.
+	lagMax   time.Duration
+	applied  func(ctx context.Context, service string, shard int) (uint64, error)
+	compiled compiled
+}
+
+func newAPI(d *platform.Deps) *API {
+	return &API{
+		store: d.Store, js: d.JS, shards: d.Shards, channels: d.Channels, log: d.Log,
+		sinkIn: sinkIn, lagMax: lagMax, applied: d.Store.Checkpoint,
+		// Nobody waits for company: a publish brings its own, and a start is asked for by somebody.
+		in: bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{Gather: -1}),
+	}
+}
+
+// handler answers who has the token, if there is one.
+func (a *API) handler(token string) http.Handler {
+	mux := http.NewServeMux()
+	a.routes(mux)
+	// A page of another site must not act here with a visitor's browser.
+	return guard(token, http.NewCrossOriginProtection().Handler(mux))
 }
 
 func (a *API) routes(mux *http.ServeMux) {

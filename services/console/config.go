@@ -18,13 +18,11 @@ type Config struct {
 
 // Build makes the service ready to run.
 func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
-	api := http.NewServeMux()
-	(&API{store: d.Store, js: d.JS, shards: d.Shards, channels: d.Channels, log: d.Log}).routes(api)
-	// A page of another site must not act here with a visitor's browser.
-	protected := http.NewCrossOriginProtection().Handler(api)
-	return platform.Service{Routes: func(mux *http.ServeMux) {
-		mux.Handle("/api/v1/", guard(c.Token, protected))
-	}}, nil
+	api := newAPI(d)
+	return platform.Service{
+		Routes: func(mux *http.ServeMux) { mux.Handle("/api/v1/", api.handler(c.Token)) },
+		Close:  api.in.Close,
+	}, nil
 }
 
 // guard asks for the token, if there is one.

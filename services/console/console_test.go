@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -39,7 +40,11 @@ type site struct {
 	store *store.Store
 	conn  *pgx.Conn
 	js    jetstream.JetStream
+	api   *API
 	log   strings.Builder
+	// head and fence are where shard 1 stands.
+	head  uint64
+	shard store.Fence
 }
 
 func newSite(t *testing.T, token string) *site {
@@ -71,13 +76,12 @@ func newSite(t *testing.T, token string) *site {
 		t.Fatal(err)
 	}
 	at.js = deps.JS
-	service, err := Build(t.Context(), Config{Token: token}, deps)
-	if err != nil {
-		t.Fatal(err)
-	}
-	mux := http.NewServeMux()
-	service.Routes(mux)
-	at.Handler = mux
+	at.api = newAPI(deps)
+	at.api.sinkIn = 0
+	// What is ordered is as good as applied: there is no session service here.
+	at.api.applied = func(context.Context, string, int) (uint64, error) { return math.MaxUint64, nil }
+	t.Cleanup(at.api.in.Close)
+	at.Handler = at.api.handler(token)
 	return at
 }
 
@@ -158,7 +162,8 @@ func (s *site) fence(service string) store.Fence {
 func talk(turn *store.TurnPart, f *flow.Flow, channel string, who *parleyv1.Identity, texts ...string) {
 	laneKey := who.Phone + who.Bsuid
 	id := store.ContactID(channel, laneKey)
-	session := store.Session{Key: store.SessionKey{Channel: channel, Contact: id}, Shard: 1, ID: store.SessionID(1, uint64(len(turn.Events)+1))}
+	next := func() uint64 { return turn.Head + uint64(len(turn.Events)+1) }
+	session := store.Session{Key: store.SessionKey{Channel: channel, Contact: id}, Shard: 1, ID: store.SessionID(1, next())}
 	for n, text := range texts {
 		var events []*parleyv1.Event
 		events, session.State = flow.Turn(f, f, session.State, &parleyv1.Input{
@@ -166,7 +171,7 @@ func talk(turn *store.TurnPart, f *flow.Flow, channel string, who *parleyv1.Iden
 			Body: &parleyv1.Input_Message{Message: &parleyv1.IncomingMessage{Type: "text", Text: text}},
 		})
 		for _, e := range events {
-			e.Shard, e.Offset, e.SessionId, e.Channel, e.ContactId = 1, uint64(len(turn.Events)+1), session.ID, channel, id[:]
+			e.Shard, e.Offset, e.SessionId, e.Channel, e.ContactId = 1, next(), session.ID, channel, id[:]
 			turn.Events = append(turn.Events, e)
 		}
 	}

@@ -5,11 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
-	"google.golang.org/protobuf/proto"
-
-	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/store"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
@@ -31,17 +27,15 @@ func (a *API) redrive(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusNotFound, problem{"no parked dead letter of that id waits; GET /api/v1/dead-letters?kind=parked lists them"})
 		return
 	}
-	data, err := proto.Marshal(&parleyv1.Envelope{
-		Id: fmt.Sprintf("redrive/%d/%s", id, rand.Text()), Kind: parleyv1.Kind_KIND_OPERATOR, Provider: "parley",
+	message, err := a.envelope(&parleyv1.Envelope{
+		Id: fmt.Sprintf("redrive/%d/%s", id, rand.Text()), Field: store.OperatorRedrive,
 		Channel: letter.Channel, Portfolio: letter.Portfolio, LaneKey: letter.LaneKey,
-		ReceivedAtMs: time.Now().UnixMilli(), Field: store.OperatorRedrive,
 	})
 	if err == nil {
-		shard := bus.ShardOf(letter.Portfolio, letter.LaneKey, a.shards)
-		_, err = a.js.Publish(r.Context(), bus.SubjectIn(shard, letter.Channel, letter.LaneKey), data)
+		err = a.in.Publish(r.Context(), message)
 	}
 	if err != nil {
-		a.failed(w, r, err)
+		a.unsent(w, r, err)
 		return
 	}
 	answer(w, http.StatusAccepted, map[string]int{"redriving": letter.Waiting})

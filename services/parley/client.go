@@ -19,8 +19,12 @@ type server struct {
 	Token string `env:"PARLEY_CONSOLE_TOKEN" help:"Bearer token of the API, if it has one."`
 }
 
-// answerBytesMax bounds an answer that is read.
-const answerBytesMax = 64 << 20
+const (
+	// answerBytesMax bounds an answer that is read.
+	answerBytesMax = 64 << 20
+	// answerWait is how long an answer may take if the caller does not say.
+	answerWait = 2 * time.Minute
+)
 
 // apiError is an answer that is no success.
 type apiError struct {
@@ -38,14 +42,26 @@ func (e *apiError) Error() string {
 	return fmt.Sprintf("Parley answered %d %s", e.Status, http.StatusText(e.Status))
 }
 
+// check tells the person if the address cannot be one.
+func (s server) check(stderr io.Writer) error {
+	u, err := url.Parse(s.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return misused(stderr, "--url %q is no address: give one such as http://127.0.0.1:8080", s.URL)
+	}
+	return nil
+}
+
 // call makes one request of the API and reads its answer into into.
 func (s server) call(ctx context.Context, method, path string, body, into any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	defer cancel()
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, answerWait)
+		defer cancel()
+	}
 	request, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(s.URL, "/")+path, bytes.NewReader(data))
 	if err != nil {
 		return fmt.Errorf("%s is no address: %w", s.URL, err)
@@ -56,19 +72,44 @@ func (s server) call(ctx context.Context, method, path string, body, into any) e
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		var cause *url.Error
-		if errors.As(err, &cause) {
-			err = cause.Err
-		}
-		return fmt.Errorf("no Parley answers at %s (%w): start it with `parley up`, or name it with --url", s.URL, err)
+		return s.unanswered(err)
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, answerBytesMax))
 	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return s.unanswered(err)
 	}
-	if response.StatusCode/100 != 2 {
-		return &apiError{response.StatusCode, answer}
+	return s.read(response.StatusCode, answer, into)
+}
+
+// unanswered says why there is no answer.
+func (s server) unanswered(err error) error {
+	var cause *url.Error
+	if errors.As(err, &cause) {
+		err = cause.Err
 	}
-	return json.Unmarshal(answer, into)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("interrupted before Parley at %s answered: it may have done what was asked", s.URL)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("the Parley at %s took too long to answer: it may still be at it, look before you ask again", s.URL)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the Parley at %s hung up before it answered: it may have done what was asked, look before you ask again", s.URL)
+	}
+	return fmt.Errorf("no Parley answers at %s (%w): start it with `parley up`, or name it with --url", s.URL, err)
+}
+
+func (s server) read(status int, answer []byte, into any) error {
+	switch {
+	case status == http.StatusUnauthorized && s.Token == "":
+		return fmt.Errorf("the Parley at %s wants its token: set PARLEY_CONSOLE_TOKEN, or give --token", s.URL)
+	case status == http.StatusUnauthorized:
+		return fmt.Errorf("the Parley at %s does not take this token: correct PARLEY_CONSOLE_TOKEN, or --token", s.URL)
+	case status/100 != 2:
+		return &apiError{status, answer}
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return fmt.Errorf("what answers at %s is not Parley's API (%w): name Parley with --url", s.URL, err)
+	}
+	return nil
 }
