@@ -21,7 +21,7 @@ var ErrNoFlow = errors.New("no such flow")
 // not, if a person has released anything of the flow since it was published: a
 // restart does not undo a roll-back, and an old replica does not bring back what a
 // person has replaced. (To go back to an older definition then takes a person as
-// well: see [Store.ReleaseDigest].) A definition that nobody has seen before goes
+// well: see [Store.Publish].) A definition that nobody has seen before goes
 // live whatever people did before. A canary is never touched.
 func (s *Store) PublishFlow(ctx context.Context, f *flow.Flow, source []byte) (version uint32, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {

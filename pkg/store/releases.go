@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,9 +14,6 @@ import (
 // ErrNoRelease says that what was asked for cannot be released; the error around
 // it says why.
 var ErrNoRelease = errors.New("not released")
-
-// DigestDigitsMin is how many digits of a digest name a version at least.
-const DigestDigitsMin = 6
 
 // Live is what new sessions of a flow get: Version, and of every hundred Weight
 // get Canary instead. Canary and Weight are both 0, or neither is.
@@ -91,50 +86,6 @@ func release(ctx context.Context, tx pgx.Tx, live Live, by, note string) error {
 		return fmt.Errorf("%w: nobody is named who releases it", ErrNoRelease)
 	}
 	return setLive(ctx, tx, live, by, note)
-}
-
-var digestPrefix = regexp.MustCompile(fmt.Sprintf(`^[0-9a-f]{%d,64}$`, DigestDigitsMin))
-
-// ReleaseDigest makes a version live again, named by the beginning of its digest,
-// and ends the flow's canary: the way back.
-func (s *Store) ReleaseDigest(ctx context.Context, name, prefix, by, note string) (p Published, err error) {
-	prefix = strings.ToLower(prefix)
-	if !digestPrefix.MatchString(prefix) {
-		return p, fmt.Errorf("release flow %s: %w: %q are not %d or more digits of a digest", name, ErrNoRelease, prefix, DigestDigitsMin)
-	}
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		if p.Before, err = lockFlow(ctx, tx, name); err != nil {
-			return err
-		}
-		if p.Version, err = versionOf(ctx, tx, name, prefix); err != nil {
-			return err
-		}
-		p.Known, p.After = true, Live{Name: name, Version: p.Version}
-		return release(ctx, tx, p.After, by, note)
-	})
-	if err != nil {
-		return Published{}, fmt.Errorf("release flow %s: %w", name, err)
-	}
-	return p, nil
-}
-
-// versionOf finds the one version whose digest begins so.
-func versionOf(ctx context.Context, tx pgx.Tx, name, prefix string) (uint32, error) {
-	rows, err := tx.Query(ctx, `SELECT version FROM flow_versions WHERE flow = $1 AND starts_with(digest, $2) ORDER BY version`, name, prefix)
-	if err != nil {
-		return 0, err
-	}
-	versions, err := pgx.CollectRows(rows, pgx.RowTo[uint32])
-	if err != nil {
-		return 0, err
-	}
-	switch len(versions) {
-	case 0:
-		return 0, fmt.Errorf("digest %s: %w", prefix, ErrNoFlow)
-	case 1:
-		return versions[0], nil
-	}
-	return 0, fmt.Errorf("%w: the digests of versions %v all begin with %s, give more digits", ErrNoRelease, versions, prefix)
 }
 
 // LiveFlows returns what is live of every flow, by name.

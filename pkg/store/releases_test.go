@@ -131,47 +131,6 @@ func TestPublishRefused(t *testing.T) {
 	}
 }
 
-func TestReleaseDigest(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
-	for n := 1; n <= 3; n++ {
-		publish(t, s, n, 0)
-	}
-	publish(t, s, 1, 20)
-	got, err := s.ReleaseDigest(t.Context(), "lead", strings.ToUpper(digestOf(t, 2)[:8]), "bob", "back")
-	if want := (Published{2, true, Live{"lead", 3, 1, 20}, Live{Name: "lead", Version: 2}}); err != nil || got != want {
-		t.Errorf("%+v, %v; want %+v", got, err, want)
-	}
-	checkLive(t, s, 2, 0, 0)
-	if last := releases(t, s, "lead"); last[len(last)-1] != "2 by bob" {
-		t.Errorf("releases %q", last)
-	}
-	exec(t, s, `INSERT INTO flow_versions (flow, version, digest, definition) VALUES ('lead', 4, left($1, 10) || repeat('x', 54), '')`, digestOf(t, 1))
-	for _, c := range []struct {
-		flow, prefix, by string
-		is               error
-		says             string
-	}{
-		{"lead", digestOf(t, 1)[:10], "bob", ErrNoRelease, "versions [1 4]"},
-		{"lead", digestOf(t, 1)[:5], "bob", ErrNoRelease, "6 or more digits"},
-		{"lead", "%_%_%_%_", "bob", ErrNoRelease, "6 or more digits"},
-		{"lead", "", "bob", ErrNoRelease, "6 or more digits"},
-		{"lead", digestOf(t, 1) + "0", "bob", ErrNoRelease, "6 or more digits"},
-		{"lead", digestOf(t, 9)[:12], "bob", ErrNoFlow, digestOf(t, 9)[:12]},
-		{"nobody's", digestOf(t, 2), "bob", ErrNoFlow, "nobody's"},
-		{"lead", digestOf(t, 3), "", ErrNoRelease, "nobody is named"},
-	} {
-		p, err := s.ReleaseDigest(t.Context(), c.flow, c.prefix, c.by, "")
-		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) || p != (Published{}) {
-			t.Errorf("%q: %+v, %v; want %v that says %q", c.prefix, p, err, c.is, c.says)
-		}
-	}
-	checkLive(t, s, 2, 0, 0)
-	if p, err := s.ReleaseDigest(t.Context(), "lead", digestOf(t, 1)[:11], "bob", ""); err != nil || p.Version != 1 {
-		t.Errorf("one digit more than two versions share: %+v, %v", p, err)
-	}
-}
-
 // TestStartsRespectPeople walks through what a service start with a definition may change, and what it may not.
 func TestStartsRespectPeople(t *testing.T) {
 	t.Parallel()
@@ -190,9 +149,7 @@ func TestStartsRespectPeople(t *testing.T) {
 	starts(2, 2, 2, 0, 0)
 
 	// A roll-back by a person outlives the restarts of old and new replicas.
-	if _, err := s.ReleaseDigest(t.Context(), "lead", digestOf(t, 1), "ann", ""); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, s, 1, 0)
 	starts(2, 2, 1, 0, 0)
 	starts(1, 1, 1, 0, 0)
 
@@ -294,7 +251,9 @@ func TestReleases(t *testing.T) {
 	}
 	start(t, s, 1)
 	publish(t, s, 2, 25)
-	if _, err := s.ReleaseDigest(t.Context(), "lead", digestOf(t, 2), "bob", "it won"); err != nil {
+	won := releaseOf(t, 2, 0)
+	won.By, won.Note = "bob", "it won"
+	if _, err := s.Publish(t.Context(), won); err != nil {
 		t.Fatal(err)
 	}
 	list, err := s.Releases(t.Context(), "lead", 10)

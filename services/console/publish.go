@@ -15,6 +15,8 @@ import (
 const (
 	// publishBytesMax bounds the body of a publish: a definition, escaped.
 	publishBytesMax = 4 * flow.SourceBytesMax
+	// digestDigitsMin is how many digits of a digest name a version at least.
+	digestDigitsMin = 6
 	// byCharactersMax and noteCharactersMax bound what is kept of who and why.
 	byCharactersMax, noteCharactersMax = 100, 1000
 )
@@ -159,8 +161,8 @@ func (a *API) source(ctx context.Context, p publishRequest) ([]byte, error) {
 		return []byte(p.Source), nil
 	}
 	digest := strings.ToLower(p.Digest)
-	if len(digest) < store.DigestDigitsMin || strings.Trim(digest, "0123456789abcdef") != "" {
-		return nil, refuse(http.StatusBadRequest, "digest %q is not the beginning of a digest: give its first %d digits or more, 0 to 9 and a to f", p.Digest, store.DigestDigitsMin)
+	if len(digest) < digestDigitsMin || strings.Trim(digest, "0123456789abcdef") != "" {
+		return nil, refuse(http.StatusBadRequest, "digest %q is not the beginning of a digest: give its first %d digits or more, 0 to 9 and a to f", p.Digest, digestDigitsMin)
 	}
 	versions, err := a.store.FlowVersions(ctx, p.Flow)
 	if err != nil {

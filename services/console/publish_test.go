@@ -649,7 +649,7 @@ func TestRollback(t *testing.T) {
 	s.published(request{"source": second})
 	sessions := s.meet(person{who: phone(1), in: version(t, second, 2), texts: []string{"hi", "Ann"}})
 	digest := version(t, first, 1).Digest()
-	got := s.published(request{"flow": "visit", "digest": strings.ToUpper(digest[:store.DigestDigitsMin]), "note": "too many left", "migrate": true, "map": request{"town": "city"}})
+	got := s.published(request{"flow": "visit", "digest": strings.ToUpper(digest[:digestDigitsMin]), "note": "too many left", "migrate": true, "map": request{"town": "city"}})
 	if got.Version != 1 || !got.Known || got.Digest != digest || got.Moving != 1 {
 		t.Errorf("%+v", got)
 	}
