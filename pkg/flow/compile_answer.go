@@ -364,6 +364,10 @@ func (c *compiler) checkTitles(e *expectation, lang int, at place) {
 	}
 }
 
+// formReserved are the fields by which a phone reports that a form has failed: a
+// form's own field of that name would be taken for it. [Meta, Flows error codes]
+var formReserved = []string{"error", "error_key", "error_message"}
+
 // formExpectation is a step that sends a form and waits for its result.
 func (c *compiler) formExpectation(in item) *expectation {
 	all := c.fields(in, formFields...)
@@ -376,6 +380,9 @@ func (c *compiler) formExpectation(in item) *expectation {
 		partial: c.name(all.of["partial"]).value,
 	}
 	for _, p := range c.pairs(c.required(all, "fields", "names and types of what comes back"), "names and types") {
+		if slices.Contains(formReserved, p.key.value) {
+			c.report(p.key.at, ruleName, "WhatsApp reports the trouble of a form as a field %q: give the field of the form another name", p.key.value)
+		}
 		if kind := c.word(p.value, string(textValue), string(numberValue), string(booleanValue), string(dateValue), string(timeValue)); kind != "" {
 			e.form.fields[p.key.value] = valueType(kind)
 		}
