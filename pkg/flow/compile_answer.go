@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
@@ -33,9 +34,10 @@ var (
 func (c *compiler) expectation(in item) *expectation {
 	all := c.fields(in, expectFields...)
 	e := &expectation{show: showAuto, invalid: map[string][]bubble{}}
-	e.kind = c.answerKind(c.required(all, "type", "what the answer must be: "+strings.Join(answerNames(), ", ")))
+	kind, guessed := c.answerKind(c.required(all, "type", "what the answer must be: "+strings.Join(answerNames(), ", ")))
+	e.kind = kind
 	for key, kinds := range kindFields {
-		if in, given := all.of[key]; given && !slices.Contains(kinds, e.kind) {
+		if in, given := all.of[key]; given && !guessed && !slices.Contains(kinds, e.kind) {
 			c.report(in.at, ruleField, "a %s answer has no field %q: remove it", e.kind, key)
 		}
 	}
@@ -48,13 +50,19 @@ func (c *compiler) expectation(in item) *expectation {
 	return e
 }
 
-func (c *compiler) answerKind(in item) answerKind {
+// answerKind reads a type. One that is not known is taken for the one that was
+// probably meant, so that what follows from the mistake is not reported as well.
+func (c *compiler) answerKind(in item) (kind answerKind, guessed bool) {
 	t := c.text(in)
 	kind, known := answerKinds[t.value]
 	if !known && t.value != "" {
 		c.report(t.at, ruleValue, "unknown type %q: %s", t.value, suggestion(t.value, answerNames()))
 	}
-	return kind
+	if !known {
+		name, _ := nearest(t.value, answerNames())
+		return answerKinds[cmp.Or(name, "text")], true
+	}
+	return kind, false
 }
 
 // bounds reads min and max: numbers, or expressions for dates and times.

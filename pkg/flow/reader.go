@@ -123,12 +123,20 @@ func (r *reader) fields(in item, known ...string) fields {
 	return all
 }
 
-// suggestion names the field that was probably meant, or all there are.
-func suggestion(key string, known []string) string {
+// nearest is the name that was probably meant.
+func nearest(key string, known []string) (name string, found bool) {
 	for _, name := range known {
 		if distance(key, name) <= 1+len(name)/5 {
-			return fmt.Sprintf("did you mean %q?", name)
+			return name, true
 		}
+	}
+	return "", false
+}
+
+// suggestion names the field that was probably meant, or all there are.
+func suggestion(key string, known []string) string {
+	if name, found := nearest(key, known); found {
+		return fmt.Sprintf("did you mean %q?", name)
 	}
 	return "use " + strings.Join(known, ", ")
 }

@@ -237,7 +237,7 @@ func (u *up) index(w http.ResponseWriter, r *http.Request) {
 
 func (u *up) welcome() []line {
 	base := localURL(u.config.Common().Addr)
-	lines := []line{{"Webhook", base + "/webhooks/meta"}, {"Funnel", base + "/api/v1/funnels/lead"}, {"Status", base + "/api/v1/status"}, {"Metrics", base + "/metrics"}}
+	lines := []line{{"Webhook", base + "/webhooks/meta"}, {"Flows", base + "/api/v1/flows"}, {"Funnel", base + "/api/v1/funnels/lead"}, {"Status", base + "/api/v1/status"}, {"Metrics", base + "/metrics"}}
 	if u.usesSandbox() {
 		lines = append([]line{{"Sandbox", base + "/sandbox/"}}, lines...)
 	} else {
