@@ -11,9 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/forms"
 )
 
 const accessToken = "access-token"

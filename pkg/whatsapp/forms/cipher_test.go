@@ -17,7 +17,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/forms"
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 )
 
 // The vectors were computed with two other implementations. OAEP is random, so only

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/forms"
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 )
 
 // FuzzReceive posts any body: what is wrong with it is one of few things, and what

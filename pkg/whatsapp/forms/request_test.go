@@ -10,7 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/forms"
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 )
 
 func encode(v any) []byte {

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/forms"
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 )
 
 func TestAnswers(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/forms"
 )
 
 // Of several faults the first in the order of the checks is answered.

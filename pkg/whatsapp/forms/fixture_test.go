@@ -14,8 +14,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/forms"
 )
 
 const (

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/forms"
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 )
 
 // pkcs1 writes a PKCS#8 key anew.

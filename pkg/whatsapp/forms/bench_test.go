@@ -3,8 +3,8 @@ package forms_test
 import (
 	"testing"
 
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/forms"
 )
 
 // BenchmarkExchange is all that one exchange costs but HTTP and the flow: checks,
