@@ -12,6 +12,7 @@ import (
 	"github.com/parleyhq/parley/pkg/lifecycle"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
 	"github.com/parleyhq/parley/services/internal/platform"
 )
 
@@ -23,6 +24,10 @@ type Config struct {
 	platform.Common
 	GraphURL    string `env:"PARLEY_GRAPH_URL"`
 	AccessToken string `env:"PARLEY_META_ACCESS_TOKEN"`
+	// WASenderURL is where WASenderApi is, and SessionKeys are the API keys of its
+	// sessions: channel=key. What has a key is sent there, all else to Meta.
+	WASenderURL string   `env:"PARLEY_WASENDER_URL"`
+	SessionKeys []string `env:"PARLEY_WASENDER_TOKEN"`
 	// SendRate is the messages per second of each business number.
 	SendRate float64 `env:"PARLEY_SEND_RATE" envDefault:"80"`
 	// PairRate is the messages per minute to each contact, after a burst of 45.
@@ -43,11 +48,9 @@ const (
 
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
-	errs := []error{c.Common.Problems()}
-	if u, err := url.Parse(c.GraphURL); c.GraphURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		errs = append(errs, fmt.Errorf("PARLEY_GRAPH_URL is %q: use a URL such as %s", c.GraphURL, metaGraphURL))
-	}
-	if c.GraphURL == "" && c.AccessToken == "" {
+	_, err := c.sessionKeys()
+	errs := []error{c.Common.Problems(), err, checkURL("PARLEY_GRAPH_URL", c.GraphURL, metaGraphURL), checkURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
+	if c.GraphURL == "" && c.AccessToken == "" && len(c.SessionKeys) == 0 {
 		errs = append(errs, errors.New("PARLEY_META_ACCESS_TOKEN is not set: Meta refuses every message without it"))
 	}
 	if c.SendRate <= 0 || c.SendRate > 1e6 {
@@ -62,6 +65,24 @@ func (c Config) Problems() error {
 	return errors.Join(errs...)
 }
 
+func checkURL(variable, address, example string) error {
+	if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("%s is %q: use a URL such as %s", variable, address, example)
+	}
+	return nil
+}
+
+// sessionKeys are the API keys of WASenderApi's sessions, by channel.
+func (c Config) sessionKeys() (map[string][]string, error) {
+	keys, err := platform.PerChannel("PARLEY_WASENDER_TOKEN", c.SessionKeys)
+	for channel, list := range keys {
+		if len(list) > 1 {
+			return nil, fmt.Errorf("PARLEY_WASENDER_TOKEN has %d keys for channel %s: a session has one", len(list), channel)
+		}
+	}
+	return keys, err
+}
+
 func (c Config) limits() Limits {
 	return Limits{
 		PairEvery: time.Duration(float64(time.Minute) / c.PairRate), PairBurst: pairBurst,
@@ -71,7 +92,11 @@ func (c Config) limits() Limits {
 
 // Build makes both lanes and the sender ready to run.
 func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
-	sender := newSender(c.client(d), d.Log)
+	clients, err := c.clients(d)
+	if err != nil {
+		return platform.Service{}, err
+	}
+	sender := newSender(clients, d.Log)
 	service := New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
 	sender.finish = service.Finish
 	share := func(owned int) { service.SetChannelRate(c.SendRate * float64(owned) / float64(d.Shards)) }
@@ -87,7 +112,24 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	}}, nil
 }
 
-func (c Config) client(d *platform.Deps) *meta.Client {
+// clients says through whom a channel sends: a session of WASenderApi if it has a
+// key, else Meta.
+func (c Config) clients(d *platform.Deps) (func(channel string) client, error) {
+	keys, err := c.sessionKeys()
+	if err != nil {
+		return nil, err
+	}
+	cloud := c.metaClient(d)
+	sessions := wasender.NewClient(wasender.Options{BaseURL: c.WASenderURL, Key: func(channel string) string { return keys[channel][0] }})
+	return func(channel string) client {
+		if len(keys[channel]) > 0 {
+			return sessions
+		}
+		return cloud
+	}, nil
+}
+
+func (c Config) metaClient(d *platform.Deps) *meta.Client {
 	graph, token := c.GraphURL, c.AccessToken
 	if graph == "" {
 		graph = metaGraphURL

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
@@ -128,7 +129,7 @@ func decodeReceipt(m lane.Message) (store.Receipt, error) {
 	if err := proto.Unmarshal(m.Data, envelope); err != nil {
 		return store.Receipt{}, fmt.Errorf("not an envelope: %w", err)
 	}
-	receipt, err := meta.DecodeReceipt(envelope)
+	receipt, err := whatsapp.DecodeReceipt(envelope)
 	if err != nil {
 		return store.Receipt{}, err
 	}

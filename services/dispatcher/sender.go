@@ -15,13 +15,19 @@ import (
 // sender makes the calls to the provider, one goroutine each. How many there
 // are at a time, the desk bounds.
 type sender struct {
-	client *meta.Client
-	log    zerolog.Logger
-	finish func(job Job, wamid string, err error)
+	// clientOf is the provider of a channel.
+	clientOf func(channel string) client
+	log      zerolog.Logger
+	finish   func(job Job, wamid string, err error)
 }
 
-func newSender(client *meta.Client, log zerolog.Logger) *sender {
-	return &sender{client: client, log: log}
+// client sends through one provider. The error is a *meta.SendError.
+type client interface {
+	Send(ctx context.Context, m meta.Outgoing) (id string, err error)
+}
+
+func newSender(clientOf func(channel string) client, log zerolog.Logger) *sender {
+	return &sender{clientOf: clientOf, log: log}
 }
 
 func (s *sender) launch(job Job) { go s.send(job) }
@@ -36,7 +42,7 @@ func (s *sender) send(job Job) {
 		s.finish(job, "", &meta.SendError{Class: meta.Permanent, Message: "delivery cannot be decoded", Err: err})
 		return
 	}
-	wamid, err := s.client.Send(ctx, meta.Outgoing{
+	wamid, err := s.clientOf(job.Channel).Send(ctx, meta.Outgoing{
 		Channel: job.Channel, Message: queued, DeliveryID: store.DeliveryID(job.Key.Shard, job.Key.Offset),
 	})
 	if queued.GetTyping() != nil {

@@ -21,7 +21,7 @@ func send(t *testing.T, graph http.Handler, content []byte) outcome {
 	t.Helper()
 	server := httptest.NewServer(graph)
 	defer server.Close()
-	s := newSender(meta.NewClient(server.URL+"/v25.0", "token", server.Client()), zerolog.Nop())
+	s := newSender(func(string) client { return meta.NewClient(server.URL+"/v25.0", "token", server.Client()) }, zerolog.Nop())
 	done := make(chan outcome, 1)
 	s.finish = func(j Job, wamid string, err error) { done <- outcome{j, wamid, err, start} }
 	j := job("a", 1, 42)

@@ -17,11 +17,17 @@ type Config struct {
 	platform.Common
 	AppSecrets  []string `env:"PARLEY_META_APP_SECRET"`
 	VerifyToken string   `env:"PARLEY_META_VERIFY_TOKEN"`
+	// SessionSecrets are the webhook secrets of WASenderApi's sessions: channel=secret.
+	SessionSecrets []string `env:"PARLEY_WASENDER_SECRET"`
 }
 
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
-	errs := []error{c.Common.Problems()}
+	_, err := platform.PerChannel("PARLEY_WASENDER_SECRET", c.SessionSecrets)
+	errs := []error{c.Common.Problems(), err}
+	if len(c.SessionSecrets) > 0 && len(c.AppSecrets) == 0 && c.VerifyToken == "" {
+		return errors.Join(errs...) // nothing comes from Meta
+	}
 	if len(c.AppSecrets) == 0 {
 		errs = append(errs, errors.New("PARLEY_META_APP_SECRET is not set: the app secret of your Meta app, or several separated by commas"))
 	}
@@ -38,8 +44,12 @@ func (c Config) Problems() error {
 func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
 	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
 	status := bus.NewPublisher(d.NATS, bus.StreamStatus, bus.PublisherOptions{})
+	sessions, err := platform.PerChannel("PARLEY_WASENDER_SECRET", c.SessionSecrets)
+	if err != nil {
+		return platform.Service{}, err
+	}
 	handler := New(Options{
-		Secrets: c.AppSecrets, VerifyToken: c.VerifyToken, Shards: d.Shards, Portfolio: d.Channels.Portfolio,
+		Secrets: c.AppSecrets, VerifyToken: c.VerifyToken, SessionSecrets: sessions, Shards: d.Shards, Portfolio: d.Channels.Portfolio,
 		In: in, Status: status, Now: time.Now, Log: d.Log,
 	})
 	return platform.Service{

@@ -14,7 +14,9 @@ import (
 
 	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -40,7 +42,9 @@ type Options struct {
 	// valid at once, for rotation and for several apps.
 	Secrets     []string
 	VerifyToken string
-	Shards      int
+	// SessionSecrets are the webhook secrets of WASenderApi's sessions, by channel.
+	SessionSecrets map[string][]string
+	Shards         int
 	// Portfolio names the scope of the identities seen on a channel.
 	Portfolio func(channel string) string
 	// In and Status store updates for WA_IN and WA_STATUS.
@@ -49,19 +53,20 @@ type Options struct {
 	Log        zerolog.Logger
 }
 
-// Handler answers Meta's webhooks.
+// Handler answers the webhooks of both providers.
 type Handler struct {
 	options Options
 	meter   *meter
 }
 
-// New returns the handler of GET and POST /webhooks/meta.
+// New returns the handler of /webhooks/.
 func New(o Options) *Handler { return &Handler{options: o, meter: newMeter()} }
 
 // Routes mounts the handler.
 func (h *Handler) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /webhooks/meta", h.verify)
-	mux.HandleFunc("POST /webhooks/meta", h.receive)
+	mux.HandleFunc("POST /webhooks/meta", h.receive(h.fromMeta))
+	mux.HandleFunc("POST /webhooks/wasender/{channel}", h.receive(h.fromSession))
 }
 
 // verify answers the subscription check: the challenge, if the token is ours.
@@ -88,19 +93,43 @@ func sameSecret(got, want string) bool {
 	return want != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
+// provider takes an authentic body apart; else problem says how it is not.
+type provider func(r *http.Request, body []byte, at time.Time) (updates []*parleyv1.Envelope, problem string)
+
 // receive stores every update of a webhook before it answers.
-func (h *Handler) receive(w http.ResponseWriter, r *http.Request) {
-	started := h.options.Now()
-	status, problem := h.store(w, r, started)
-	h.meter.answered(r.Context(), status, h.options.Now().Sub(started))
-	if status != http.StatusOK {
-		http.Error(w, problem, status)
-		return
+func (h *Handler) receive(take provider) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		started := h.options.Now()
+		status, problem := h.store(w, r, take, started)
+		h.meter.answered(r.Context(), status, h.options.Now().Sub(started))
+		if status != http.StatusOK {
+			http.Error(w, problem, status)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
 	}
-	w.WriteHeader(http.StatusOK)
 }
 
-func (h *Handler) store(w http.ResponseWriter, r *http.Request, at time.Time) (status int, problem string) {
+func (h *Handler) fromMeta(r *http.Request, body []byte, at time.Time) ([]*parleyv1.Envelope, string) {
+	signatures := r.Header.Values("X-Hub-Signature-256")
+	if len(signatures) != 1 || !meta.VerifySignature(h.options.Secrets, body, signatures[0]) {
+		return nil, "X-Hub-Signature-256 does not match: check PARLEY_META_APP_SECRET"
+	}
+	return meta.Split(body, at), ""
+}
+
+// fromSession takes what WASenderApi posts to the address of one of its sessions. A
+// session that is not configured is refused like a wrong secret.
+func (h *Handler) fromSession(r *http.Request, body []byte, at time.Time) ([]*parleyv1.Envelope, string) {
+	channel := r.PathValue("channel")
+	secrets, headers := h.options.SessionSecrets[channel], r.Header.Values("X-Webhook-Signature")
+	if len(headers) != 1 || !wasender.VerifySecret(headers[0], secrets...) {
+		return nil, "X-Webhook-Signature is not the secret of this session: check PARLEY_WASENDER_SECRET"
+	}
+	return wasender.Split(body, channel, at, secrets...), ""
+}
+
+func (h *Handler) store(w http.ResponseWriter, r *http.Request, take provider, at time.Time) (status int, problem string) {
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return http.StatusUnsupportedMediaType, "compressed bodies are not taken"
 	}
@@ -112,10 +141,11 @@ func (h *Handler) store(w http.ResponseWriter, r *http.Request, at time.Time) (s
 	if err != nil {
 		return http.StatusBadRequest, "the body could not be read"
 	}
-	if signatures := r.Header.Values("X-Hub-Signature-256"); len(signatures) != 1 || !meta.VerifySignature(h.options.Secrets, body, signatures[0]) {
-		return http.StatusUnauthorized, "X-Hub-Signature-256 does not match: check PARLEY_META_APP_SECRET"
+	updates, problem := take(r, body, at)
+	if problem != "" {
+		return http.StatusUnauthorized, problem
 	}
-	if err := h.publish(r.Context(), meta.Split(body, at)); err != nil {
+	if err := h.publish(r.Context(), updates); err != nil {
 		h.meter.refused(r.Context())
 		h.options.Log.Warn().Err(err).Msg("webhook not stored; the provider will repeat it")
 		return http.StatusServiceUnavailable, "not stored; please repeat"
@@ -171,7 +201,7 @@ func (h *Handler) message(e *parleyv1.Envelope) (m bus.Message, isReceipt bool, 
 	}
 	shard := bus.ShardOf(e.Portfolio, e.LaneKey, h.options.Shards)
 	if e.Kind == parleyv1.Kind_KIND_RECEIPT {
-		receipt, err := meta.DecodeReceipt(e)
+		receipt, err := whatsapp.DecodeReceipt(e)
 		if err == nil && (receipt.Rank > 0 || receipt.Failed) {
 			if sender, _, ok := store.ParseDeliveryID(receipt.Callback); ok && sender < h.options.Shards {
 				shard = sender

@@ -10,7 +10,7 @@ import (
 
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
-	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/pkg/whatsapp"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -76,7 +76,7 @@ func decodeOne(m lane.Message) update {
 }
 
 func (u *update) decodeMessage() {
-	message, conversational, err := meta.DecodeMessage(u.envelope)
+	message, conversational, err := whatsapp.DecodeMessage(u.envelope)
 	switch {
 	case err != nil:
 		u.dead, u.reason = store.DeadUnreadable, err.Error()

@@ -1,0 +1,26 @@
+// Package whatsapp reads what any of its providers has sent. An envelope names its
+// provider, so what was stored is read the same way for ever.
+package whatsapp
+
+import (
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// DecodeMessage reads the message of a KIND_MESSAGE envelope; ok is false if no
+// conversation can react to it.
+func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool, err error) {
+	if e.GetProvider() == wasender.Provider {
+		return wasender.DecodeMessage(e)
+	}
+	return meta.DecodeMessage(e)
+}
+
+// DecodeReceipt reads what became of a message that we sent.
+func DecodeReceipt(e *parleyv1.Envelope) (meta.Receipt, error) {
+	if e.GetProvider() == wasender.Provider {
+		return wasender.DecodeReceipt(e)
+	}
+	return meta.DecodeReceipt(e)
+}

@@ -1,0 +1,113 @@
+package wasender
+
+import (
+	"errors"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+var (
+	errNoContent = errors.New("message without content")
+	errNoText    = errors.New("text message without a text")
+	errNoPlace   = errors.New("location without coordinates")
+)
+
+// maxWrappers bounds the shells around a message. WhatsApp Web has at most three.
+const maxWrappers = 8
+
+// wrappers are messages around a message, which is their member "message".
+// Source: WhatsApp Web's message schema.
+var wrappers = map[string]bool{
+	"ephemeralMessage": true, "viewOnceMessage": true, "viewOnceMessageV2": true, "viewOnceMessageV2Extension": true,
+	"documentWithCaptionMessage": true, "deviceSentMessage": true, "groupMentionedMessage": true,
+	"associatedChildMessage": true, "lottieStickerMessage": true, "botInvokeMessage": true,
+}
+
+// DecodeMessage turns a KIND_MESSAGE envelope into the input's message. ok is false
+// for what is authentic but no part of a conversation, as reactions, edits,
+// deletions, votes and messages to a group: they are kept, and no flow reacts. The
+// error names no person.
+func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool, err error) {
+	raw, fault := parse(e.GetRaw())
+	if fault != "" || !raw.isObject() {
+		return nil, false, errNoObject
+	}
+	switch e.GetField() {
+	case "messages.delete", "messages.reaction", "messages-group.received", "messages-newsletter.received":
+		return nil, false, nil
+	}
+	f := raw.fields()
+	k := keyOf(f.get("key"))
+	if k.fromMe || k.chat.isGroup() {
+		return nil, false, nil
+	}
+	content := decoding{msg: &parleyv1.IncomingMessage{}, id: k.id, body: f.get("messageBody").text()}
+	if ok, err = content.decode(f.get("message")); !ok || err != nil {
+		return nil, false, err
+	}
+	return content.msg, true, nil
+}
+
+// decoding is what the reader of a content fills, and what it may fall back on:
+// messageBody is WASenderApi's own idea of the text of any message.
+type decoding struct {
+	msg  *parleyv1.IncomingMessage
+	id   string
+	body string
+}
+
+// decode reads the content of a message, whatever it is wrapped in.
+func (d *decoding) decode(message value) (ok bool, err error) {
+	for range maxWrappers {
+		kind, content := contentOf(message)
+		if wrappers[kind] {
+			message = content.get("message")
+			continue
+		}
+		if decode, isKnown := contents[kind]; isKnown {
+			return decode(d, content)
+		}
+		if asides[kind] {
+			return false, nil
+		}
+		return d.unknown(kind)
+	}
+	return false, nil
+}
+
+// contentOf finds the one member of a message that is its content. Beside it may
+// stand what is about the message, or about a group's keys.
+func contentOf(message value) (kind string, content value) {
+	for _, member := range message.fields() {
+		name := member.key.limited(maxIDBytes)
+		_, isKnown := contents[name]
+		switch {
+		case member.value.isNull() || name == "messageContextInfo" || name == "senderKeyDistributionMessage":
+		case isKnown || wrappers[name] || asides[name]:
+			return name, member.value
+		case kind == "":
+			kind, content = name, member.value
+		}
+	}
+	return kind, content
+}
+
+// unknown takes WASenderApi's word for the text of a content that Parley does not
+// know; without one it is no part of a conversation.
+func (d *decoding) unknown(kind string) (ok bool, err error) {
+	switch {
+	case d.body != "":
+		d.msg.Type, d.msg.Text = "text", d.body
+		return true, nil
+	case kind == "":
+		return false, errNoContent
+	}
+	return false, nil
+}
+
+// asides are contents that no flow reacts to, even if WASenderApi finds a text in them.
+var asides = map[string]bool{
+	"reactionMessage": true, "encReactionMessage": true, "protocolMessage": true, "editedMessage": true,
+	"pollUpdateMessage": true, "pollCreationMessage": true, "pollCreationMessageV2": true, "pollCreationMessageV3": true,
+	"keepInChatMessage": true, "pinInChatMessage": true, "groupInviteMessage": true, "call": true,
+}

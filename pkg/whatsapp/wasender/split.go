@@ -1,0 +1,301 @@
+package wasender
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// Provider names this package in an Envelope.
+const Provider = "wasender"
+
+const (
+	// maxUpdates is how many updates of one POST are told apart.
+	maxUpdates = 10_000
+	// maxEventBytes bounds the name of an event.
+	maxEventBytes = 128
+	// noLane is the lane key of what belongs to no person and no session.
+	noLane = "unreadable"
+)
+
+// Split takes one POST of a session apart into envelopes, in order: one for each
+// message, receipt, deletion, reaction and notice. The body must have come with the
+// session's webhook secret; no part of it but its secrets is lost then:
+//   - a message of a person becomes KIND_MESSAGE. Its id is WhatsApp's, whichever of
+//     messages.upsert, messages.received and messages-personal.received brought it,
+//     so that it is one however often it comes. Groups and status posts are kept
+//     like this too, and no flow reacts;
+//   - a message of ours (fromMe), and what became of one, is a KIND_RECEIPT, "<id>/sent";
+//   - what is about no message, an event that Parley does not know, and one without
+//     updates becomes one KIND_ACCOUNT with the whole POST;
+//   - an element that is no message becomes KIND_UNREADABLE with its own bytes, and
+//     its neighbours are read as usual;
+//   - a body that is no event, or is nested deeper than 64 levels, or holds more than
+//     10,000 updates, becomes one KIND_UNREADABLE with the whole body.
+//
+// The channel is the session, as the webhook's address names it: the body's
+// sessionId may be the session's API key. It is redacted from everything, as are
+// secrets, those that the caller knows: the session's webhook secret and API key.
+// The raw fields are parts of body where nothing was redacted; it must not change
+// afterwards. The portfolio is left empty.
+func Split(body []byte, channel string, receivedAt time.Time, secrets ...string) []*parleyv1.Envelope {
+	s := splitter{channel: channel, receivedAtMS: receivedAt.UnixMilli(), whole: redact(body, secrets)}
+	root, fault := parse(s.whole)
+	if fault == "" {
+		s.posts(root)
+	}
+	if len(s.envelopes) > maxUpdates {
+		fault = "more than " + strconv.Itoa(maxUpdates) + " updates"
+	}
+	if fault != "" {
+		s.event, s.at, s.envelopes = "", nil, nil
+		s.unreadable(s.whole, fault)
+	}
+	return s.envelopes
+}
+
+type splitter struct {
+	channel      string
+	receivedAtMS int64
+	whole        []byte
+	envelopes    []*parleyv1.Envelope
+
+	event string // of the event that is read, and its time
+	at    value
+}
+
+// posts takes an event apart, or each of a list of them.
+func (s *splitter) posts(root value) {
+	if !root.isList() || root.first() == nil {
+		s.post(root)
+		return
+	}
+	for event := range root.elements() {
+		s.post(event)
+	}
+}
+
+func (s *splitter) post(event value) {
+	f := event.fields()
+	s.event, s.at = f.get("event").limited(maxEventBytes), f.get("timestamp")
+	take, isKnown := readers[s.event]
+	switch {
+	case !event.isObject():
+		s.unreadable(event, "event is not an object")
+		return
+	case s.event == "":
+		s.unreadable(event, "event without a name")
+		return
+	case !isKnown:
+		s.account(event)
+		return
+	}
+	before, rest := len(s.envelopes), false
+	for _, member := range f {
+		switch {
+		case member.key.is("data"):
+			updates, more := updatesOf(member.value, take.names)
+			rest = rest || more
+			for _, update := range updates {
+				take.read(s, update)
+			}
+		default:
+			rest = rest || member.value.first() != nil
+		}
+	}
+	if rest || len(s.envelopes) == before {
+		s.account(event)
+	}
+}
+
+// reader is how the updates of an event are read: what its list of updates may be
+// called, and what one of them is.
+type reader struct {
+	names []string
+	read  func(*splitter, value)
+}
+
+// readers of the events that are about messages. One event may have several
+// shapes: documents, captures and published types disagree.
+// Source: WASenderApi, "Webhooks"; its n8n node.
+var readers = map[string]reader{
+	"messages.received":            {[]string{"messages"}, (*splitter).message},
+	"messages-personal.received":   {[]string{"messages"}, (*splitter).message},
+	"messages-group.received":      {[]string{"messages"}, (*splitter).message},
+	"messages-newsletter.received": {[]string{"messages"}, (*splitter).message},
+	"messages.upsert":              {[]string{"messages"}, (*splitter).message},
+	"message.sent":                 {[]string{"messages"}, (*splitter).sent},
+	"messages.update":              {[]string{"messages", "updates"}, (*splitter).receipt},
+	"message-receipt.update":       {[]string{"message", "messages", "receipts", "updates"}, (*splitter).receipt},
+	"messages.delete":              {[]string{"keys"}, (*splitter).deletion},
+	"messages.reaction":            {[]string{"messages", "reactions"}, (*splitter).reaction},
+}
+
+// updatesOf finds the updates of an event's data: a list, an object with a member
+// that is a list or one update, or one update itself. rest reports a list beside
+// them that Parley does not know.
+func updatesOf(data value, names []string) (updates []value, rest bool) {
+	if data.isList() {
+		return slices.Collect(data.elements()), false
+	}
+	found := false
+	for _, member := range data.fields() {
+		switch {
+		case !slices.ContainsFunc(names, member.key.is):
+			rest = rest || member.value.first() != nil
+			continue
+		case member.value.isList():
+			updates = slices.AppendSeq(updates, member.value.elements())
+		case !member.value.isNull():
+			updates = append(updates, member.value)
+		}
+		found = true
+	}
+	if !found && data.isObject() {
+		return []value{data}, false
+	}
+	return updates, rest
+}
+
+func (s *splitter) message(m value) {
+	f := m.fields()
+	k := keyOf(f.get("key"))
+	fill(&k.person.Name, f.get("pushName").limited(maxFieldBytes))
+	switch {
+	case !validID(k.id):
+		s.unreadable(m, "message without an id")
+	case k.fromMe:
+		s.receipt(m)
+	case laneKey(k.person) != "":
+		s.add(parleyv1.Kind_KIND_MESSAGE, k.id, k.person, f.get("messageTimestamp"), m)
+	case k.chat.isGroup():
+		s.add(parleyv1.Kind_KIND_ACCOUNT, k.id, k.person, f.get("messageTimestamp"), m)
+	default:
+		s.unreadable(m, "message without a sender")
+	}
+}
+
+// sent is what came of a send. A failed one does not say which: it is kept.
+func (s *splitter) sent(m value) {
+	if m.isObject() && m.get("key", "id") == nil {
+		s.account(m)
+		return
+	}
+	s.receipt(m)
+}
+
+// receipt keeps what became of a message. An update of something else, as of its
+// text, has no status.
+func (s *splitter) receipt(r value) {
+	k, status, at := receiptOf(s.event, r)
+	switch {
+	case !validID(k.id):
+		s.unreadable(r, "receipt without an id")
+		return
+	case !validID(status):
+		s.account(r)
+		return
+	}
+	id := k.id + "/" + status
+	if k.chat.isGroup() && laneKey(k.person) != "" { // in a group each participant has receipts
+		id += "/" + laneKey(k.person)
+	}
+	s.add(parleyv1.Kind_KIND_RECEIPT, id, k.person, at, r)
+}
+
+// deletion is one key of messages that were deleted, or a chat that was emptied.
+func (s *splitter) deletion(v value) {
+	whose := v
+	if inner := v.get("key"); inner.isObject() {
+		whose = inner
+	}
+	k := keyOf(whose)
+	switch {
+	case !v.isObject():
+		s.unreadable(v, "deletion without a key")
+	case !validID(k.id) || k.fromMe || laneKey(k.person) == "":
+		s.account(v)
+	default:
+		s.add(parleyv1.Kind_KIND_MESSAGE, k.id+"/deleted", k.person, nil, v)
+	}
+}
+
+// reaction has two keys: whose message it is about, and its own, which says who
+// reacts. A sample has the same one twice, so that neither can be its id.
+func (s *splitter) reaction(v value) {
+	f := v.fields()
+	target, own := keyOf(f.get("key")), keyOf(f.get("reaction").get("key"))
+	if own.id == "" {
+		own = target
+	}
+	switch {
+	case !v.isObject() || !validID(own.id) && !validID(target.id):
+		s.unreadable(v, "reaction without a key")
+	case own.fromMe || laneKey(own.person) == "":
+		s.account(v)
+	default:
+		id := own.id + "/reaction/" + digest(v)[:16]
+		s.add(parleyv1.Kind_KIND_MESSAGE, id, own.person, nil, v)
+	}
+}
+
+// account keeps what concerns no single person.
+func (s *splitter) account(v value) {
+	s.add(parleyv1.Kind_KIND_ACCOUNT, digest([]byte(s.event), v), &parleyv1.Identity{}, nil, v)
+}
+
+func (s *splitter) unreadable(raw []byte, reason string) {
+	s.add(parleyv1.Kind_KIND_UNREADABLE, digest([]byte(s.event), raw), &parleyv1.Identity{}, nil, raw)
+	s.envelopes[len(s.envelopes)-1].Reason = reason
+}
+
+// add keeps one update. Behind the limit it keeps none: Split gives the POST up as
+// a whole.
+func (s *splitter) add(kind parleyv1.Kind, id string, contact *parleyv1.Identity, at value, raw []byte) {
+	if len(s.envelopes) > maxUpdates {
+		return
+	}
+	e := &parleyv1.Envelope{
+		Id: id, Kind: kind, Provider: Provider, Channel: s.channel, LaneKey: laneKey(contact), Contact: contact,
+		ProviderAtMs: millis(at), ReceivedAtMs: s.receivedAtMS, Field: s.event, Raw: raw,
+	}
+	if e.ProviderAtMs == 0 {
+		e.ProviderAtMs = millis(s.at)
+	}
+	fill(&e.LaneKey, e.Channel)
+	fill(&e.LaneKey, noLane)
+	s.envelopes = append(s.envelopes, e)
+}
+
+// digest is the id of what has none.
+func digest(parts ...[]byte) string {
+	h := sha256.New()
+	for _, part := range parts {
+		h.Write(strconv.AppendInt(nil, int64(len(part)), 10))
+		h.Write([]byte{':'})
+		h.Write(part)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// millis reads a timestamp: Unix seconds or milliseconds, both of which WASenderApi
+// sends. 0 if it is neither.
+func millis(v value) int64 {
+	const firstMillis, lastMillis = 1e12, 1e14 // September 2001 and the year 5138
+	at, err := strconv.ParseFloat(v.text(), 64)
+	if v.isObject() {
+		at, err = float64(v.integer()), nil
+	}
+	if err != nil || !(at > 0 && at < lastMillis) {
+		return 0
+	}
+	if at < firstMillis {
+		at *= 1000
+	}
+	return int64(math.Round(at))
+}
