@@ -28,6 +28,8 @@ type Config struct {
 	// sessions: channel=key. What has a key is sent there, all else to Meta.
 	WASenderURL string   `env:"PARLEY_WASENDER_URL"`
 	SessionKeys []string `env:"PARLEY_WASENDER_TOKEN"`
+	// SessionRate is the messages per minute of each of its sessions.
+	SessionRate float64 `env:"PARLEY_WASENDER_RATE" envDefault:"256"`
 	// SendRate is the messages per second of each business number.
 	SendRate float64 `env:"PARLEY_SEND_RATE" envDefault:"80"`
 	// PairRate is the messages per minute to each contact, after a burst of 45.
@@ -55,6 +57,9 @@ func (c Config) Problems() error {
 	}
 	if c.SendRate <= 0 || c.SendRate > 1e6 {
 		errs = append(errs, fmt.Errorf("PARLEY_SEND_RATE is %g: use messages per second, for example 80", c.SendRate))
+	}
+	if c.SessionRate <= 0 || c.SessionRate > 1e6 {
+		errs = append(errs, fmt.Errorf("PARLEY_WASENDER_RATE is %g: use messages per minute, 256 or 12 with Account Protection", c.SessionRate))
 	}
 	if c.PairRate <= 0 || c.PairRate > 1e6 {
 		errs = append(errs, fmt.Errorf("PARLEY_PAIR_RATE is %g: use messages per minute to one contact, for example 10", c.PairRate))
@@ -84,7 +89,13 @@ func (c Config) sessionKeys() (map[string][]string, error) {
 }
 
 func (c Config) limits() Limits {
+	shares := map[string]float64{}
+	keys, _ := c.sessionKeys() // Problems reports what is wrong with them
+	for channel := range keys {
+		shares[channel] = min(1, c.SessionRate/60/c.SendRate)
+	}
 	return Limits{
+		Shares:    shares,
 		PairEvery: time.Duration(float64(time.Minute) / c.PairRate), PairBurst: pairBurst,
 		Grace: c.Grace, InFlight: inFlightMax,
 	}

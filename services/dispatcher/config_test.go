@@ -11,7 +11,7 @@ import (
 func good() Config {
 	return Config{
 		Common:   platform.Common{LogLevel: "info", Shards: 16, Replicas: 1, LeaseTime: 5 * time.Second},
-		GraphURL: "http://127.0.0.1:1/v25.0", SendRate: 80, PairRate: 10, Grace: 20 * time.Second,
+		GraphURL: "http://127.0.0.1:1/v25.0", SendRate: 80, SessionRate: 256, PairRate: 10, Grace: 20 * time.Second,
 	}
 }
 
@@ -25,6 +25,8 @@ func TestProblems(t *testing.T) {
 		"PARLEY_SEND_RATE":         func(c *Config) { c.SendRate = 0 },
 		"PARLEY_PAIR_RATE":         func(c *Config) { c.PairRate = -1 },
 		"PARLEY_SEND_GRACE":        func(c *Config) { c.Grace = 0 },
+		"PARLEY_WASENDER_URL":      func(c *Config) { c.WASenderURL = "wasenderapi.com" },
+		"PARLEY_WASENDER_RATE":     func(c *Config) { c.SessionRate = 0 },
 		"PARLEY_SHARDS":            func(c *Config) { c.Shards = 0 },
 		"PARLEY_SEND_RATE PARLEY_PAIR_RATE PARLEY_SEND_GRACE PARLEY_LEASE_TIME": func(c *Config) {
 			c.SendRate, c.PairRate, c.Grace, c.LeaseTime = 2e6, 2e6, 2*time.Hour, time.Minute
@@ -48,5 +50,21 @@ func TestLimits(t *testing.T) {
 	limits := good().limits()
 	if limits.PairEvery != 6*time.Second || limits.PairBurst != 45 || limits.Grace != 20*time.Second {
 		t.Errorf("%+v", limits)
+	}
+}
+
+// A channel without its key, or with two, is told without the keys.
+func TestSessionKeys(t *testing.T) {
+	for _, keys := range [][]string{{"shop"}, {"shop=hidden", "shop=hidden too"}} {
+		c := good()
+		c.SessionKeys = keys
+		if err := c.Problems(); err == nil || !strings.Contains(err.Error(), "PARLEY_WASENDER_TOKEN") || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%q: %v", keys, err)
+		}
+	}
+	c := good()
+	c.GraphURL, c.SessionKeys = "", []string{"shop=key"} // nothing goes to Meta
+	if err := c.Problems(); err != nil {
+		t.Error(err)
 	}
 }

@@ -24,6 +24,8 @@ type Limits struct {
 	// ChannelRate is the messages per second of one business number that this
 	// replica may send (WIRE.md 3.3: 80 per number by default).
 	ChannelRate float64
+	// Shares are for channels that send less than that: which part of it, 0 to 1.
+	Shares map[string]float64
 	// PairEvery and PairBurst bound the messages to one contact: one every 6 s,
 	// up to 45 at once (WIRE.md 3.3).
 	PairEvery time.Duration
@@ -84,10 +86,17 @@ func NewDesk(limits Limits) *Desk {
 // SetChannelRate changes the messages per second of every number.
 func (d *Desk) SetChannelRate(now time.Time, perSecond float64) {
 	d.limits.ChannelRate = perSecond
-	for _, c := range d.channels {
-		c.bucket.SetLimitAt(now, rate.Limit(perSecond))
-		c.bucket.SetBurstAt(now, burst(perSecond))
+	for name, c := range d.channels {
+		c.bucket.SetLimitAt(now, rate.Limit(d.rateOf(name)))
+		c.bucket.SetBurstAt(now, burst(d.rateOf(name)))
 	}
+}
+
+func (d *Desk) rateOf(name string) float64 {
+	if share, less := d.limits.Shares[name]; less {
+		return d.limits.ChannelRate * share
+	}
+	return d.limits.ChannelRate
 }
 
 // burst allows a twentieth of a second's messages at once: enough not to lose
@@ -313,7 +322,7 @@ func latest(times ...time.Time) time.Time {
 // line finds or makes the line that a job belongs to, and its channel.
 func (d *Desk) line(job Job) *line {
 	if d.channels[job.Channel] == nil {
-		d.channels[job.Channel] = &channel{bucket: rate.NewLimiter(rate.Limit(d.limits.ChannelRate), burst(d.limits.ChannelRate))}
+		d.channels[job.Channel] = &channel{bucket: rate.NewLimiter(rate.Limit(d.rateOf(job.Channel)), burst(d.rateOf(job.Channel)))}
 	}
 	key := lineKey{job.Channel, job.Contact}
 	l := d.lines[key]

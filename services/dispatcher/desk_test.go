@@ -132,6 +132,22 @@ func TestDeskChannelRate(t *testing.T) {
 	wantNext(t, d, 150*time.Millisecond, "3 4 103 104")
 }
 
+// A channel with a share sends less than the others, also after the rate changes.
+func TestDeskShare(t *testing.T) {
+	limits := Config{SendRate: 10, SessionRate: 60, SessionKeys: []string{"n2=key"}, PairRate: 10, Grace: grace}.limits()
+	limits.ChannelRate = 10
+	d := NewDesk(limits)
+	for n := range uint64(5) {
+		d.Add(start, job(fmt.Sprint("a", n), 1, n), on("n2", job(fmt.Sprint("b", n), 1, 100+n)))
+	}
+	wantNext(t, d, 0, "0 100")
+	wantNext(t, d, 100*time.Millisecond, "1")
+	wantNext(t, d, 999*time.Millisecond, "2")
+	wantNext(t, d, time.Second, "101")
+	d.SetChannelRate(after(time.Second), 20)
+	wantNext(t, d, 1500*time.Millisecond, "3 4 102")
+}
+
 // One message every 6 s, up to 45 at once: WIRE 3.3.
 func TestDeskPairLimit(t *testing.T) {
 	limits := Config{SendRate: 80, PairRate: 10, Grace: grace}.limits()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -126,7 +127,26 @@ func (h *Handler) fromSession(r *http.Request, body []byte, at time.Time) ([]*pa
 	if len(headers) != 1 || !wasender.VerifySecret(headers[0], secrets...) {
 		return nil, "X-Webhook-Signature is not the secret of this session: check PARLEY_WASENDER_SECRET"
 	}
-	return wasender.Split(body, channel, at, secrets...), ""
+	updates := slices.DeleteFunc(wasender.Split(body, channel, at, secrets...), wasender.IsPending)
+	for _, e := range updates {
+		h.heed(e)
+	}
+	return updates, ""
+}
+
+// heed tells the operator what a session says about itself: while it is not
+// connected, nobody is heard and nothing is sent.
+func (h *Handler) heed(e *parleyv1.Envelope) {
+	status, ok := wasender.DecodeSession(e)
+	switch {
+	case !ok:
+	case status == wasender.Connected:
+		h.options.Log.Info().Str("channel", e.Channel).Msg("session connected")
+	case status.NeedsPerson():
+		h.options.Log.Error().Str("channel", e.Channel).Str("status", string(status)).Msg("session is dead until somebody links its phone again, on the gateway's dashboard")
+	default:
+		h.options.Log.Warn().Str("channel", e.Channel).Str("status", string(status)).Msg("session not connected")
+	}
 }
 
 func (h *Handler) store(w http.ResponseWriter, r *http.Request, take provider, at time.Time) (status int, problem string) {

@@ -67,7 +67,7 @@ func newHandler(in, status Publisher, log io.Writer) http.Handler {
 	New(Options{
 		Secrets: []string{secret}, VerifyToken: token, Shards: shards, Portfolio: portfolio,
 		SessionSecrets: map[string][]string{"shop": {"session secret", "older secret"}, "other": {"other secret"}},
-		In: in, Status: status, Now: func() time.Time { return at }, Log: zerolog.New(log),
+		In:             in, Status: status, Now: func() time.Time { return at }, Log: zerolog.New(log),
 	}).Routes(mux)
 	return mux
 }

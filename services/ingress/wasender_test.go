@@ -61,6 +61,7 @@ func TestSessionUpdates(t *testing.T) {
 	for _, body := range [][]byte{
 		fake.Received("session secret", noon, fake.Text(writer, "A1", noon, "hi")),
 		fake.Event("messages.upsert", "session secret", noon, fake.List, "messages", fake.Text(writer, "A1", noon, "hi"), fake.Text(writer, "A2", noon, "ho")),
+		fake.Receipt("session secret", writer, "OUT1", 1, noon), // pending is no news
 		fake.Receipt("session secret", writer, "OUT1", 3, noon),
 		fake.Status("session secret", "disconnected", noon),
 		[]byte("rags"),
@@ -88,5 +89,26 @@ func TestSessionUpdates(t *testing.T) {
 		if bytes.Contains(e.Raw, []byte("session secret")) || strings.Contains(e.String(), "session secret") {
 			t.Errorf("a secret is stored: %s", e.Raw)
 		}
+	}
+}
+
+// A session that is not connected is told to the operator, by its channel only.
+func TestSessionStatus(t *testing.T) {
+	var log bytes.Buffer
+	shelf := &shelf{}
+	h := newHandler(shelf, shelf, &log)
+	for status, want := range map[string]string{
+		"connected": `"level":"info"`, "disconnected": `"level":"warn"`, "NEED_SCAN": `"level":"error"`, "logged_out": `"level":"error"`,
+	} {
+		log.Reset()
+		if w := do(h, fromSession(session, fake.Status("session secret", status, noon), "session secret")); w.Code != http.StatusOK {
+			t.Fatalf("%d %q", w.Code, w.Body)
+		}
+		if !strings.Contains(log.String(), want) || !strings.Contains(log.String(), `"channel":"shop"`) || strings.Contains(log.String(), "secret") {
+			t.Errorf("%s: %s", status, log.String())
+		}
+	}
+	if shelf.count() != 4 {
+		t.Errorf("%d updates are stored", shelf.count())
 	}
 }

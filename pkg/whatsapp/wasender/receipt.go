@@ -89,6 +89,13 @@ func latest(receipt value) (status string, at value) {
 	return statusOf(f.get("status")), nil
 }
 
+// IsPending reports whether an envelope only says that a message of ours has not yet
+// left the gateway, which it says of every one.
+func IsPending(e *parleyv1.Envelope) bool {
+	r, err := DecodeReceipt(e)
+	return e.GetKind() == parleyv1.Kind_KIND_RECEIPT && err == nil && r.Status == pending
+}
+
 // DecodeReceipt reads a KIND_RECEIPT envelope. The WAMID is WhatsApp's id of the
 // message. There is no callback, and a status that is not known, or pending, has
 // neither a rank nor failed.
