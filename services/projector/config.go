@@ -2,6 +2,9 @@ package projector
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
 	"github.com/parleyhq/parley/pkg/lifecycle"
 	"github.com/parleyhq/parley/pkg/store"
@@ -9,10 +12,54 @@ import (
 )
 
 // Config is what the projector reads from the environment.
-type Config struct{ platform.Common }
+type Config struct {
+	platform.Common
+	// KeepMessages is for how many days the message log is kept, to the month; 0 is
+	// for ever.
+	KeepMessages int `env:"PARLEY_KEEP_MESSAGES" envDefault:"0"`
+}
 
-// Build makes the service ready to run.
-func Build(_ context.Context, _ Config, d *platform.Deps) (platform.Service, error) {
-	runner := d.Lane(store.ServiceProjector, d.Events(store.ServiceProjector), New(d.Store, d.Log), platform.GatherInsight, nil)
-	return platform.Service{Parts: []lifecycle.Part{{Name: "projector", Run: runner.Run}}}, nil
+// Problems reports what is wrong with the configuration.
+func (c Config) Problems() error {
+	errs := []error{c.Common.Problems()}
+	if c.KeepMessages < 0 || c.KeepMessages > 36_500 {
+		errs = append(errs, fmt.Errorf("PARLEY_KEEP_MESSAGES is %d: use days, such as 400, or 0 for ever", c.KeepMessages))
+	}
+	return errors.Join(errs...)
+}
+
+// Build makes both lanes ready to run: the funnels and the message log.
+func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
+	funnels := d.Lane(store.ServiceProjector, d.Events(store.ServiceProjector), New(d.Store, d.Log), platform.GatherInsight, nil)
+	messages := d.Lane(store.ServiceMessages, d.Events(store.ServiceMessages), NewLog(d.Store, d.Log), platform.GatherInsight, nil)
+	return platform.Service{Parts: []lifecycle.Part{
+		{Name: "projector", Run: funnels.Run},
+		{Name: "message log", Run: messages.Run},
+		{Name: "message housekeeping", Run: func(intake, _ context.Context) error { return c.housekeep(intake, d) }},
+	}}, nil
+}
+
+// housekeep makes the log's months ahead of time, and drops those that are over.
+func (c Config) housekeep(ctx context.Context, d *platform.Deps) error {
+	const every, monthsAhead = time.Hour, 3
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		before := time.Time{}
+		if c.KeepMessages > 0 {
+			before = time.Now().AddDate(0, 0, -c.KeepMessages)
+		}
+		dropped, err := d.Store.KeepMessages(ctx, monthsAhead, before)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			d.Log.Warn().Err(err).Msg("message housekeeping")
+		case dropped > 0:
+			d.Log.Info().Int("months", dropped).Msg("old messages dropped")
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }

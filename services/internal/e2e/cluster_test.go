@@ -88,7 +88,7 @@ func (c *cluster) processes() []*process {
 var leases = map[string][]string{
 	"session":    {store.ServiceSession},
 	"dispatcher": {store.ServiceDispatcher, store.ServiceReceipts},
-	"projector":  {store.ServiceProjector},
+	"projector":  {store.ServiceProjector, store.ServiceMessages},
 }
 
 // awaitShares waits until the live replicas of a service hold just as many shards

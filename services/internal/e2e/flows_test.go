@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 )
 
@@ -116,6 +117,27 @@ func TestUpBooking(t *testing.T) {
 	for _, want := range []string{"Reservado:", "Salón", "Ana Puig", "Precios"} {
 		g.next(t, ann, want)
 	}
+	u.logged(t, ann, 9, "Corte el")
+}
+
+// logged waits until the message log holds so many messages of a person, and one of
+// ours that begins so and was sent.
+func (u *up) logged(t *testing.T, p fake.Person, heard int, begins string) {
+	t.Helper()
+	await(t, patience, "the log holds the conversation", func() error {
+		page := get[struct{ Messages []store.Message }](t, u.api()+"/messages?contact="+p.Phone)
+		in, found := 0, false
+		for _, m := range page.Messages {
+			if m.Direction == store.DirectionIn {
+				in++
+			}
+			found = found || m.Direction == store.DirectionOut && strings.HasPrefix(m.Body, begins) && m.Status == "accepted" && m.ProviderID != ""
+		}
+		if in != heard || !found {
+			return fmt.Errorf("%d of %d messages are from the person, ours found: %t", in, len(page.Messages), found)
+		}
+		return nil
+	})
 }
 
 func madrid(t *testing.T) *time.Location {

@@ -1,0 +1,161 @@
+package projector
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/rs/zerolog"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parleyhq/parley/pkg/lane"
+	"github.com/parleyhq/parley/pkg/store"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// LogStore is what the message log needs of PostgreSQL.
+type LogStore interface {
+	AddMessages(ctx context.Context, fences []store.Fence, messages []store.Message) (held []int, err error)
+	lane.Parker
+}
+
+// Log is the handler of the lane that writes what was said, for people to read. It
+// follows the events, so a turn does not wait for it.
+type Log struct {
+	store LogStore
+	log   zerolog.Logger
+}
+
+var _ lane.Handler = (*Log)(nil)
+
+// NewLog returns the handler.
+func NewLog(s LogStore, log zerolog.Logger) *Log { return &Log{store: s, log: log} }
+
+// Take has nothing to prepare.
+func (l *Log) Take(context.Context, store.Lease) error { return nil }
+
+// Drop has nothing to forget.
+func (l *Log) Drop(int) {}
+
+// Apply writes the batch's messages, under the fences of their shards.
+func (l *Log) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
+	fences := make([]store.Fence, len(parts))
+	var messages []store.Message
+	for i, part := range parts {
+		fences[i] = part.Fence
+		for _, m := range part.Messages {
+			message, said, err := messageOf(m.Event)
+			if err != nil {
+				return nil, err
+			}
+			if said {
+				messages = append(messages, message)
+			}
+		}
+	}
+	return l.store.AddMessages(ctx, fences, messages)
+}
+
+// Park keeps an event that cannot be written down.
+func (l *Log) Park(ctx context.Context, part lane.Part, cause error) (bool, error) {
+	return lane.Park(ctx, l.store, store.ServiceMessages, part, cause, l.log)
+}
+
+// messageOf is the message that an event is about; said is false if it is about none.
+func messageOf(e *parleyv1.Event) (m store.Message, said bool, err error) {
+	contact, err := uuid.FromBytes(e.GetContactId())
+	if err != nil {
+		return m, false, fmt.Errorf("event %d/%d: contact: %w", e.GetShard(), e.GetOffset(), err)
+	}
+	m = store.Message{
+		Shard: int(e.GetShard()), Offset: e.GetOffset(), At: time.UnixMilli(e.GetAtMs()), Channel: e.GetChannel(), Contact: contact,
+		SessionID: e.GetSessionId(), Flow: e.GetFlow(),
+	}
+	var content proto.Message
+	switch in, out := e.GetInputReceived().GetInput(), e.GetMessageQueued(); {
+	case in.GetMessage() != nil:
+		m.Direction, m.ProviderID, content = store.DirectionIn, readable(in.GetId()), in.GetMessage()
+		m.Kind, m.Body = heard(in.GetMessage())
+	case out != nil && out.GetTyping() == nil:
+		m.Direction, content = store.DirectionOut, out
+		m.Kind, m.Body = told(out)
+	default:
+		return m, false, nil
+	}
+	data, err := protojson.Marshal(content)
+	m.Content, m.Body, m.Kind = withoutNUL(data), readable(m.Body), readable(m.Kind)
+	return m, true, err
+}
+
+func heard(m *parleyv1.IncomingMessage) (kind, body string) {
+	body = m.GetText()
+	switch {
+	case body != "":
+	case m.GetMedia() != nil:
+		body = m.GetMedia().GetFilename()
+	case m.GetLocation() != nil:
+		body = place(m.GetLocation())
+	case m.GetContact() != nil:
+		body = m.GetContact().GetName()
+	}
+	return m.GetType(), body
+}
+
+// told is the kind of an outgoing message, and what there is to read of it.
+func told(q *parleyv1.MessageQueued) (kind, body string) {
+	switch c := q.GetContent().(type) {
+	case *parleyv1.MessageQueued_Text:
+		return "text", c.Text.GetBody()
+	case *parleyv1.MessageQueued_Media:
+		return c.Media.GetKind(), c.Media.GetCaption()
+	case *parleyv1.MessageQueued_Buttons:
+		return "buttons", c.Buttons.GetBody()
+	case *parleyv1.MessageQueued_List:
+		return "list", c.List.GetBody()
+	case *parleyv1.MessageQueued_Link:
+		return "link", c.Link.GetBody()
+	case *parleyv1.MessageQueued_Form:
+		return "form", c.Form.GetBody()
+	case *parleyv1.MessageQueued_Location:
+		return "location", place(c.Location)
+	case *parleyv1.MessageQueued_Contact:
+		return "contact", c.Contact.GetName()
+	case *parleyv1.MessageQueued_Template:
+		return "template", c.Template.GetName()
+	case *parleyv1.MessageQueued_Reaction:
+		return "reaction", c.Reaction.GetEmoji()
+	}
+	return "unknown", ""
+}
+
+func place(p *parleyv1.GeoPoint) string {
+	return strings.TrimSpace(fmt.Sprintf("%s %g,%g", p.GetName(), p.GetLatitude(), p.GetLongitude()))
+}
+
+// readable removes what PostgreSQL's text cannot hold. The event keeps it.
+func readable(s string) string { return strings.ReplaceAll(s, "\x00", "") }
+
+// withoutNUL removes the escapes of NUL from JSON, which its jsonb refuses. What only
+// looks like one, because its backslash is escaped, stays.
+func withoutNUL(data []byte) []byte {
+	const nul = `\u0000`
+	if !strings.Contains(string(data), nul) {
+		return data
+	}
+	kept := make([]byte, 0, len(data))
+	for i := 0; i < len(data); i++ {
+		switch {
+		case data[i] != '\\':
+			kept = append(kept, data[i])
+		case strings.HasPrefix(string(data[i:min(len(data), i+len(nul))]), nul):
+			i += len(nul) - 1
+		default:
+			kept = append(kept, data[i], data[i+1])
+			i++
+		}
+	}
+	return kept
+}
