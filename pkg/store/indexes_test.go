@@ -21,6 +21,10 @@ func TestHotLookUpsUseIndexes(t *testing.T) {
 	dsn := pgtest.New(t, Migrate)
 	prepareManyRows(t, dsn)
 	analyze(t, dsn)
+	var now time.Time
+	if err := connect(t, dsn).QueryRow(t.Context(), `SELECT min(at) - interval '1 second' FROM messages`).Scan(&now); err != nil {
+		t.Fatal(err)
+	}
 	calls := map[string]func(context.Context, *Store, int) error{
 		"LoadKnown": func(ctx context.Context, s *Store, i int) error {
 			contacts := []uuid.UUID{numbered(i), numbered(i + 1)}
@@ -70,6 +74,21 @@ func TestHotLookUpsUseIndexes(t *testing.T) {
 			found, err := s.LookupRows(ctx, flow.Lookup{Table: "second", Limit: 20})
 			if err == nil && len(found) != 20 {
 				err = fmt.Errorf("found %d rows", len(found))
+			}
+			return err
+		},
+		"Messages": func(ctx context.Context, s *Store, i int) error {
+			after := Message{At: now.Add(time.Duration(i) * time.Second)}
+			list, err := s.Messages(ctx, MessageQuery{From: now.Add(-time.Hour), To: now.Add(24 * time.Hour), After: &after, Limit: 20})
+			if err == nil && len(list) != 20 {
+				err = fmt.Errorf("%d messages", len(list))
+			}
+			return err
+		},
+		"Messages of a contact": func(ctx context.Context, s *Store, i int) error {
+			list, err := s.Messages(ctx, MessageQuery{Contact: numbered(i).String(), From: now.Add(-time.Hour), To: now.Add(24 * time.Hour), Limit: 20})
+			if err == nil && len(list) != 1 {
+				err = fmt.Errorf("%d messages", len(list))
 			}
 			return err
 		},
@@ -212,6 +231,7 @@ func prepareManyRows(t *testing.T, dsn string) {
 		`INSERT INTO table_rows SELECT name, i, jsonb_build_object('n', i::text, 'odd', (i % 2)::text) FROM n, unnest(ARRAY['first', 'second']) name`,
 		`INSERT INTO inbox SELECT id, now() FROM n`,
 		`INSERT INTO events SELECT i % 4, i / 4 + 1, i, 1, 'StepEntered', now() + make_interval(days => i / 200), '' FROM n`,
+		`INSERT INTO messages SELECT i % 4, i, now() + make_interval(secs => i), 'out', 'c', id, i, 'lead', 'text', '', '', '{}' FROM n`,
 		`INSERT INTO dead_letters (kind, service, shard, position, contact_id, data, reason) SELECT 'parked', 'session', i % 4, i, id, '', '' FROM n`,
 		`INSERT INTO deliveries (shard, "offset", channel, contact_id, session_id, content, state, wamid, queued_at)
 			SELECT i % 4, i, 'c', id, i, '', CASE WHEN i % 500 < 4 THEN 'sending' ELSE 'accepted' END, 'wamid.' || i, now() FROM n`,

@@ -99,22 +99,24 @@ type MessageQuery struct {
 
 const contactsOfSQL = `SELECT id FROM contacts WHERE id = $2 OR phone = $1 AND phone <> '' OR bsuid = $1 AND bsuid <> ''`
 
-// Contacts and deliveries are looked up for the messages of a page only. The two
-// statements differ in the index that they go by.
+// Contacts and deliveries are looked up for the messages of a page only. All that
+// somebody said is found by who it was and sorted then: by way of the time, the
+// index that has the order already, it would be everybody's.
 const (
-	messagesHead = `
+	ofContact    = `WITH found AS MATERIALIZED (SELECT * FROM messages WHERE contact_id = ANY($8) AND at >= $1 AND at < $2)`
+	messagesPage = `
 SELECT m.shard, m."offset", m.at, m.direction, m.channel, m.contact_id, m.session_id, m.flow, m.kind, m.body,
        COALESCE(NULLIF(m.provider_id, ''), d.wamid, ''), m.content, COALESCE(NULLIF(d.receipt, ''), d.state, ''),
        COALESCE(c.phone, ''), COALESCE(c.bsuid, '')
-  FROM (SELECT * FROM messages
-         WHERE at >= $1 AND at < $2 AND ($3 = '' OR channel = $3) AND (at, shard, "offset") > ($4, $5, $6)`
-	messagesTail = `
+  FROM (SELECT * FROM `
+	messagesWhere = `
+         WHERE at >= $1 AND at < $2 AND ($3 = '' OR channel = $3) AND (at, shard, "offset") > ($4, $5, $6)
          ORDER BY at, shard, "offset" LIMIT $7) m
   LEFT JOIN contacts c ON c.id = m.contact_id
   LEFT JOIN deliveries d ON m.direction = 'out' AND d.shard = m.shard AND d."offset" = m."offset"
  ORDER BY m.at, m.shard, m."offset"`
-	messagesOfAllSQL     = messagesHead + messagesTail
-	messagesOfContactSQL = messagesHead + ` AND contact_id = ANY($8)` + messagesTail
+	messagesOfAllSQL     = messagesPage + `messages` + messagesWhere
+	messagesOfContactSQL = ofContact + messagesPage + `found` + messagesWhere
 )
 
 // Messages returns a page of the message log, the oldest first. It is not nil; it is

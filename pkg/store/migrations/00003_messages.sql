@@ -22,7 +22,7 @@ CREATE TABLE messages (
 ) PARTITION BY RANGE (at);
 CREATE TABLE messages_default PARTITION OF messages DEFAULT;
 CREATE INDEX messages_contact ON messages (contact_id, at);
-CREATE INDEX messages_at ON messages USING brin (at);
+CREATE INDEX messages_order ON messages (at, shard, "offset");
 COMMENT ON COLUMN messages.shard IS 'with "offset": the event that it was written from; of an outgoing message also its row in deliveries';
 COMMENT ON COLUMN messages.kind IS 'as WhatsApp calls it: text, image, interactive; of ours buttons, list, template';
 COMMENT ON COLUMN messages.body IS 'what there is to read';
