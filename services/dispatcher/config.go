@@ -103,7 +103,7 @@ func (c Config) limits() Limits {
 
 // Build makes both lanes and the sender ready to run.
 func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
-	clients, err := c.clients(d)
+	sessions, clients, err := c.clients(d)
 	if err != nil {
 		return platform.Service{}, err
 	}
@@ -120,19 +120,26 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		{Name: "receipts", Run: receipts.Run},
 		d.Trimmer(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		{Name: "orphan receipts", Run: func(intake, _ context.Context) error { return adoptOrphans(intake, d) }},
+		{Name: "late ids", Run: func(intake, _ context.Context) error { return joinLate(intake, d.Store, sessions, d.Log) }},
 	}}, nil
 }
 
 // clients says through whom a channel sends: a session of WASenderApi if it has a
 // key, else Meta.
-func (c Config) clients(d *platform.Deps) (func(channel string) client, error) {
+func (c Config) clients(d *platform.Deps) (sessions *wasender.Client, of func(channel string) client, err error) {
 	keys, err := c.sessionKeys()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cloud := c.metaClient(d)
-	sessions := wasender.NewClient(wasender.Options{BaseURL: c.WASenderURL, Key: func(channel string) string { return keys[channel][0] }})
-	return func(channel string) client {
+	key := func(channel string) string {
+		if list := keys[channel]; len(list) > 0 {
+			return list[0]
+		}
+		return ""
+	}
+	sessions = wasender.NewClient(wasender.Options{BaseURL: c.WASenderURL, Key: key})
+	return sessions, func(channel string) client {
 		if len(keys[channel]) > 0 {
 			return sessions
 		}
