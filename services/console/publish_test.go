@@ -511,10 +511,14 @@ func TestPublishWaitsForTheLanes(t *testing.T) {
 	s.meet(person{who: phone(1), in: version(t, first, 1), texts: []string{"hi"}})
 	second := request{"source": visit(askTown), "migrate": true, "note": "better"}
 	s.published(second) // its order is in the lane
-	var applied atomic.Uint64
+	var applied, asked atomic.Uint64
+	waits := make(chan struct{}, 1)
 	s.api.applied = func(_ context.Context, service string, shard int) (uint64, error) {
 		if service != store.ServiceSession || shard >= shards {
 			t.Errorf("asked for %s/%d", service, shard)
+		}
+		if asked.Add(1) == 2 { // once was not enough
+			waits <- struct{}{}
 		}
 		return applied.Load(), nil
 	}
@@ -525,9 +529,11 @@ func TestPublishWaitsForTheLanes(t *testing.T) {
 		t.Errorf("%+v", refused)
 	}
 	s.api.lagMax = time.Minute
+	<-waits // of the refused one
+	asked.Store(0)
 	answers := make(chan *httptest.ResponseRecorder)
 	go func() { answers <- s.begin(back) }()
-	time.Sleep(300 * time.Millisecond)
+	<-waits
 	if _, err := s.conn.Exec(t.Context(), `UPDATE sessions SET flow_version = 2`); err != nil {
 		t.Fatal(err)
 	}
