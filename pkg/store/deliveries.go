@@ -47,6 +47,9 @@ type Delivery struct {
 	Channel   string
 	Contact   uuid.UUID
 	SessionID uint64
+	// Priority and Campaign say when it is its turn, as MessageQueued has them.
+	Priority int
+	Campaign string
 	// Content is the encoded MessageQueued event body.
 	Content  []byte
 	State    string

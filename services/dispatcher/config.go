@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"time"
@@ -41,8 +42,10 @@ type Config struct {
 // Limits that are not for the operator to choose.
 const (
 	pairBurst   = 45
-	inFlightMax = 512
-	sendTimeout = 15 * time.Second
+	inFlightMax = 1024
+	// inFlightPerChannel leaves room for others beside a number that answers slowly.
+	inFlightPerChannel = 512
+	sendTimeout        = 15 * time.Second
 	// orphanAge is how long a receipt waits for its message to become known.
 	orphanAge   = 7 * 24 * time.Hour
 	orphanEvery = 5 * time.Second
@@ -89,16 +92,23 @@ func (c Config) sessionKeys() (map[string][]string, error) {
 }
 
 func (c Config) limits() Limits {
-	shares := map[string]float64{}
+	return Limits{
+		ChannelRate: c.SendRate,
+		PairEvery:   time.Duration(float64(time.Minute) / c.PairRate), PairBurst: pairBurst,
+		Grace: c.Grace, InFlight: inFlightMax, InFlightPerChannel: inFlightPerChannel, Jitter: rand.Float64,
+	}
+}
+
+// facts are what the configuration says of the numbers: sessions of WASenderApi have
+// nothing in common, neither with Meta's numbers nor with each other.
+func (c Config) facts() map[string]Facts {
+	facts := map[string]Facts{}
 	keys, _ := c.sessionKeys() // Problems reports what is wrong with them
 	for channel := range keys {
-		shares[channel] = min(1, c.SessionRate/60/c.SendRate)
+		own := "wasender " + channel
+		facts[channel] = Facts{Account: own, App: own, Rate: c.SessionRate / 60}
 	}
-	return Limits{
-		Shares:    shares,
-		PairEvery: time.Duration(float64(time.Minute) / c.PairRate), PairBurst: pairBurst,
-		Grace: c.Grace, InFlight: inFlightMax,
-	}
+	return facts
 }
 
 // Build makes both lanes and the sender ready to run.
@@ -110,7 +120,9 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	sender := newSender(clients, d.Log)
 	service := New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
 	sender.finish = service.Finish
-	share := func(owned int) { service.SetChannelRate(c.SendRate * float64(owned) / float64(d.Shards)) }
+	service.SetFacts(c.facts())
+	share := func(owned int) { service.SetShare(float64(owned) / float64(d.Shards)) }
+	share(0)
 	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, platform.GatherReply, share)
 	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		NewReceipts(d.Store, d.Log), platform.GatherReceipts, nil)

@@ -123,6 +123,7 @@ func (s *Service) advance(recorded []outcome, jobs []Job, granted []store.Delive
 		if s.owns(o.job) {
 			o.apply(s.desk, now)
 			o.report(s.log)
+			s.alarms.note(now, o)
 		}
 	}
 	claimed := map[store.DeliveryKey]bool{}

@@ -1,13 +1,10 @@
 package dispatcher
 
 import (
-	"container/heap"
+	"cmp"
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/google/uuid"
-	"golang.org/x/time/rate"
 
 	"github.com/parleyhq/parley/pkg/store"
 )
@@ -21,93 +18,119 @@ type Job struct {
 
 // Limits are the rates and times that the Desk keeps to.
 type Limits struct {
-	// ChannelRate is the messages per second of one business number that this
-	// replica may send (WIRE.md 3.3: 80 per number by default).
+	// ChannelRate is the messages per second of one business number, over all
+	// replicas, unless its Facts say another (WIRE.md 3.3: 80 by default).
 	ChannelRate float64
-	// Shares are for channels that send less than that: which part of it, 0 to 1.
-	Shares map[string]float64
 	// PairEvery and PairBurst bound the messages to one contact: one every 6 s,
 	// up to 45 at once (WIRE.md 3.3).
 	PairEvery time.Duration
 	PairBurst int
 	// Grace is how long an ambiguous send waits for its receipt.
 	Grace time.Duration
-	// InFlight bounds the sends that are not yet recorded.
-	InFlight int
+	// InFlight bounds the sends that are not yet recorded, InFlightPerChannel those
+	// of one number: one that answers slowly leaves room for the others.
+	InFlight, InFlightPerChannel int
+	// Jitter, from 0 to 1, spreads what would otherwise happen at the same time
+	// everywhere; nil for none.
+	Jitter func() float64
 }
 
-// Desk decides who is sent to next: in order per contact, within the rates. It
-// is not safe for concurrent use, and asks nobody for the time.
+// Facts are what is known of a number.
+type Facts struct {
+	// Account and App name who is stopped together with it (WIRE.md 3.4). Numbers
+	// whose account is not known share one.
+	Account, App string
+	// Rate is its messages per second; 0 for that of the Limits.
+	Rate float64
+}
+
+// Desk decides who is sent to next: in order per contact, within the rates, replies
+// first. It is not safe for concurrent use, and asks nobody for the time.
 type Desk struct {
-	limits   Limits
+	limits Limits
+	// share is the part of every number's rate that is this replica's.
+	share    float64
+	facts    map[string]Facts
 	lines    map[lineKey]*line
 	channels map[string]*channel
+	gates    map[scope]*gate
+	parked   map[parked]parking
 	// busy holds the lines whose head is on its way, held those whose head is ambiguous.
 	busy, held map[store.DeliveryKey]*line
-	// pausedUntil stops every number, also those that have had no job yet.
-	pausedUntil time.Time
 }
 
-// lineKey names a contact's line: messages to one person on one number.
-type lineKey struct {
-	channel string
-	contact uuid.UUID
-}
+// scope is what a gate is for: a number, an account, or an app.
+type scope struct{ kind, name string }
 
-// line is what waits for one contact. The head is the only one that may be on
-// its way: the next is not sent before the head is settled.
-type line struct {
-	key     lineKey
-	jobs    []Job
-	readyAt time.Time
-	// pairFull is when the pair limit's bucket is full again.
-	pairFull time.Time
-	// deadline is when an ambiguous head may be sent again.
-	deadline time.Time
-	index    int // in the channel's heap, -1 if not there
-}
+// Kinds of a scope.
+const (
+	scopeNumber  = "number"
+	scopeAccount = "account"
+	scopeApp     = "app"
+)
 
-// channel is one business number: its lines that wait to be sent to, by time.
+// channel is one business number: what waits, and what holds it back.
 type channel struct {
-	lines       lineHeap
-	bucket      *rate.Limiter
-	pausedUntil time.Time
-	failures    int
+	queue
+	facts    Facts
+	bucket   bucket
+	inFlight int
+	// number, account and app are its gates.
+	number, account, app *gate
 }
 
-// NewDesk returns an empty desk.
+// NewDesk returns an empty desk that has the whole of every rate.
 func NewDesk(limits Limits) *Desk {
 	return &Desk{
-		limits: limits, lines: map[lineKey]*line{}, channels: map[string]*channel{},
+		limits: limits, share: 1, facts: map[string]Facts{}, lines: map[lineKey]*line{}, channels: map[string]*channel{},
+		gates: map[scope]*gate{}, parked: map[parked]parking{},
 		busy: map[store.DeliveryKey]*line{}, held: map[store.DeliveryKey]*line{},
 	}
 }
 
-// SetChannelRate changes the messages per second of every number.
-func (d *Desk) SetChannelRate(now time.Time, perSecond float64) {
-	d.limits.ChannelRate = perSecond
+// SetShare changes the part of every number's rate that is this replica's.
+func (d *Desk) SetShare(now time.Time, share float64) {
+	d.share = share
+	d.pace(now)
+}
+
+// SetFacts changes what is known of the numbers.
+func (d *Desk) SetFacts(now time.Time, facts map[string]Facts) {
+	d.facts = facts
+	for key, l := range d.busy {
+		d.channels[l.key.channel].leave(key) // they may get other gates
+	}
 	for name, c := range d.channels {
-		c.bucket.SetLimitAt(now, rate.Limit(d.rateOf(name)))
-		c.bucket.SetBurstAt(now, burst(d.rateOf(name)))
+		d.join(name, c)
+	}
+	d.pace(now)
+}
+
+func (d *Desk) pace(now time.Time) {
+	for _, c := range d.channels {
+		c.bucket.set(now, d.share*cmp.Or(c.facts.Rate, d.limits.ChannelRate))
 	}
 }
 
-func (d *Desk) rateOf(name string) float64 {
-	if share, less := d.limits.Shares[name]; less {
-		return d.limits.ChannelRate * share
-	}
-	return d.limits.ChannelRate
+// join gives a number its facts and its gates.
+func (d *Desk) join(name string, c *channel) {
+	c.facts = d.facts[name]
+	c.number, c.account, c.app = d.gate(scopeNumber, name), d.gate(scopeAccount, c.facts.Account), d.gate(scopeApp, c.facts.App)
 }
 
-// burst allows a twentieth of a second's messages at once: enough not to lose
-// rate to the clock's grain, too little to be seen in a second's window.
-func burst(perSecond float64) int { return 1 + int(perSecond/20) }
+func (d *Desk) gate(kind, name string) *gate {
+	of := scope{kind, name}
+	if d.gates[of] == nil {
+		d.gates[of] = &gate{}
+	}
+	return d.gates[of]
+}
 
 // Add puts jobs at the end of their contacts' lines. A job that is ambiguous
 // already is held from now on.
 func (d *Desk) Add(now time.Time, jobs ...Job) {
 	for _, job := range jobs {
-		l := d.line(job)
+		l := d.line(now, job)
 		l.jobs = append(l.jobs, job)
 		if len(l.jobs) == 1 {
 			d.advance(now, l)
@@ -115,53 +138,77 @@ func (d *Desk) Add(now time.Time, jobs ...Job) {
 	}
 }
 
-// Start takes up a job at once, if its contact's line is empty and the rates
-// allow it. It reports whether the job is now on its way.
+// Start takes up a job at once, if its contact's line is empty, it would be the
+// next, and the rates allow it. It reports whether the job is now on its way.
 func (d *Desk) Start(now time.Time, job Job) bool {
-	l := d.line(job)
-	c := d.channels[job.Channel]
-	if len(l.jobs) > 0 || len(c.lines) > 0 && !c.lines[0].readyAt.After(now) || !d.admit(now, c, l) {
+	l, c := d.line(now, job), d.channel(now, job.Channel)
+	if len(l.jobs) > 0 || !c.passes(now, job.Priority) || !d.admits(now, c) || now.Before(d.pairFree(l)) {
 		return false
 	}
 	l.jobs = append(l.jobs, job)
-	d.busy[job.Key] = l
+	c.turn++
+	d.depart(now, c, l)
 	return true
 }
 
 // Next takes up every job that may be sent now: first those whose grace period
-// is over without a receipt, then the lines in the order in which they became ready.
+// is over without a receipt, then whose turn it is.
 func (d *Desk) Next(now time.Time) []Job {
 	var jobs []Job
 	for _, key := range d.Held() {
 		l := d.held[key]
-		if !now.Before(l.deadline) && d.admit(now, d.channels[l.key.channel], l) {
-			delete(d.held, key)
-			d.busy[key] = l
-			jobs = append(jobs, l.jobs[0])
+		c := d.channels[l.key.channel]
+		if now.Before(l.deadline) || now.Before(d.pairFree(l)) || !d.admits(now, c) {
+			continue
 		}
+		delete(d.held, key)
+		d.depart(now, c, l)
+		jobs = append(jobs, l.jobs[0])
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.channels)) {
 		c := d.channels[name]
-		for len(c.lines) > 0 && !c.lines[0].readyAt.After(now) && d.admit(now, c, c.lines[0]) {
-			l := heap.Pop(&c.lines).(*line)
-			d.busy[l.jobs[0].Key] = l
+		for d.admits(now, c) {
+			l := c.next(now)
+			if l == nil {
+				break
+			}
+			c.take(l)
+			d.depart(now, c, l)
 			jobs = append(jobs, l.jobs[0])
 		}
 	}
 	return jobs
 }
 
-// admit takes a token of the number's rate and one of the pair's, if all
-// limits allow a send now.
-func (d *Desk) admit(now time.Time, c *channel, l *line) bool {
-	if len(d.busy) >= d.limits.InFlight || now.Before(latest(c.pausedUntil, d.pausedUntil)) || now.Before(d.pairFree(l)) || !c.bucket.AllowN(now, 1) {
-		return false
+// admits reports whether a number may send now.
+func (d *Desk) admits(now time.Time, c *channel) bool {
+	return !d.full(c) && c.bucket.ready(now) && c.number.open(now) && c.account.open(now) && c.app.open(now)
+}
+
+// full reports whether too many sends are on their way.
+func (d *Desk) full(c *channel) bool {
+	return len(d.busy) >= d.limits.InFlight || c.inFlight >= d.limits.InFlightPerChannel
+}
+
+// depart sends a line's head on its way.
+func (d *Desk) depart(now time.Time, c *channel, l *line) {
+	key := l.jobs[0].Key
+	c.bucket.take(now)
+	l.pairFull = latest(l.pairFull, now).Add(d.limits.PairEvery)
+	for _, g := range c.gates() {
+		g.enter(key)
 	}
-	if l.pairFull.Before(now) {
-		l.pairFull = now
+	c.inFlight++
+	d.busy[key] = l
+}
+
+func (c *channel) gates() [3]*gate { return [...]*gate{c.number, c.account, c.app} }
+
+// leave notes at the gates that a send is over.
+func (c *channel) leave(key store.DeliveryKey) {
+	for _, g := range c.gates() {
+		g.leave(key)
 	}
-	l.pairFull = l.pairFull.Add(d.limits.PairEvery)
-	return true
 }
 
 // pairFree is when the pair limit lets the next message through.
@@ -175,9 +222,6 @@ func (d *Desk) Settle(now time.Time, key store.DeliveryKey) {
 	l := d.take(key)
 	if l == nil {
 		return
-	}
-	if c := d.channels[l.key.channel]; c != nil {
-		c.failures = 0
 	}
 	l.jobs = l.jobs[1:]
 	l.readyAt = now
@@ -215,29 +259,8 @@ func (d *Desk) Return(at time.Time, key store.DeliveryKey) {
 		d.held[key] = l
 		return
 	}
-	l.readyAt = at
-	d.advance(at, l)
-}
-
-// PauseChannel stops sending on a number until a time.
-func (d *Desk) PauseChannel(name string, until time.Time) {
-	if c := d.channels[name]; c != nil && until.After(c.pausedUntil) {
-		c.pausedUntil = until
-	}
-}
-
-// PauseAll stops sending on every number until a time.
-func (d *Desk) PauseAll(until time.Time) { d.pausedUntil = latest(d.pausedUntil, until) }
-
-// Failures counts a throttled send of a number and returns how many came in a
-// row, this one included.
-func (d *Desk) Failures(name string) int {
-	c := d.channels[name]
-	if c == nil {
-		return 1
-	}
-	c.failures++
-	return c.failures
+	l.readyAt = latest(at, d.pairFree(l))
+	d.channels[l.key.channel].later.add(l)
 }
 
 // Held returns the jobs whose outcome is unknown, in order.
@@ -249,9 +272,8 @@ func (d *Desk) Held() []store.DeliveryKey {
 func (d *Desk) Drop(now time.Time, shard int) {
 	for key, l := range d.lines {
 		if len(l.jobs) > 0 && l.jobs[0].Key.Shard == shard {
-			delete(d.busy, l.jobs[0].Key)
-			delete(d.held, l.jobs[0].Key)
-			d.unqueue(l)
+			d.take(l.jobs[0].Key)
+			l.unqueue()
 			l.jobs = nil
 		}
 		if len(l.jobs) == 0 && !l.pairFull.After(now) {
@@ -275,38 +297,39 @@ func (d *Desk) Waiting() int {
 // Wake returns when Next may have something to do; ok is false if nothing
 // waits for time alone.
 func (d *Desk) Wake(now time.Time) (at time.Time, ok bool) {
-	earliest := func(t time.Time) {
-		if !ok || t.Before(at) {
+	earliest := func(c *channel, ready time.Time) {
+		free, timed := d.wake(now, c)
+		if t := latest(now, ready, free); timed && (!ok || t.Before(at)) {
 			at, ok = t, true
 		}
 	}
-	if len(d.busy) >= d.limits.InFlight {
-		return at, false
-	}
 	for _, l := range d.held {
-		c := d.channels[l.key.channel]
-		earliest(latest(l.deadline, c.pausedUntil, d.pausedUntil, d.pairFree(l), tokenAt(c.bucket, now)))
+		earliest(d.channels[l.key.channel], latest(l.deadline, d.pairFree(l)))
 	}
 	for _, c := range d.channels {
-		if len(c.lines) > 0 {
-			earliest(latest(c.lines[0].readyAt, c.pausedUntil, d.pausedUntil, tokenAt(c.bucket, now)))
+		if l := c.next(now); l != nil {
+			earliest(c, l.readyAt)
+		} else if len(c.later) > 0 {
+			earliest(c, c.later[0].readyAt)
 		}
 	}
 	return at, ok
 }
 
-// tokenAt is when the bucket has its next token. One without a rate never has:
-// whoever gives it one wakes the desk.
-func tokenAt(bucket *rate.Limiter, now time.Time) time.Time {
-	const never = time.Hour
-	missing := 1 - bucket.TokensAt(now)
-	switch {
-	case missing <= 0:
-		return now
-	case bucket.Limit() <= 0:
-		return now.Add(never)
+// wake is when a number may send; ok is false if that is not a matter of time.
+func (d *Desk) wake(now time.Time, c *channel) (at time.Time, ok bool) {
+	if d.full(c) {
+		return time.Time{}, false
 	}
-	return now.Add(time.Duration(missing / float64(bucket.Limit()) * float64(time.Second)))
+	at = c.bucket.wake(now)
+	for _, g := range c.gates() {
+		free, timed := g.wake()
+		if !timed {
+			return time.Time{}, false
+		}
+		at = latest(at, free)
+	}
+	return at, true
 }
 
 func latest(times ...time.Time) time.Time {
@@ -320,17 +343,28 @@ func latest(times ...time.Time) time.Time {
 }
 
 // line finds or makes the line that a job belongs to, and its channel.
-func (d *Desk) line(job Job) *line {
-	if d.channels[job.Channel] == nil {
-		d.channels[job.Channel] = &channel{bucket: rate.NewLimiter(rate.Limit(d.rateOf(job.Channel)), burst(d.rateOf(job.Channel)))}
-	}
+func (d *Desk) line(now time.Time, job Job) *line {
+	d.channel(now, job.Channel)
 	key := lineKey{job.Channel, job.Contact}
 	l := d.lines[key]
 	if l == nil {
-		l = &line{key: key, index: -1}
+		l = &line{key: key}
 		d.lines[key] = l
 	}
 	return l
+}
+
+// channel finds or makes a number. A new one starts without a burst: another
+// replica may have sent in the last second.
+func (d *Desk) channel(now time.Time, name string) *channel {
+	c := d.channels[name]
+	if c == nil {
+		c = &channel{}
+		d.join(name, c)
+		d.channels[name] = c
+		d.pace(now)
+	}
+	return c
 }
 
 // take removes a line from the busy or the held ones.
@@ -338,9 +372,13 @@ func (d *Desk) take(key store.DeliveryKey) *line {
 	l := d.busy[key]
 	if l == nil {
 		l = d.held[key]
+		delete(d.held, key)
+		return l
 	}
 	delete(d.busy, key)
-	delete(d.held, key)
+	c := d.channels[l.key.channel]
+	c.inFlight--
+	c.leave(key)
 	return l
 }
 
@@ -355,42 +393,6 @@ func (d *Desk) advance(now time.Time, l *line) {
 		d.held[l.jobs[0].Key] = l
 		return
 	}
-	l.readyAt = latest(l.readyAt, d.pairFree(l))
-	heap.Push(&d.channels[l.key.channel].lines, l)
-}
-
-func (d *Desk) unqueue(l *line) {
-	if l.index >= 0 {
-		heap.Remove(&d.channels[l.key.channel].lines, l.index)
-	}
-}
-
-// lineHeap orders a channel's waiting lines by time.
-type lineHeap []*line
-
-func (h lineHeap) Len() int { return len(h) }
-func (h lineHeap) Less(i, j int) bool {
-	if !h[i].readyAt.Equal(h[j].readyAt) {
-		return h[i].readyAt.Before(h[j].readyAt)
-	}
-	return h[i].jobs[0].Key.Compare(h[j].jobs[0].Key) < 0
-}
-
-func (h lineHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *lineHeap) Push(x any) {
-	l := x.(*line)
-	l.index = len(*h)
-	*h = append(*h, l)
-}
-
-func (h *lineHeap) Pop() any {
-	last := len(*h) - 1
-	l := (*h)[last]
-	l.index = -1
-	*h = (*h)[:last]
-	return l
+	l.readyAt = latest(now, l.readyAt, d.pairFree(l))
+	d.channels[l.key.channel].push(now, l)
 }

@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 )
 
 // people is the world of TestDeskProperties: three contacts on each of two
@@ -28,7 +30,7 @@ type clerk struct {
 	open        map[lineKey][]Job
 	away        map[store.DeliveryKey]bool
 	held, early map[store.DeliveryKey]time.Time
-	paused      map[string]time.Time
+	shut        map[scope]*shutter
 	byChannel   map[string][]time.Time
 	byLine      map[lineKey][]time.Time
 	rateMax     float64
@@ -39,11 +41,12 @@ func newClerk(t *rapid.T) *clerk {
 	limits := Limits{
 		ChannelRate: rapid.SampledFrom([]float64{0.5, 3, 40, 1000}).Draw(t, "rate"), PairEvery: 6 * second,
 		PairBurst: rapid.IntRange(1, 4).Draw(t, "pair burst"), Grace: grace, InFlight: rapid.IntRange(1, 5).Draw(t, "in flight"),
+		InFlightPerChannel: rapid.IntRange(1, 5).Draw(t, "in flight per number"),
 	}
 	return &clerk{
 		t: t, desk: NewDesk(limits), limits: limits, now: start, rateMax: limits.ChannelRate,
 		open: map[lineKey][]Job{}, away: map[store.DeliveryKey]bool{}, held: map[store.DeliveryKey]time.Time{},
-		early: map[store.DeliveryKey]time.Time{}, paused: map[string]time.Time{},
+		early: map[store.DeliveryKey]time.Time{}, shut: map[scope]*shutter{},
 		byChannel: map[string][]time.Time{}, byLine: map[lineKey][]time.Time{},
 	}
 }
@@ -54,6 +57,71 @@ func (c *clerk) newJob() Job {
 	c.added++
 	who := rapid.IntRange(0, people-1).Draw(c.t, "who")
 	return on(rapid.SampledFrom([]string{"n1", "n2"}).Draw(c.t, "number"), job(fmt.Sprint(who), who, c.offset))
+}
+
+// shutter is the model of a gate that is shut: nothing passes before its time, and
+// then one at a time, until one that passed was answered.
+type shutter struct {
+	until  time.Time
+	passed map[store.DeliveryKey]bool
+}
+
+func scopesOf(j Job) []scope {
+	return []scope{{scopeNumber, j.Channel}, {scopeAccount, ""}, {scopeApp, ""}}
+}
+
+func (s *shutter) pass(c *clerk, key store.DeliveryKey) {
+	if s == nil {
+		return
+	}
+	if c.now.Before(s.until) {
+		c.t.Fatalf("%v goes %s too early through a gate that is shut", key, s.until.Sub(c.now))
+	}
+	for other := range s.passed {
+		if c.away[other] {
+			c.t.Fatalf("%v goes while %v tries", key, other)
+		}
+	}
+	s.passed[key] = true
+}
+
+// refuse gives a job on its way an outcome that shuts a gate, or is no answer at all.
+func (c *clerk) refuse(t *rapid.T) {
+	key := pick(t, c.away)
+	j := c.head(key)
+	refused := &meta.SendError{Status: 400, Code: 1, Class: rapid.SampledFrom([]meta.Class{
+		meta.RetryNumber, meta.StopNumber, meta.RetryAccount, meta.StopAccount, meta.RetryApp, meta.Ambiguous,
+	}).Draw(t, "class")}
+	of, shuts := scopesOf(j)[0], refused.Class != meta.Ambiguous
+	switch refused.Class {
+	case meta.RetryAccount, meta.StopAccount:
+		of = scope{scopeAccount, ""}
+	case meta.RetryApp:
+		of = scope{scopeApp, ""}
+	}
+	outcome{job: j, err: refused, at: c.now}.apply(c.desk, c.now)
+	delete(c.away, key)
+	if !shuts {
+		c.held[key] = c.now.Add(c.limits.Grace)
+		return
+	}
+	until := c.now.Add(pauses[refused.Class].first)
+	c.early[key] = until
+	if s := c.shut[of]; s != nil {
+		until = latest(until, s.until)
+	}
+	c.shut[of] = &shutter{until, map[store.DeliveryKey]bool{}}
+}
+
+// head is the job of a line's head.
+func (c *clerk) head(key store.DeliveryKey) Job {
+	for _, queue := range c.open {
+		if len(queue) > 0 && queue[0].Key == key {
+			return queue[0]
+		}
+	}
+	c.t.Fatalf("%v is at the head of no line", key)
+	return Job{}
 }
 
 func lineOf(j Job) lineKey { return lineKey{j.Channel, j.Contact} }
@@ -92,28 +160,35 @@ func (c *clerk) sent(j Job) {
 		c.t.Fatalf("%v goes out of order, or though it is settled: %v", j.Key, queue)
 	case c.away[j.Key]:
 		c.t.Fatalf("%v goes twice at a time", j.Key)
-	case c.now.Before(c.held[j.Key]) || c.now.Before(c.early[j.Key]) || c.now.Before(c.paused[j.Channel]):
+	case c.now.Before(c.held[j.Key]) || c.now.Before(c.early[j.Key]):
 		c.t.Fatalf("%v goes too early", j.Key)
+	}
+	for _, of := range scopesOf(j) {
+		c.shut[of].pass(c, j.Key)
 	}
 	c.away[j.Key] = true
 	delete(c.held, j.Key)
-	if len(c.away) > c.limits.InFlight {
-		c.t.Fatalf("%d are on their way", len(c.away))
+	if len(c.away) > c.limits.InFlight || c.desk.channels[j.Channel].inFlight > c.limits.InFlightPerChannel {
+		c.t.Fatalf("%d are on their way, %d of this number", len(c.away), c.desk.channels[j.Channel].inFlight)
 	}
 	c.byChannel[j.Channel] = append(c.byChannel[j.Channel], c.now)
 	c.byLine[line] = append(c.byLine[line], c.now)
 	c.withinRates(j.Channel, line)
 }
 
-// withinRates: a bucket passes at most its burst and its rate, over any window
-// that ends now.
+// withinRates: over any window that ends now, a pair passes at most its burst and
+// its pace; a number at most its rate in any second, and one more for a rate that
+// is no whole number.
 func (c *clerk) withinRates(channel string, line lineKey) {
-	const rounding = 1e-6
-	for i, at := range slices.Backward(c.byChannel[channel]) {
-		n, window := len(c.byChannel[channel])-i, c.now.Sub(at).Seconds()
-		if float64(n) > float64(burst(c.rateMax))+c.rateMax*window+rounding {
-			c.t.Fatalf("%d messages of one number in %.3f s", n, window)
+	n := 0
+	for _, at := range slices.Backward(c.byChannel[channel]) {
+		if c.now.Sub(at) >= time.Second {
+			break
 		}
+		n++
+	}
+	if float64(n) > math.Ceil(c.rateMax) {
+		c.t.Fatalf("%d messages of one number in a second", n)
 	}
 	for i, at := range c.byLine[line] {
 		n, window := len(c.byLine[line])-i, c.now.Sub(at)
@@ -132,7 +207,16 @@ func pick[V any](t *rapid.T, from map[store.DeliveryKey]V) store.DeliveryKey {
 }
 
 func (c *clerk) settled(key store.DeliveryKey) {
-	c.desk.Settle(c.now, key)
+	if j := c.head(key); c.away[key] {
+		outcome{job: j, at: c.now}.apply(c.desk, c.now)
+		for _, of := range scopesOf(j) {
+			if s := c.shut[of]; s != nil && s.passed[key] {
+				delete(c.shut, of)
+			}
+		}
+	} else {
+		c.desk.Settle(c.now, key)
+	}
 	delete(c.away, key)
 	delete(c.held, key)
 	for line, queue := range c.open {
@@ -172,19 +256,10 @@ func (c *clerk) giveBack(t *rapid.T) {
 	}
 }
 
-func (c *clerk) pause(t *rapid.T) {
-	until := c.now.Add(time.Duration(rapid.IntRange(0, 15).Draw(t, "pause")) * second)
-	channel := rapid.SampledFrom([]string{"n1", "n2"}).Draw(t, "number")
-	c.desk.PauseChannel(channel, until)
-	if c.desk.channels[channel] != nil && until.After(c.paused[channel]) {
-		c.paused[channel] = until
-	}
-}
-
 func (c *clerk) rate(t *rapid.T) {
 	perSecond := rapid.SampledFrom([]float64{0.5, 3, 40, 1000}).Draw(t, "rate")
 	c.rateMax = max(c.rateMax, perSecond)
-	c.desk.SetChannelRate(c.now, perSecond)
+	c.desk.SetShare(c.now, perSecond/c.limits.ChannelRate)
 }
 
 // retake loses a shard and takes it again, as after a commit in doubt: what
@@ -201,6 +276,9 @@ func (c *clerk) retake(t *rapid.T) {
 			if _, ambiguous := c.held[j.Key]; ambiguous || c.away[j.Key] {
 				j.State = store.DeliveryAmbiguous
 				c.held[j.Key] = c.now.Add(c.limits.Grace)
+			}
+			for _, s := range c.shut {
+				delete(s.passed, j.Key) // what it meant to try is unknown
 			}
 			delete(c.away, j.Key)
 			delete(c.early, j.Key)
@@ -264,14 +342,14 @@ func (c *clerk) finish() {
 }
 
 // TestDeskProperties: over random histories of additions, outcomes, losses of
-// shards, pauses and rates, order and rates hold, nothing is lost, nothing
+// shards, refusals and rates, order and rates hold, nothing is lost, nothing
 // stalls and nothing spins.
 func TestDeskProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newClerk(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"add": c.add, "start": c.start, "next": c.next, "settle": c.settle, "receipt": c.receipt, "hold": c.hold,
-			"retry": c.retry, "give back": c.giveBack, "pause": c.pause, "rate": c.rate, "retake": c.retake,
+			"retry": c.retry, "give back": c.giveBack, "refuse": c.refuse, "rate": c.rate, "retake": c.retake,
 			"pass": c.pass, "sleep": c.sleep, "": c.check,
 			"start more": c.start, "settle more": c.settle, // the common case deserves more than its share
 		})

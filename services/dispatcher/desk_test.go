@@ -21,7 +21,21 @@ const (
 
 // roomy lets everything through at once.
 func roomy() Limits {
-	return Limits{ChannelRate: 1e6, PairEvery: 6 * second, PairBurst: 45, Grace: grace, InFlight: 100}
+	return Limits{ChannelRate: 1e6, PairEvery: 6 * second, PairBurst: 45, Grace: grace, InFlight: 100, InFlightPerChannel: 100}
+}
+
+// newDesk is a desk whose numbers have been silent for a while.
+func newDesk(limits Limits) *Desk {
+	d := NewDesk(limits)
+	d.rested(start)
+	return d
+}
+
+// rested gives the numbers of the tests their whole burst.
+func (d *Desk) rested(now time.Time) {
+	for _, name := range []string{"n1", "n2"} {
+		d.channel(now.Add(-time.Hour), name)
+	}
 }
 
 // job is a message to a contact, who is named by one letter.
@@ -69,7 +83,7 @@ func wantNoWake(t *testing.T, d *Desk, at time.Duration) {
 
 // PEERS C22: the bubbles of a turn go in order; the next waits for the one before.
 func TestDeskOrder(t *testing.T) {
-	d := NewDesk(roomy())
+	d := newDesk(roomy())
 	d.Add(start, job("a", 1, 1), job("b", 1, 2), job("a", 1, 3), job("b", 1, 4), job("a", 1, 5))
 	wantNext(t, d, 0, "1 2")
 	wantNext(t, d, second, "")
@@ -93,13 +107,13 @@ func TestDeskOrder(t *testing.T) {
 
 // The same person on two numbers is two lines.
 func TestDeskLinesPerNumber(t *testing.T) {
-	d := NewDesk(roomy())
+	d := newDesk(roomy())
 	d.Add(start, job("a", 1, 1), on("n2", job("a", 1, 2)))
 	wantNext(t, d, 0, "1 2")
 }
 
 func TestDeskStart(t *testing.T) {
-	d := NewDesk(roomy())
+	d := newDesk(roomy())
 	if !d.Start(start, job("a", 1, 1)) {
 		t.Fatal("an idle desk does not start")
 	}
@@ -118,7 +132,7 @@ func TestDeskStart(t *testing.T) {
 func TestDeskChannelRate(t *testing.T) {
 	limits := roomy()
 	limits.ChannelRate = 10 // a burst of 1
-	d := NewDesk(limits)
+	d := newDesk(limits)
 	for n := range uint64(5) {
 		d.Add(start, job(fmt.Sprint("a", n), 1, n), on("n2", job(fmt.Sprint("b", n), 1, 100+n)))
 	}
@@ -127,16 +141,49 @@ func TestDeskChannelRate(t *testing.T) {
 	wantWake(t, d, 0, 100*time.Millisecond)
 	wantNext(t, d, 99*time.Millisecond, "")
 	wantNext(t, d, 100*time.Millisecond, "1 101")
-	d.SetChannelRate(after(100*time.Millisecond), 100) // a burst of 6, which must fill first
-	wantNext(t, d, 110*time.Millisecond, "2 102")
-	wantNext(t, d, 150*time.Millisecond, "3 4 103 104")
+	d.SetFacts(after(100*time.Millisecond), map[string]Facts{"n1": {Rate: 100}}) // a burst of 6, which must fill first
+	wantNext(t, d, 110*time.Millisecond, "")
+	wantNext(t, d, 111*time.Millisecond, "2")
+	wantNext(t, d, 140*time.Millisecond, "3 4")
+	wantNext(t, d, 200*time.Millisecond, "102") // the other number keeps its own
 }
 
-// A channel with a share sends less than the others, also after the rate changes.
+// In any second, wherever it begins, a number sends no more than its rate, and
+// hardly less if there is enough to send.
+func TestBucketWindow(t *testing.T) {
+	for _, perSecond := range []int{1, 7, 20, 80, 250, 1000} {
+		var b bucket
+		b.set(start, float64(perSecond))
+		var sent []time.Time
+		for now := start; now.Before(after(5 * second)); now = now.Add(250 * time.Microsecond) {
+			if now.Sub(start) > 2*second && now.Sub(start) < 3*second {
+				continue // silence fills the burst
+			}
+			for b.ready(now) {
+				b.take(now)
+				sent = append(sent, now)
+			}
+		}
+		first := 0
+		for i, at := range sent {
+			for at.Sub(sent[first]) >= second {
+				first++
+			}
+			if n := i - first + 1; n > perSecond {
+				t.Fatalf("rate %d: %d within a second", perSecond, n)
+			}
+		}
+		if least := 4 * perSecond * 9 / 10; len(sent) < least {
+			t.Errorf("rate %d: %d in four seconds, want %d at least", perSecond, len(sent), least)
+		}
+	}
+}
+
+// A channel with a rate of its own keeps its share of that, also after the share changes.
 func TestDeskShare(t *testing.T) {
-	limits := Config{SendRate: 10, SessionRate: 60, SessionKeys: []string{"n2=key"}, PairRate: 10, Grace: grace}.limits()
-	limits.ChannelRate = 10
-	d := NewDesk(limits)
+	c := Config{SendRate: 10, SessionRate: 60, SessionKeys: []string{"n2=key"}, PairRate: 10, Grace: grace}
+	d := NewDesk(c.limits())
+	d.SetFacts(start, c.facts())
 	for n := range uint64(5) {
 		d.Add(start, job(fmt.Sprint("a", n), 1, n), on("n2", job(fmt.Sprint("b", n), 1, 100+n)))
 	}
@@ -144,15 +191,18 @@ func TestDeskShare(t *testing.T) {
 	wantNext(t, d, 100*time.Millisecond, "1")
 	wantNext(t, d, 999*time.Millisecond, "2")
 	wantNext(t, d, time.Second, "101")
-	d.SetChannelRate(after(time.Second), 20)
-	wantNext(t, d, 1500*time.Millisecond, "3 4 102")
+	d.SetShare(after(time.Second), 0.5)
+	wantNext(t, d, 1200*time.Millisecond, "3")
+	wantNext(t, d, 1500*time.Millisecond, "4")
+	wantNext(t, d, 2*time.Second, "102")
+	wantNext(t, d, 3999*time.Millisecond, "")
+	wantNext(t, d, 4*time.Second, "103")
 }
 
 // One message every 6 s, up to 45 at once: WIRE 3.3.
 func TestDeskPairLimit(t *testing.T) {
-	limits := Config{SendRate: 80, PairRate: 10, Grace: grace}.limits()
-	limits.ChannelRate = 1e6
-	d := NewDesk(limits)
+	limits := Config{SendRate: 1e6, PairRate: 10, Grace: grace}.limits()
+	d := newDesk(limits)
 	for n := range uint64(50) {
 		d.Add(start, job("a", 1, n))
 	}
@@ -183,7 +233,7 @@ func TestDeskPairLimit(t *testing.T) {
 func TestDeskStartKeepsPairLimit(t *testing.T) {
 	limits := roomy()
 	limits.PairBurst = 1
-	d := NewDesk(limits)
+	d := newDesk(limits)
 	if !d.Start(start, job("a", 1, 1)) {
 		t.Fatal("an idle desk does not start")
 	}
@@ -200,7 +250,7 @@ func TestDeskStartKeepsPairLimit(t *testing.T) {
 func TestDeskPairLimitRemembers(t *testing.T) {
 	limits := roomy()
 	limits.PairBurst = 1
-	d := NewDesk(limits)
+	d := newDesk(limits)
 	d.Add(start, job("a", 1, 1))
 	wantNext(t, d, 0, "1")
 	d.Drop(start, 1)
@@ -218,7 +268,7 @@ func TestDeskPairLimitRemembers(t *testing.T) {
 func TestDeskInFlight(t *testing.T) {
 	limits := roomy()
 	limits.InFlight = 2
-	d := NewDesk(limits)
+	d := newDesk(limits)
 	d.Add(start, job("a", 1, 1), job("b", 1, 2), job("c", 1, 3))
 	wantNext(t, d, 0, "1 2")
 	wantNoWake(t, d, 0) // only an outcome makes room
@@ -228,28 +278,10 @@ func TestDeskInFlight(t *testing.T) {
 	wantNext(t, d, grace, "1")
 }
 
-func TestDeskPause(t *testing.T) {
-	d := NewDesk(roomy())
-	d.Add(start, job("a", 1, 1), on("n2", job("b", 1, 2)))
-	d.PauseChannel("n1", after(10*second))
-	d.PauseChannel("n1", after(5*second)) // a shorter pause shortens nothing
-	d.PauseChannel("unknown", after(second))
-	wantNext(t, d, 0, "2")
-	wantWake(t, d, 0, 10*second)
-	if d.Start(after(second), job("c", 1, 3)) {
-		t.Fatal("starts while the number is paused")
-	}
-	wantNext(t, d, 10*second, "1")
-	d.Add(after(10*second), job("c", 1, 3), on("n2", job("d", 1, 4)))
-	d.PauseAll(after(20 * second))
-	wantNext(t, d, 19*second, "")
-	wantNext(t, d, 20*second, "3 4")
-}
-
 // PEERS C9, C33: what may have been sent is not sent again before its receipt
 // had the grace period to come.
 func TestDeskGrace(t *testing.T) {
-	d := NewDesk(roomy())
+	d := newDesk(roomy())
 	d.Add(start, job("a", 1, 1), job("a", 1, 2), in(store.DeliveryAmbiguous, job("b", 1, 3)))
 	wantNext(t, d, 0, "1")
 	d.Hold(after(second), key(1))
@@ -271,7 +303,7 @@ func TestDeskGrace(t *testing.T) {
 }
 
 func TestDeskReturn(t *testing.T) {
-	d := NewDesk(roomy())
+	d := newDesk(roomy())
 	d.Add(start, job("a", 1, 1), in(store.DeliveryAmbiguous, job("b", 1, 2)))
 	wantNext(t, d, grace, "2 1")
 	d.Return(after(grace+second), key(1))
@@ -285,7 +317,7 @@ func TestDeskReturn(t *testing.T) {
 }
 
 func TestDeskDrop(t *testing.T) {
-	d := NewDesk(roomy())
+	d := newDesk(roomy())
 	d.Add(start, job("a", 1, 1), job("a", 1, 2), in(store.DeliveryAmbiguous, job("b", 1, 3)), job("c", 1, 4), job("z", 2, 9))
 	wantNext(t, d, 0, "1 4 9")
 	d.Add(start, job("d", 1, 5))
@@ -304,36 +336,18 @@ func TestDeskDrop(t *testing.T) {
 	}
 }
 
-// Failures are counted per number, and a success ends the row.
-func TestDeskFailures(t *testing.T) {
-	d := NewDesk(roomy())
-	if d.Failures("unknown") != 1 {
-		t.Error("an unknown number has failed before")
-	}
-	d.Add(start, job("a", 1, 1))
-	wantNext(t, d, 0, "1")
-	if a, b := d.Failures("n1"), d.Failures("n1"); a != 1 || b != 2 {
-		t.Errorf("counted %d, %d", a, b)
-	}
-	d.Settle(start, key(1))
-	if d.Failures("n1") != 1 {
-		t.Error("a success did not end the row")
-	}
-}
-
 // A replica without a share has a rate of zero: it must neither send nor spin.
 func TestDeskWithoutRate(t *testing.T) {
-	limits := roomy()
-	limits.ChannelRate = 0
-	d := NewDesk(limits)
+	d := newDesk(roomy())
+	d.SetShare(start, 0)
 	d.Add(start, job("a", 1, 1), job("b", 1, 2))
 	for range 3 {
-		d.Next(start)
+		wantNext(t, d, 0, "")
 	}
 	if at, ok := d.Wake(start); ok && !at.After(start) {
 		t.Error("wakes at once, for ever")
 	}
-	d.SetChannelRate(start, 1)
+	d.SetShare(start, 1e-6)
 	if at, ok := d.Wake(start); !ok || at.After(after(second)) {
 		t.Errorf("a rate does not wake it: %s %t", at.Sub(start), ok)
 	}

@@ -32,8 +32,9 @@ type Service struct {
 	now    func() time.Time
 	log    zerolog.Logger
 
-	mu   sync.Mutex
-	desk *Desk
+	mu     sync.Mutex
+	desk   *Desk
+	alarms *alarms
 	// epochs holds the epoch of each shard that is owned.
 	epochs map[int]int64
 	// outcomes wait to be recorded; inFlight counts the sends that are not
@@ -52,7 +53,7 @@ var _ lane.Handler = (*Service)(nil)
 func New(s Store, limits Limits, launch func(Job), now func() time.Time, log zerolog.Logger) *Service {
 	return &Service{
 		store: s, launch: launch, now: now, log: log,
-		desk: NewDesk(limits), epochs: map[int]int64{}, wake: make(chan struct{}, 1),
+		desk: NewDesk(limits), alarms: newAlarms(log), epochs: map[int]int64{}, wake: make(chan struct{}, 1),
 	}
 }
 
@@ -88,12 +89,19 @@ func (s *Service) Drop(shard int) {
 	s.desk.Drop(s.now(), shard)
 }
 
-// SetChannelRate changes the messages per second that this replica may send on
-// each number: the installation's rate, split by the shards it owns.
-func (s *Service) SetChannelRate(perSecond float64) {
+// SetShare changes the part of every number's rate that is this replica's.
+func (s *Service) SetShare(share float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.desk.SetChannelRate(s.now(), perSecond)
+	s.desk.SetShare(s.now(), share)
+	s.signal()
+}
+
+// SetFacts changes what is known of the numbers.
+func (s *Service) SetFacts(facts map[string]Facts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.desk.SetFacts(s.now(), facts)
 	s.signal()
 }
 
@@ -202,9 +210,15 @@ func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, 
 	return lane.Park(ctx, s.store, store.ServiceDispatcher, part, cause, s.log)
 }
 
-// send launches a job whose intent is on disk. Callers hold the lock.
+// send launches a job whose intent is on disk. What uses something that is parked
+// is not sent: its outcome is known. Callers hold the lock.
 func (s *Service) send(job Job) {
 	s.inFlight++
+	if refused := s.desk.refusal(s.now(), job); refused != nil {
+		s.outcomes = append(s.outcomes, outcome{job: job, err: refused, at: s.now()})
+		s.signal()
+		return
+	}
 	s.launch(job)
 }
 

@@ -30,8 +30,23 @@ const (
 	fewAttempts = 6
 	retryMin    = time.Second
 	retryMax    = 5 * time.Minute
-	accountWait = 2 * time.Minute
-	stopWait    = 10 * time.Minute
+	// jitterMost is the part of a wait that jitter may add.
+	jitterMost = 0.25
+	// circuitAfter is how many sends in a row without an answer shut a number's gate.
+	circuitAfter = 5
+)
+
+// pauses say how long the gate of a number, an account or an app is shut.
+var (
+	pauses = map[meta.Class]pause{
+		meta.RetryNumber:  {retryMin, retryMax},
+		meta.RestNumber:   {2 * time.Hour, 8 * time.Hour},
+		meta.StopNumber:   {10 * time.Minute, 10 * time.Minute},
+		meta.RetryAccount: {2 * time.Minute, 30 * time.Minute},
+		meta.RetryApp:     {2 * time.Minute, 30 * time.Minute},
+		meta.StopAccount:  {10 * time.Minute, 10 * time.Minute},
+	}
+	circuitPause = pause{retryMin, time.Minute}
 )
 
 func (o outcome) policy() *meta.SendError {
@@ -57,10 +72,19 @@ func (o outcome) state(now time.Time) string {
 	switch {
 	case refused.Class == meta.Ambiguous:
 		return store.DeliveryAmbiguous
-	case refused.Class == meta.Permanent, o.gone(now, refused):
+	case final(refused.Class), o.gone(now, refused):
 		return store.DeliveryFailed
 	}
 	return store.DeliveryQueued
+}
+
+// final reports whether a message that was refused so will never go.
+func final(class meta.Class) bool {
+	switch class {
+	case meta.Permanent, meta.ParkTemplate, meta.StopTemplates, meta.ParkForm:
+		return true
+	}
+	return false
 }
 
 // result is what the store keeps of the outcome.
@@ -88,36 +112,22 @@ func cause(refused *meta.SendError) string {
 	return "cut"
 }
 
-// apply moves the contact's line on, and slows down what the error names.
+// apply slows down what the outcome names, and moves the contact's line on.
 func (o outcome) apply(d *Desk, now time.Time) {
-	key := o.job.Key
+	var again time.Time
+	if o.err == nil {
+		d.answered(o.job)
+	} else {
+		again = d.react(now, o.job, o.policy())
+	}
 	switch o.state(o.at) {
 	case store.DeliveryAccepted, store.DeliveryFailed:
-		d.Settle(now, key)
-		return
+		d.Settle(now, o.job.Key)
 	case store.DeliveryAmbiguous:
-		d.Hold(now, key)
-		return
+		d.Hold(now, o.job.Key)
+	default:
+		d.Retry(now, again, o.job.Key)
 	}
-	refused := o.policy()
-	at := now.Add(max(growing(retryMin, o.job.Attempts, retryMax), refused.RetryAfter))
-	switch refused.Class {
-	case meta.RetryNumber:
-		at = now.Add(max(growing(retryMin, d.Failures(o.job.Channel)-1, retryMax), refused.RetryAfter))
-		d.PauseChannel(o.job.Channel, at)
-	case meta.RetryPair:
-		at = now.Add(max(pairWait(o.job.Attempts), refused.RetryAfter))
-	case meta.RetryAccount:
-		at = now.Add(max(accountWait, refused.RetryAfter))
-		d.PauseAll(at)
-	case meta.StopNumber:
-		at = now.Add(stopWait)
-		d.PauseChannel(o.job.Channel, at)
-	case meta.StopAccount:
-		at = now.Add(stopWait)
-		d.PauseAll(at)
-	}
-	d.Retry(now, at, key)
 }
 
 // growing doubles a wait with every attempt.
@@ -130,16 +140,12 @@ func pairWait(attempts int) time.Duration {
 	return min(time.Second<<(2*min(attempts, 8)), time.Hour)
 }
 
-// report says once what an operator should know.
+// report says what an operator may want to know.
 func (o outcome) report(log zerolog.Logger) {
 	if o.err == nil {
 		return
 	}
 	refused := o.policy()
-	event := log.Warn()
-	if refused.Class == meta.StopNumber || refused.Class == meta.StopAccount {
-		event = log.Error()
-	}
-	event.Int("shard", o.job.Key.Shard).Uint64("offset", o.job.Key.Offset).Str("channel", o.job.Channel).
+	log.Warn().Int("shard", o.job.Key.Shard).Uint64("offset", o.job.Key.Offset).Str("channel", o.job.Channel).
 		Str("class", refused.Class.String()).Int("code", refused.Code).Int("attempt", o.job.Attempts+1).Msg("send not accepted")
 }

@@ -20,14 +20,19 @@ var policies = map[meta.Class]struct {
 	state             string
 	own, number, rest time.Duration
 }{
-	meta.Permanent:    {store.DeliveryFailed, never, 0, 0},
-	meta.RetryNumber:  {store.DeliveryQueued, second, second, 0},
-	meta.RetryPair:    {store.DeliveryQueued, second, 0, 0},
-	meta.RetryAccount: {store.DeliveryQueued, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute},
-	meta.StopNumber:   {store.DeliveryQueued, 10 * time.Minute, 10 * time.Minute, 0},
-	meta.StopAccount:  {store.DeliveryQueued, 10 * time.Minute, 10 * time.Minute, 10 * time.Minute},
-	meta.Retry:        {store.DeliveryQueued, second, 0, 0},
-	meta.Ambiguous:    {store.DeliveryAmbiguous, grace, 0, 0},
+	meta.Permanent:     {store.DeliveryFailed, never, 0, 0},
+	meta.RetryNumber:   {store.DeliveryQueued, second, second, 0},
+	meta.RetryPair:     {store.DeliveryQueued, second, 0, 0},
+	meta.RetryAccount:  {store.DeliveryQueued, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute},
+	meta.RetryApp:      {store.DeliveryQueued, 2 * time.Minute, 2 * time.Minute, 2 * time.Minute},
+	meta.RestNumber:    {store.DeliveryQueued, 2 * time.Hour, 2 * time.Hour, 0},
+	meta.StopNumber:    {store.DeliveryQueued, 10 * time.Minute, 10 * time.Minute, 0},
+	meta.StopAccount:   {store.DeliveryQueued, 10 * time.Minute, 10 * time.Minute, 10 * time.Minute},
+	meta.ParkTemplate:  {store.DeliveryFailed, never, 0, 0},
+	meta.StopTemplates: {store.DeliveryFailed, never, 0, 0},
+	meta.ParkForm:      {store.DeliveryFailed, never, 0, 0},
+	meta.Retry:         {store.DeliveryQueued, second, 0, 0},
+	meta.Ambiguous:     {store.DeliveryAmbiguous, grace, 0, 0},
 }
 
 const never = -1 * second
@@ -40,12 +45,14 @@ func classes() (list []meta.Class) {
 	return list
 }
 
-// departures follows a desk's wake-ups for an hour and says when each job goes.
+// departures follows a desk's wake-ups for some hours and says when each job goes.
+// Every one is accepted.
 func departures(d *Desk) map[uint64]time.Duration {
 	times := map[uint64]time.Duration{}
-	for now := start; now.Before(after(time.Hour)); {
+	for now := start; now.Before(after(5 * time.Hour)); {
 		for _, j := range d.Next(now) {
 			times[j.Key.Offset] = now.Sub(start)
+			outcome{job: j, at: now}.apply(d, now)
 		}
 		at, ok := d.Wake(now)
 		if !ok {
@@ -63,7 +70,7 @@ func TestOutcomePolicy(t *testing.T) {
 			if !known {
 				t.Fatal("no policy for this class")
 			}
-			d := NewDesk(roomy())
+			d := newDesk(roomy())
 			d.Add(start, job("a", 1, 1), on("n2", job("z", 1, 9)))
 			sent := d.Next(start)
 			d.Settle(start, key(9))
@@ -90,14 +97,11 @@ func TestOutcomeRetryAfter(t *testing.T) {
 		if policy.state != store.DeliveryQueued {
 			continue
 		}
-		d := NewDesk(roomy())
+		d := newDesk(roomy())
 		d.Add(start, job("a", 1, 1))
 		sent := d.Next(start)
 		outcome{job: sent[0], err: &meta.SendError{Class: class, RetryAfter: 30 * time.Minute}}.apply(d, start)
-		want := 30 * time.Minute
-		if class == meta.StopNumber || class == meta.StopAccount {
-			want = policy.own // these wait for an operator, not for a clock
-		}
+		want := max(30*time.Minute, policy.own)
 		if got := departures(d)[1]; got != want {
 			t.Errorf("%s: goes at %s, want %s", class, got, want)
 		}
@@ -174,8 +178,10 @@ func TestOutcomesAreRecorded(t *testing.T) {
 	o := open(t, db)
 	for i, class := range classes() {
 		offset := uint64(i + 1)
-		o.apply(queued(class.String(), offset))
-		o.pass(2 * stopWait) // beyond every pause
+		message := queued(class.String(), offset)
+		message.Event.Channel = class.String()
+		o.SetFacts(map[string]Facts{class.String(): {Account: class.String(), App: class.String()}})
+		o.apply(message)
 		o.Finish(o.wantOne(offset), "", refused(class, 1000+i, 400))
 		o.cycle()
 		r := db.row(offset)

@@ -206,8 +206,8 @@ func TestRunDoesNotSpin(t *testing.T) {
 		r.queue("a")
 		j := <-r.launched
 		quiet("on its way", 10*second, 0)
-		r.Finish(j, "", refused(meta.StopNumber, 131048, 400))
-		quiet("paused", stopWait-second, 1)
+		r.Finish(j, "", refused(meta.StopNumber, 131045, 400))
+		quiet("paused", pauses[meta.StopNumber].first-second, 1)
 		j = <-r.launched
 		r.Finish(j, "", errors.New("cut"))
 		quiet("held", grace-second, int(grace/heldPoll)+1)

@@ -138,6 +138,7 @@ func open(t *testing.T, db *database) *office {
 	o := &office{db: db, store: &flaky{Store: db.Store}, time: start}
 	limits := roomy()
 	o.Service = New(o.store, limits, o.note, o.clock, zerolog.Nop())
+	o.desk.rested(start)
 	o.retake()
 	return o
 }

@@ -21,6 +21,7 @@ type SendError struct {
 	Status     int           // of HTTP; 0 without an answer
 	RetryAfter time.Duration // the least that Meta asks to wait; 0 if it asks nothing
 	Message    string        // code and title, without personal data
+	Alarm      bool          // somebody has to do something about it, though the class does not say so
 	Err        error         // what failed on our side of the connection, if anything did
 }
 
@@ -32,6 +33,9 @@ func (e *SendError) Error() string {
 	}
 	return message
 }
+
+// Alarms reports whether somebody has to do something about it.
+func (e *SendError) Alarms() bool { return e.Alarm || e.Class >= RestNumber && e.Class <= ParkForm }
 
 // Unwrap is Err.
 func (e *SendError) Unwrap() error { return e.Err }
@@ -57,7 +61,7 @@ func judge(status int, header http.Header, body []byte) (wamid string, err *Send
 		e.Message += " without a message id"
 	case status < 400:
 	case isGraphError && isKnown:
-		e.Class, e.Message = known.class, fmt.Sprintf("code %d: %s", code, known.title)
+		e.Class, e.Message, e.Alarm = known.class, fmt.Sprintf("code %d: %s", code, known.title), known.alarm
 	case status == http.StatusTooManyRequests:
 		e.Class = RetryNumber
 	case status == http.StatusUnauthorized:

@@ -14,47 +14,58 @@ func graphError(code int) []byte {
 }
 
 // TestErrorCodes states the class of each code of Meta's reference with its usual
-// HTTP status, independently of the order and the ranges of the table.
+// HTTP status, and whether it calls somebody, independently of the order and the
+// ranges of the table.
 func TestErrorCodes(t *testing.T) {
 	tests := []struct {
 		class  Class
+		alarm  bool
 		status int
 		codes  []int
 	}{
-		{RetryNumber, 400, []int{130429}},
-		{RetryNumber, 500, []int{131057}},
-		{RetryPair, 400, []int{131056}},
-		{RetryAccount, 400, []int{80007, 4}},
-		{Retry, 503, []int{133004, 131016, 2}},
-		{Retry, 500, []int{131000, 131016}},
-		{Retry, 400, []int{1, 135000, 131053}},
-		{StopNumber, 400, []int{131048, 133010, 33, 131037}},
-		{StopNumber, 500, []int{131045}},
-		{StopAccount, 401, []int{0, 190}},
-		{StopAccount, 500, []int{3}},
-		{StopAccount, 403, []int{10, 131005, 200, 201, 299, 368, 131031}},
-		{StopAccount, 400, []int{130497, 131042, 131044}},
-		{Permanent, 400, []int{
-			131047, 131026, 131049, 131050, 130472, 131062, 131063, 131064, 131021, 131008, 131009, 131051, 100, 131030, 130403,
-			132000, 132005, 132007, 132008, 132012, 132015, 132016, 132068, 132069, 133016, 137000, 131052, 131059, 131200, 131299,
+		{RetryNumber, false, 400, []int{130429}},
+		{RetryNumber, false, 429, []int{130429}},
+		{RetryNumber, false, 500, []int{131057}},
+		{RetryPair, false, 400, []int{131056}},
+		{RetryAccount, false, 400, []int{80007}},
+		{RetryApp, false, 400, []int{4}},
+		{Retry, false, 503, []int{133004, 131016, 2}},
+		{Retry, false, 500, []int{131000, 131016}},
+		{Retry, false, 400, []int{1, 135000, 131053}},
+		{RestNumber, true, 400, []int{131048}},
+		{StopNumber, true, 400, []int{133010, 33, 131037}},
+		{StopNumber, true, 500, []int{131045}},
+		{StopAccount, true, 401, []int{0, 190}},
+		{StopAccount, true, 500, []int{3}},
+		{StopAccount, true, 403, []int{10, 131005, 200, 201, 299, 368, 131031}},
+		{StopAccount, true, 400, []int{130497, 131042, 131044}},
+		{ParkTemplate, true, 400, []int{132015, 132016}},
+		{StopTemplates, true, 400, []int{131064}},
+		{ParkForm, true, 400, []int{132068, 132069}},
+		{Permanent, true, 400, []int{131063, 131021, 131008, 131009, 131051, 100, 132000, 132005, 132007, 132008, 132012}},
+		{Permanent, true, 404, []int{132001}},
+		{Permanent, false, 400, []int{
+			131047, 131026, 131049, 131050, 130472, 131062, 131030, 130403, 133016, 137000, 131052, 131200, 131299,
 		}},
-		{Permanent, 404, []int{132001}},
+		{Permanent, false, 429, []int{131059, 131200}},
 	}
-	tested := 0
+	tested := map[int]bool{}
 	for _, test := range tests {
 		for _, code := range test.codes {
-			tested++
+			tested[code] = true
 			wamid, e := judge(test.status, http.Header{}, graphError(code))
-			if wamid != "" || e.Class != test.class || e.Code != code || e.Status != test.status {
-				t.Errorf("HTTP %d, code %d: %q, %+v; want class %s", test.status, code, wamid, e, test.class)
+			if wamid != "" || e.Class != test.class || e.Code != code || e.Status != test.status || e.Alarms() != test.alarm {
+				t.Errorf("HTTP %d, code %d: %q, %+v; want class %s, alarm %t", test.status, code, wamid, e, test.class, test.alarm)
 			}
 			if strings.Contains(e.Error(), "15550002222") {
 				t.Errorf("code %d names a person: %s", code, e)
 			}
 		}
 	}
-	if tested < len(codeClasses) {
-		t.Errorf("the table has %d rows, and only %d codes are tested", len(codeClasses), tested)
+	for _, row := range codeClasses {
+		if !tested[row.first] || !tested[row.last] {
+			t.Errorf("no test of the codes %d..%d", row.first, row.last)
+		}
 	}
 }
 
@@ -137,7 +148,7 @@ func TestClassNames(t *testing.T) {
 	for c := Permanent; c <= Ambiguous; c++ {
 		seen[c.String()] = true
 	}
-	if len(seen) != 8 || seen[""] || Ambiguous.String() != "ambiguous" || Class(99).String() != "class 99" {
+	if len(seen) != len(classNames) || seen[""] || Ambiguous.String() != "ambiguous" || Class(99).String() != "class 99" {
 		t.Errorf("names %v", seen)
 	}
 }

@@ -77,14 +77,17 @@ type sends struct {
 
 func bootDispatcher(p *process) {
 	s := &sends{p: p, client: meta.NewClient("http://graph.test/v25.0", "token", &http.Client{Transport: p.w.provider})}
-	limits := dispatcher.Limits{PairEvery: 6 * time.Second, PairBurst: 45, Grace: grace, InFlight: 512}
+	limits := dispatcher.Limits{
+		ChannelRate: sendRate, PairEvery: 6 * time.Second, PairBurst: 45, Grace: grace, InFlight: 512, InFlightPerChannel: 512,
+		Jitter: p.w.rng.Float64,
+	}
 	if p.w.options.Bug == noGrace {
 		limits.Grace = 0
 	}
 	s.service = dispatcher.New(client{p}, limits, s.launch, p.now, zerolog.Nop())
 	events := p.lane(store.ServiceDispatcher, keepMemory(p, apart(p, s.service)), followEvents)
 	events.onShare = func(owned int) {
-		s.service.SetChannelRate(sendRate * float64(owned) / float64(p.w.options.Shards))
+		s.service.SetShare(float64(owned) / float64(p.w.options.Shards))
 	}
 	events.onBatch = func() { p.w.notify(s.cycle) }
 	p.lane(store.ServiceReceipts, keepMemory(p, dispatcher.NewReceipts(client{p}, zerolog.Nop())), readStream(p.w.status))
