@@ -83,11 +83,11 @@ type Intent struct {
 
 const addDeliveriesSQL = fenceSQL + `,
 ins AS (
-	INSERT INTO deliveries (shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at, sending_at)
+	INSERT INTO deliveries (shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at, sending_at, priority, campaign)
 	SELECT u.shard, u."offset", u.channel, u.contact_id, u.session_id, u.content, u.state,
-	       (u.state = 'sending')::int, u.queued_at, CASE WHEN u.state = 'sending' THEN now() END
-	  FROM cp JOIN unnest($7::int[], $8::bigint[], $9::text[], $10::uuid[], $11::bigint[], $12::bytea[], $13::text[], $14::timestamptz[])
-	       u(shard, "offset", channel, contact_id, session_id, content, state, queued_at) USING (shard))
+	       (u.state = 'sending')::int, u.queued_at, CASE WHEN u.state = 'sending' THEN now() END, u.priority, u.campaign
+	  FROM cp JOIN unnest($7::int[], $8::bigint[], $9::text[], $10::uuid[], $11::bigint[], $12::bytea[], $13::text[], $14::timestamptz[], $15::int[], $16::text[])
+	       u(shard, "offset", channel, contact_id, session_id, content, state, queued_at, priority, campaign) USING (shard))
 SELECT shard FROM cp`
 
 // AddDeliveries records new deliveries under the dispatcher's fences. Those in
@@ -96,11 +96,13 @@ func (s *Store) AddDeliveries(ctx context.Context, fences []Fence, list []Delive
 	n := len(list)
 	shards, offsets, channels, contacts := make([]int, n), make([]int64, n), make([]string, n), make([]uuid.UUID, n)
 	sessions, contents, states, queued := make([]int64, n), make([][]byte, n), make([]string, n), make([]time.Time, n)
+	priorities, campaigns := make([]int, n), make([]string, n)
 	for i, d := range list {
+		priorities[i], campaigns[i] = d.Priority, d.Campaign
 		shards[i], offsets[i], channels[i], contacts[i] = d.Key.Shard, int64(d.Key.Offset), d.Channel, d.Contact
 		sessions[i], contents[i], states[i], queued[i] = int64(d.SessionID), d.Content, d.State, d.QueuedAt
 	}
-	args := append(fenceArgs(ServiceDispatcher, fences), shards, offsets, channels, contacts, sessions, contents, states, queued)
+	args := append(fenceArgs(ServiceDispatcher, fences), shards, offsets, channels, contacts, sessions, contents, states, queued, priorities, campaigns)
 	held, err = s.heldShards(ctx, addDeliveriesSQL, args)
 	if err != nil {
 		return nil, fmt.Errorf("add deliveries: %w", err)
@@ -116,7 +118,7 @@ func (s *Store) OpenDeliveries(ctx context.Context, shard int, epoch int64) ([]D
 	batch.Queue(`UPDATE deliveries d SET state = 'ambiguous', ambiguous_cause = 'restart', ambiguous_count = ambiguous_count + 1
 		  FROM leases l
 		 WHERE l.service = $3 AND l.shard = $1 AND l.epoch = $2 AND d.shard = $1 AND d.state = 'sending'`, shard, epoch, ServiceDispatcher)
-	batch.Queue(`SELECT shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at FROM deliveries
+	batch.Queue(`SELECT shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at, priority, campaign FROM deliveries
 		 WHERE shard = $1 AND state IN ('queued', 'sending', 'ambiguous') ORDER BY "offset"`, shard)
 	results := s.pool.SendBatch(ctx, batch)
 	defer func() { _ = results.Close() }()
@@ -136,7 +138,7 @@ func (s *Store) OpenDeliveries(ctx context.Context, shard int, epoch int64) ([]D
 
 func scanDelivery(row pgx.CollectableRow) (d Delivery, err error) {
 	var offset, session int64
-	err = row.Scan(&d.Key.Shard, &offset, &d.Channel, &d.Contact, &session, &d.Content, &d.State, &d.Attempts, &d.QueuedAt)
+	err = row.Scan(&d.Key.Shard, &offset, &d.Channel, &d.Contact, &session, &d.Content, &d.State, &d.Attempts, &d.QueuedAt, &d.Priority, &d.Campaign)
 	d.Key.Offset, d.SessionID = uint64(offset), uint64(session)
 	return d, err
 }

@@ -95,6 +95,9 @@ func filled(f protoreflect.FieldDescriptor, create func() protoreflect.Value) pr
 		return protoreflect.ValueOfInt64(-1 << 63)
 	case protoreflect.DoubleKind:
 		return protoreflect.ValueOfFloat64(-1.0 / 3)
+	case protoreflect.EnumKind:
+		values := f.Enum().Values()
+		return protoreflect.ValueOfEnum(values.Get(values.Len() - 1).Number())
 	case protoreflect.BoolKind:
 		return protoreflect.ValueOfBool(true)
 	}

@@ -150,6 +150,7 @@ func (s *Service) queued(parts []lane.Part) ([]Job, error) {
 			jobs = append(jobs, Job{Epoch: part.Fence.Epoch, Delivery: store.Delivery{
 				Key: store.DeliveryKey{Shard: m.Shard, Offset: m.Pos}, Channel: m.Event.Channel, Contact: contact,
 				SessionID: m.Event.SessionId, Content: content, State: store.DeliveryQueued, QueuedAt: time.UnixMilli(m.Event.AtMs),
+				Priority: min(int(queued.GetPriority()), priorities-1), Campaign: queued.GetCampaign(),
 			}})
 		}
 	}

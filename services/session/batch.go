@@ -274,6 +274,7 @@ func (b *batch) learn(u update, events []*parleyv1.Event) {
 // and returns the id of the session after them.
 func (b *batch) stamp(u update, session uint64, events []*parleyv1.Event) uint64 {
 	identity := b.known.Contacts[u.contact].Identity
+	priority, campaign := urgency(u.input, events)
 	for _, e := range events {
 		e.Shard = uint32(u.shard)
 		e.Offset = b.turn.Head + uint64(len(b.turn.Events)) + 1
@@ -285,6 +286,7 @@ func (b *batch) stamp(u update, session uint64, events []*parleyv1.Event) uint64
 		e.ContactId = u.contact[:]
 		if queued := e.GetMessageQueued(); queued != nil {
 			queued.Phone, queued.Bsuid = identity.GetPhone(), identity.GetBsuid()
+			queued.Priority, queued.Campaign = priority, campaign
 		}
 		b.turn.Events = append(b.turn.Events, e)
 	}

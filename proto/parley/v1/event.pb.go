@@ -21,6 +21,59 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Priority says who waits for a message.
+type Priority int32
+
+const (
+	// PRIORITY_REPLY answers a person, who waits for it.
+	Priority_PRIORITY_REPLY Priority = 0
+	// PRIORITY_REMINDER comes because time has passed.
+	Priority_PRIORITY_REMINDER Priority = 1
+	// PRIORITY_BULK was begun by the business: nobody waits for it.
+	Priority_PRIORITY_BULK Priority = 2
+)
+
+// Enum value maps for Priority.
+var (
+	Priority_name = map[int32]string{
+		0: "PRIORITY_REPLY",
+		1: "PRIORITY_REMINDER",
+		2: "PRIORITY_BULK",
+	}
+	Priority_value = map[string]int32{
+		"PRIORITY_REPLY":    0,
+		"PRIORITY_REMINDER": 1,
+		"PRIORITY_BULK":     2,
+	}
+)
+
+func (x Priority) Enum() *Priority {
+	p := new(Priority)
+	*p = x
+	return p
+}
+
+func (x Priority) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Priority) Descriptor() protoreflect.EnumDescriptor {
+	return file_parley_v1_event_proto_enumTypes[0].Descriptor()
+}
+
+func (Priority) Type() protoreflect.EnumType {
+	return &file_parley_v1_event_proto_enumTypes[0]
+}
+
+func (x Priority) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Priority.Descriptor instead.
+func (Priority) EnumDescriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{0}
+}
+
 // Event is a stored fact. Its header says where it stands; its body says what
 // happened. Old events are never rewritten: a field may be added, none may
 // change its meaning.
@@ -1032,7 +1085,12 @@ type MessageQueued struct {
 	//	*MessageQueued_Template
 	//	*MessageQueued_Reaction
 	//	*MessageQueued_Typing
-	Content       isMessageQueued_Content `protobuf_oneof:"content"`
+	Content isMessageQueued_Content `protobuf_oneof:"content"`
+	// priority says how soon the message goes where many wait: the order of messages
+	// to one person is never broken by it.
+	Priority Priority `protobuf:"varint,21,opt,name=priority,proto3,enum=parley.v1.Priority" json:"priority,omitempty"`
+	// campaign names what the message belongs to: campaigns of one number take turns.
+	Campaign      string `protobuf:"bytes,22,opt,name=campaign,proto3" json:"campaign,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1185,6 +1243,20 @@ func (x *MessageQueued) GetTyping() *Typing {
 		}
 	}
 	return nil
+}
+
+func (x *MessageQueued) GetPriority() Priority {
+	if x != nil {
+		return x.Priority
+	}
+	return Priority_PRIORITY_REPLY
+}
+
+func (x *MessageQueued) GetCampaign() string {
+	if x != nil {
+		return x.Campaign
+	}
+	return ""
 }
 
 type isMessageQueued_Content interface {
@@ -2706,7 +2778,7 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eAnswerRejected\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfailures\x18\x03 \x01(\rR\bfailures\"\xb6\x04\n" +
+	"\bfailures\x18\x03 \x01(\rR\bfailures\"\x83\x05\n" +
 	"\rMessageQueued\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
 	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12%\n" +
@@ -2721,7 +2793,9 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\acontact\x18\x11 \x01(\v2\x16.parley.v1.ContactCardH\x00R\acontact\x121\n" +
 	"\btemplate\x18\x12 \x01(\v2\x13.parley.v1.TemplateH\x00R\btemplate\x121\n" +
 	"\breaction\x18\x13 \x01(\v2\x13.parley.v1.ReactionH\x00R\breaction\x12+\n" +
-	"\x06typing\x18\x14 \x01(\v2\x11.parley.v1.TypingH\x00R\x06typingB\t\n" +
+	"\x06typing\x18\x14 \x01(\v2\x11.parley.v1.TypingH\x00R\x06typing\x12/\n" +
+	"\bpriority\x18\x15 \x01(\x0e2\x13.parley.v1.PriorityR\bpriority\x12\x1a\n" +
+	"\bcampaign\x18\x16 \x01(\tR\bcampaignB\t\n" +
 	"\acontent\"\x12\n" +
 	"\x10SessionCompleted\"\\\n" +
 	"\x10SessionCancelled\x12\x16\n" +
@@ -2812,7 +2886,11 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x04json\x18\x03 \x01(\fR\x04json\"6\n" +
 	"\bStepLeft\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reasonB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"\x06reason\x18\x02 \x01(\tR\x06reason*H\n" +
+	"\bPriority\x12\x12\n" +
+	"\x0ePRIORITY_REPLY\x10\x00\x12\x15\n" +
+	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
+	"\rPRIORITY_BULK\x10\x02B5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_event_proto_rawDescOnce sync.Once
@@ -2826,104 +2904,107 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 	return file_parley_v1_event_proto_rawDescData
 }
 
+var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_parley_v1_event_proto_goTypes = []any{
-	(*Event)(nil),              // 0: parley.v1.Event
-	(*EventBatch)(nil),         // 1: parley.v1.EventBatch
-	(*SessionStarted)(nil),     // 2: parley.v1.SessionStarted
-	(*InputReceived)(nil),      // 3: parley.v1.InputReceived
-	(*StepEntered)(nil),        // 4: parley.v1.StepEntered
-	(*AnswerAccepted)(nil),     // 5: parley.v1.AnswerAccepted
-	(*AnswerRejected)(nil),     // 6: parley.v1.AnswerRejected
-	(*MessageQueued)(nil),      // 7: parley.v1.MessageQueued
-	(*SessionCompleted)(nil),   // 8: parley.v1.SessionCompleted
-	(*SessionCancelled)(nil),   // 9: parley.v1.SessionCancelled
-	(*StepPassed)(nil),         // 10: parley.v1.StepPassed
-	(*ValueSet)(nil),           // 11: parley.v1.ValueSet
-	(*LanguageChanged)(nil),    // 12: parley.v1.LanguageChanged
-	(*VariantAssigned)(nil),    // 13: parley.v1.VariantAssigned
-	(*GoalReached)(nil),        // 14: parley.v1.GoalReached
-	(*SubflowCalled)(nil),      // 15: parley.v1.SubflowCalled
-	(*SubflowReturned)(nil),    // 16: parley.v1.SubflowReturned
-	(*FragmentKept)(nil),       // 17: parley.v1.FragmentKept
-	(*ConfirmationAsked)(nil),  // 18: parley.v1.ConfirmationAsked
-	(*ConfirmationDenied)(nil), // 19: parley.v1.ConfirmationDenied
-	(*ChoicesOffered)(nil),     // 20: parley.v1.ChoicesOffered
-	(*Choice)(nil),             // 21: parley.v1.Choice
-	(*LookupAsked)(nil),        // 22: parley.v1.LookupAsked
-	(*LookupAnswered)(nil),     // 23: parley.v1.LookupAnswered
-	(*KeywordUsed)(nil),        // 24: parley.v1.KeywordUsed
-	(*TapStale)(nil),           // 25: parley.v1.TapStale
-	(*HandedOver)(nil),         // 26: parley.v1.HandedOver
-	(*OptedOut)(nil),           // 27: parley.v1.OptedOut
-	(*OptedIn)(nil),            // 28: parley.v1.OptedIn
-	(*SessionMigrated)(nil),    // 29: parley.v1.SessionMigrated
-	(*FormDataKept)(nil),       // 30: parley.v1.FormDataKept
-	(*StepLeft)(nil),           // 31: parley.v1.StepLeft
-	nil,                        // 32: parley.v1.LookupAsked.WhereEntry
-	(*Input)(nil),              // 33: parley.v1.Input
-	(*Text)(nil),               // 34: parley.v1.Text
-	(*Media)(nil),              // 35: parley.v1.Media
-	(*Buttons)(nil),            // 36: parley.v1.Buttons
-	(*List)(nil),               // 37: parley.v1.List
-	(*Link)(nil),               // 38: parley.v1.Link
-	(*Form)(nil),               // 39: parley.v1.Form
-	(*GeoPoint)(nil),           // 40: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 41: parley.v1.ContactCard
-	(*Template)(nil),           // 42: parley.v1.Template
-	(*Reaction)(nil),           // 43: parley.v1.Reaction
-	(*Typing)(nil),             // 44: parley.v1.Typing
+	(Priority)(0),              // 0: parley.v1.Priority
+	(*Event)(nil),              // 1: parley.v1.Event
+	(*EventBatch)(nil),         // 2: parley.v1.EventBatch
+	(*SessionStarted)(nil),     // 3: parley.v1.SessionStarted
+	(*InputReceived)(nil),      // 4: parley.v1.InputReceived
+	(*StepEntered)(nil),        // 5: parley.v1.StepEntered
+	(*AnswerAccepted)(nil),     // 6: parley.v1.AnswerAccepted
+	(*AnswerRejected)(nil),     // 7: parley.v1.AnswerRejected
+	(*MessageQueued)(nil),      // 8: parley.v1.MessageQueued
+	(*SessionCompleted)(nil),   // 9: parley.v1.SessionCompleted
+	(*SessionCancelled)(nil),   // 10: parley.v1.SessionCancelled
+	(*StepPassed)(nil),         // 11: parley.v1.StepPassed
+	(*ValueSet)(nil),           // 12: parley.v1.ValueSet
+	(*LanguageChanged)(nil),    // 13: parley.v1.LanguageChanged
+	(*VariantAssigned)(nil),    // 14: parley.v1.VariantAssigned
+	(*GoalReached)(nil),        // 15: parley.v1.GoalReached
+	(*SubflowCalled)(nil),      // 16: parley.v1.SubflowCalled
+	(*SubflowReturned)(nil),    // 17: parley.v1.SubflowReturned
+	(*FragmentKept)(nil),       // 18: parley.v1.FragmentKept
+	(*ConfirmationAsked)(nil),  // 19: parley.v1.ConfirmationAsked
+	(*ConfirmationDenied)(nil), // 20: parley.v1.ConfirmationDenied
+	(*ChoicesOffered)(nil),     // 21: parley.v1.ChoicesOffered
+	(*Choice)(nil),             // 22: parley.v1.Choice
+	(*LookupAsked)(nil),        // 23: parley.v1.LookupAsked
+	(*LookupAnswered)(nil),     // 24: parley.v1.LookupAnswered
+	(*KeywordUsed)(nil),        // 25: parley.v1.KeywordUsed
+	(*TapStale)(nil),           // 26: parley.v1.TapStale
+	(*HandedOver)(nil),         // 27: parley.v1.HandedOver
+	(*OptedOut)(nil),           // 28: parley.v1.OptedOut
+	(*OptedIn)(nil),            // 29: parley.v1.OptedIn
+	(*SessionMigrated)(nil),    // 30: parley.v1.SessionMigrated
+	(*FormDataKept)(nil),       // 31: parley.v1.FormDataKept
+	(*StepLeft)(nil),           // 32: parley.v1.StepLeft
+	nil,                        // 33: parley.v1.LookupAsked.WhereEntry
+	(*Input)(nil),              // 34: parley.v1.Input
+	(*Text)(nil),               // 35: parley.v1.Text
+	(*Media)(nil),              // 36: parley.v1.Media
+	(*Buttons)(nil),            // 37: parley.v1.Buttons
+	(*List)(nil),               // 38: parley.v1.List
+	(*Link)(nil),               // 39: parley.v1.Link
+	(*Form)(nil),               // 40: parley.v1.Form
+	(*GeoPoint)(nil),           // 41: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 42: parley.v1.ContactCard
+	(*Template)(nil),           // 43: parley.v1.Template
+	(*Reaction)(nil),           // 44: parley.v1.Reaction
+	(*Typing)(nil),             // 45: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
-	2,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
-	3,  // 1: parley.v1.Event.input_received:type_name -> parley.v1.InputReceived
-	4,  // 2: parley.v1.Event.step_entered:type_name -> parley.v1.StepEntered
-	5,  // 3: parley.v1.Event.answer_accepted:type_name -> parley.v1.AnswerAccepted
-	6,  // 4: parley.v1.Event.answer_rejected:type_name -> parley.v1.AnswerRejected
-	7,  // 5: parley.v1.Event.message_queued:type_name -> parley.v1.MessageQueued
-	8,  // 6: parley.v1.Event.session_completed:type_name -> parley.v1.SessionCompleted
-	9,  // 7: parley.v1.Event.session_cancelled:type_name -> parley.v1.SessionCancelled
-	10, // 8: parley.v1.Event.step_passed:type_name -> parley.v1.StepPassed
-	11, // 9: parley.v1.Event.value_set:type_name -> parley.v1.ValueSet
-	12, // 10: parley.v1.Event.language_changed:type_name -> parley.v1.LanguageChanged
-	13, // 11: parley.v1.Event.variant_assigned:type_name -> parley.v1.VariantAssigned
-	14, // 12: parley.v1.Event.goal_reached:type_name -> parley.v1.GoalReached
-	15, // 13: parley.v1.Event.subflow_called:type_name -> parley.v1.SubflowCalled
-	16, // 14: parley.v1.Event.subflow_returned:type_name -> parley.v1.SubflowReturned
-	17, // 15: parley.v1.Event.fragment_kept:type_name -> parley.v1.FragmentKept
-	18, // 16: parley.v1.Event.confirmation_asked:type_name -> parley.v1.ConfirmationAsked
-	19, // 17: parley.v1.Event.confirmation_denied:type_name -> parley.v1.ConfirmationDenied
-	20, // 18: parley.v1.Event.choices_offered:type_name -> parley.v1.ChoicesOffered
-	22, // 19: parley.v1.Event.lookup_asked:type_name -> parley.v1.LookupAsked
-	23, // 20: parley.v1.Event.lookup_answered:type_name -> parley.v1.LookupAnswered
-	24, // 21: parley.v1.Event.keyword_used:type_name -> parley.v1.KeywordUsed
-	25, // 22: parley.v1.Event.tap_stale:type_name -> parley.v1.TapStale
-	26, // 23: parley.v1.Event.handed_over:type_name -> parley.v1.HandedOver
-	27, // 24: parley.v1.Event.opted_out:type_name -> parley.v1.OptedOut
-	28, // 25: parley.v1.Event.opted_in:type_name -> parley.v1.OptedIn
-	29, // 26: parley.v1.Event.session_migrated:type_name -> parley.v1.SessionMigrated
-	30, // 27: parley.v1.Event.form_data_kept:type_name -> parley.v1.FormDataKept
-	31, // 28: parley.v1.Event.step_left:type_name -> parley.v1.StepLeft
-	0,  // 29: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	33, // 30: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	34, // 31: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	35, // 32: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	36, // 33: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	37, // 34: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	38, // 35: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	39, // 36: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	40, // 37: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	41, // 38: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	42, // 39: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	43, // 40: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	44, // 41: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	21, // 42: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	32, // 43: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
+	4,  // 1: parley.v1.Event.input_received:type_name -> parley.v1.InputReceived
+	5,  // 2: parley.v1.Event.step_entered:type_name -> parley.v1.StepEntered
+	6,  // 3: parley.v1.Event.answer_accepted:type_name -> parley.v1.AnswerAccepted
+	7,  // 4: parley.v1.Event.answer_rejected:type_name -> parley.v1.AnswerRejected
+	8,  // 5: parley.v1.Event.message_queued:type_name -> parley.v1.MessageQueued
+	9,  // 6: parley.v1.Event.session_completed:type_name -> parley.v1.SessionCompleted
+	10, // 7: parley.v1.Event.session_cancelled:type_name -> parley.v1.SessionCancelled
+	11, // 8: parley.v1.Event.step_passed:type_name -> parley.v1.StepPassed
+	12, // 9: parley.v1.Event.value_set:type_name -> parley.v1.ValueSet
+	13, // 10: parley.v1.Event.language_changed:type_name -> parley.v1.LanguageChanged
+	14, // 11: parley.v1.Event.variant_assigned:type_name -> parley.v1.VariantAssigned
+	15, // 12: parley.v1.Event.goal_reached:type_name -> parley.v1.GoalReached
+	16, // 13: parley.v1.Event.subflow_called:type_name -> parley.v1.SubflowCalled
+	17, // 14: parley.v1.Event.subflow_returned:type_name -> parley.v1.SubflowReturned
+	18, // 15: parley.v1.Event.fragment_kept:type_name -> parley.v1.FragmentKept
+	19, // 16: parley.v1.Event.confirmation_asked:type_name -> parley.v1.ConfirmationAsked
+	20, // 17: parley.v1.Event.confirmation_denied:type_name -> parley.v1.ConfirmationDenied
+	21, // 18: parley.v1.Event.choices_offered:type_name -> parley.v1.ChoicesOffered
+	23, // 19: parley.v1.Event.lookup_asked:type_name -> parley.v1.LookupAsked
+	24, // 20: parley.v1.Event.lookup_answered:type_name -> parley.v1.LookupAnswered
+	25, // 21: parley.v1.Event.keyword_used:type_name -> parley.v1.KeywordUsed
+	26, // 22: parley.v1.Event.tap_stale:type_name -> parley.v1.TapStale
+	27, // 23: parley.v1.Event.handed_over:type_name -> parley.v1.HandedOver
+	28, // 24: parley.v1.Event.opted_out:type_name -> parley.v1.OptedOut
+	29, // 25: parley.v1.Event.opted_in:type_name -> parley.v1.OptedIn
+	30, // 26: parley.v1.Event.session_migrated:type_name -> parley.v1.SessionMigrated
+	31, // 27: parley.v1.Event.form_data_kept:type_name -> parley.v1.FormDataKept
+	32, // 28: parley.v1.Event.step_left:type_name -> parley.v1.StepLeft
+	1,  // 29: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	34, // 30: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	35, // 31: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	36, // 32: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	37, // 33: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	38, // 34: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	39, // 35: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	40, // 36: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	41, // 37: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	42, // 38: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	43, // 39: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	44, // 40: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	45, // 41: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 42: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	22, // 43: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	33, // 44: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	45, // [45:45] is the sub-list for method output_type
+	45, // [45:45] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -2982,13 +3063,14 @@ func file_parley_v1_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_parley_v1_event_proto_goTypes,
 		DependencyIndexes: file_parley_v1_event_proto_depIdxs,
+		EnumInfos:         file_parley_v1_event_proto_enumTypes,
 		MessageInfos:      file_parley_v1_event_proto_msgTypes,
 	}.Build()
 	File_parley_v1_event_proto = out.File
