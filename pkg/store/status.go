@@ -14,6 +14,8 @@ type Status struct {
 	Deliveries  map[string]int
 	Orphans     int
 	DeadLetters map[string]int
+	// Stops are what the dispatchers do not send to now.
+	Stops []SendStop
 }
 
 // LeaseStatus is one shard of one service. Behind is how many events a service
@@ -52,6 +54,11 @@ func (s *Store) Status(ctx context.Context) (Status, error) {
 	batch.Queue(`SELECT state, count(*)::int FROM deliveries WHERE queued_at > now() - interval '24 hours' GROUP BY 1`).Query(counts(status.Deliveries))
 	batch.Queue(`SELECT kind, count(*)::int FROM dead_letters WHERE redriven_at IS NULL GROUP BY 1`).Query(counts(status.DeadLetters))
 	batch.Queue(`SELECT count(*)::int FROM orphan_receipts`).QueryRow(func(row pgx.Row) error { return row.Scan(&status.Orphans) })
+	batch.Queue(sendStopsSQL, "").Query(func(rows pgx.Rows) error {
+		var err error
+		status.Stops, err = pgx.CollectRows(rows, pgx.RowToStructByPos[SendStop])
+		return err
+	})
 	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return Status{}, fmt.Errorf("read status: %w", err)
 	}

@@ -366,12 +366,19 @@ func TestCrossSite(t *testing.T) {
 func TestStatus(t *testing.T) {
 	s := newSite(t, "")
 	s.seed()
+	stop := store.SendStop{Scope: "number", Name: "n1", Class: "stop number", Code: 131045, Since: time.Now(), Until: time.Now().Add(time.Hour)}
+	if err := s.store.PutSendStops(t.Context(), "replica", []store.SendStop{stop}); err != nil {
+		t.Fatal(err)
+	}
 	var status statusAnswer
 	var leases []store.LeaseStatus
 	status.Leases = &leases
 	header := s.ask(http.MethodGet, "/api/v1/status", http.StatusOK, &status)
 	if len(status.Streams) != 3 || status.DeadLetters["parked"] != 1 || len(leases) != 2*shards {
 		t.Errorf("%+v %+v", status, leases)
+	}
+	if len(status.Stops) != 1 || status.Stops[0].Code != 131045 || status.Stops[0].Name != "n1" {
+		t.Errorf("stops: %+v", status.Stops)
 	}
 	held := 0
 	for _, l := range leases {

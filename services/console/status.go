@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/parleyhq/parley/pkg/bus"
+	"github.com/parleyhq/parley/pkg/store"
 )
 
 // statusAnswer is how the installation is doing.
@@ -15,6 +16,9 @@ type statusAnswer struct {
 	// Orphans are receipts whose message is not known yet.
 	Orphans     int            `json:"orphan_receipts"`
 	DeadLetters map[string]int `json:"dead_letters"`
+	// Stops are the numbers, accounts, apps, templates and forms that are not sent to
+	// now: why, since when, and until when at least.
+	Stops []store.SendStop `json:"send_stops"`
 }
 
 type streamStatus struct {
@@ -38,7 +42,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	}
 	answer(w, http.StatusOK, statusAnswer{
 		Streams: streams, Leases: status.Leases, Deliveries: status.Deliveries,
-		Orphans: status.Orphans, DeadLetters: status.DeadLetters,
+		Orphans: status.Orphans, DeadLetters: status.DeadLetters, Stops: status.Stops,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 )
 
@@ -21,6 +22,7 @@ type alarms struct {
 	log    zerolog.Logger
 	sends  metric.Int64Counter
 	alarms metric.Int64Counter
+	stops  metric.Int64Gauge
 	told   map[alarm]time.Time
 }
 
@@ -34,7 +36,8 @@ func newAlarms(log zerolog.Logger) *alarms {
 	m := otel.Meter("parley/dispatcher")
 	sends, _ := m.Int64Counter("parley.dispatcher.sends", metric.WithDescription("attempts to send, by what came of them"))
 	raised, _ := m.Int64Counter("parley.dispatcher.alarms", metric.WithDescription("sends that say that somebody must act, by error code"))
-	return &alarms{log: log, sends: sends, alarms: raised, told: map[alarm]time.Time{}}
+	stops, _ := m.Int64Gauge("parley.dispatcher.stops", metric.WithDescription("numbers, accounts, apps, templates and forms that this replica does not send to now"))
+	return &alarms{log: log, sends: sends, alarms: raised, stops: stops, told: map[alarm]time.Time{}}
 }
 
 // note counts an outcome, and tells of it if it asks for somebody.
@@ -56,4 +59,30 @@ func (a *alarms) note(now time.Time, o outcome) {
 	a.told[of] = now
 	a.log.Error().Str("channel", of.channel).Str("class", of.class.String()).Int("code", of.code).Str("says", refused.Message).
 		Msg("the provider refuses sends until somebody acts; /api/v1/status shows what waits")
+}
+
+// changed tells what is not sent to any more, and what is again.
+func (a *alarms) changed(before, now []store.SendStop) {
+	a.stops.Record(context.Background(), int64(len(now)))
+	for _, stop := range now {
+		if !has(before, stop) {
+			a.log.Warn().Str("scope", stop.Scope).Str("name", stop.Name).Str("subject", stop.Subject).Str("class", stop.Class).
+				Int("code", stop.Code).Time("until", stop.Until).Msg("sends wait")
+		}
+	}
+	for _, stop := range before {
+		if !has(now, stop) {
+			a.log.Info().Str("scope", stop.Scope).Str("name", stop.Name).Str("subject", stop.Subject).Msg("sends go on")
+		}
+	}
+}
+
+// has reports whether a list has a stop of the same, whenever it ends.
+func has(list []store.SendStop, stop store.SendStop) bool {
+	for _, s := range list {
+		if s.Scope == stop.Scope && s.Name == stop.Name && s.Subject == stop.Subject {
+			return true
+		}
+	}
+	return false
 }

@@ -129,6 +129,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	return platform.Service{Parts: []lifecycle.Part{
 		{Name: "dispatcher", Run: events.Run},
 		{Name: "sender", Run: service.Run},
+		{Name: "stops", Run: func(intake, _ context.Context) error { return service.shareStops(intake, d.Store, d.Owner) }},
 		{Name: "receipts", Run: receipts.Run},
 		d.Trimmer(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		{Name: "orphan receipts", Run: func(intake, _ context.Context) error { return adoptOrphans(intake, d) }},

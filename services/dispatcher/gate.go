@@ -27,6 +27,8 @@ type gate struct {
 	broken int
 	class  meta.Class
 	code   int
+	// adopted says that another replica has found it out.
+	adopted bool
 }
 
 // open reports whether a send may go.
@@ -74,7 +76,7 @@ func (g *gate) shut(now time.Time, p pause, refused *meta.SendError, jitter floa
 	if g.row == 0 || !now.Before(g.until) {
 		g.row++
 	}
-	g.broken, g.class, g.code = 0, refused.Class, refused.Code
+	g.broken, g.class, g.code, g.adopted = 0, refused.Class, refused.Code, false
 	wait := growing(p.first, g.row-1, p.most)
 	wait += time.Duration(float64(wait) * jitterMost * jitter)
 	g.until = latest(g.until, now.Add(max(wait, refused.RetryAfter)))

@@ -17,6 +17,8 @@ type parking struct {
 	since, until time.Time
 	class        meta.Class
 	code         int
+	// adopted says that another replica has found it out.
+	adopted bool
 }
 
 // anyTemplate is the subject that stands for all templates of an account.
@@ -55,7 +57,7 @@ func (d *Desk) park(now time.Time, job Job, refused *meta.SendError) {
 	if before := d.parked[key]; now.Before(before.until) {
 		since = before.since
 	}
-	d.parked[key] = parking{since, now.Add(max(wait, refused.RetryAfter)), refused.Class, refused.Code}
+	d.parked[key] = parking{since: since, until: now.Add(max(wait, refused.RetryAfter)), class: refused.Class, code: refused.Code}
 }
 
 // refusal is why a job need not be sent: what it uses is parked. It fails at once,

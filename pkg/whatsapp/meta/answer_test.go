@@ -147,9 +147,15 @@ func TestClassNames(t *testing.T) {
 	seen := map[string]bool{}
 	for c := Permanent; c <= Ambiguous; c++ {
 		seen[c.String()] = true
+		if parsed, ok := ParseClass(c.String()); !ok || parsed != c {
+			t.Errorf("%s is read as %s", c, parsed)
+		}
 	}
 	if len(seen) != len(classNames) || seen[""] || Ambiguous.String() != "ambiguous" || Class(99).String() != "class 99" {
 		t.Errorf("names %v", seen)
+	}
+	if _, ok := ParseClass("class 99"); ok {
+		t.Error("a class that is none is read")
 	}
 }
 

@@ -1,6 +1,9 @@
 package meta
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Class says what a sender does after a failed send.
 type Class uint8
@@ -36,6 +39,12 @@ func (c Class) String() string {
 		return classNames[c]
 	}
 	return "class " + strconv.Itoa(int(c))
+}
+
+// ParseClass reads what String wrote.
+func ParseClass(name string) (c Class, ok bool) {
+	i := slices.Index(classNames[:], name)
+	return Class(max(i, 0)), i >= 0
 }
 
 // codeClass is what Meta's error codes first..last mean. The title is ours.
