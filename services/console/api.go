@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rs/zerolog"
 
@@ -19,6 +20,8 @@ import (
 type API struct {
 	store *store.Store
 	js    jetstream.JetStream
+	// nats carries orders to whoever watches a session of WASenderApi.
+	nats *nats.Conn
 	// in takes what operators order.
 	in *bus.Publisher
 	// shards is the installation's number of shards.
@@ -36,7 +39,7 @@ type API struct {
 
 func newAPI(d *platform.Deps) *API {
 	return &API{
-		store: d.Store, js: d.JS, shards: d.Shards, channels: d.Channels, log: d.Log,
+		store: d.Store, js: d.JS, nats: d.NATS, shards: d.Shards, channels: d.Channels, log: d.Log,
 		sinkIn: sinkIn, lagMax: lagMax, applied: d.Store.Checkpoint,
 		// Nobody waits for company: a publish brings its own, and a start is asked for by somebody.
 		in: bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{Gather: -1}),
@@ -64,6 +67,12 @@ func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v1/dead-letters", a.deadLetters)
 	mux.HandleFunc("POST /api/v1/dead-letters/{id}/redrive", a.redrive)
 	mux.HandleFunc("GET /api/v1/ambiguous", a.ambiguous)
+	mux.HandleFunc("GET /api/v1/wasender/sessions", a.gatewaySessions)
+	mux.HandleFunc("GET /api/v1/wasender/sessions/{channel}", a.gatewaySession)
+	mux.HandleFunc("GET /api/v1/wasender/sessions/{channel}/qr", a.sessionQR)
+	for _, action := range []string{"connect", "restart", "disconnect"} {
+		mux.HandleFunc("POST /api/v1/wasender/sessions/{channel}/"+action, a.orderSession(action))
+	}
 	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, problem{"no such resource"})
 	})

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/parleyhq/parley/pkg/bus"
@@ -14,6 +16,7 @@ import (
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
+	"github.com/parleyhq/parley/pkg/whatsapp/wasender/health"
 	"github.com/parleyhq/parley/services/internal/platform"
 )
 
@@ -29,6 +32,8 @@ type Config struct {
 	// sessions: channel=key. What has a key is sent there, all else to Meta.
 	WASenderURL string   `env:"PARLEY_WASENDER_URL"`
 	SessionKeys []string `env:"PARLEY_WASENDER_TOKEN"`
+	// AccountToken is the account's personal access token, for connect and restart.
+	AccountToken string `env:"PARLEY_WASENDER_ACCOUNT_TOKEN"`
 	// SessionRate is the messages per minute of each of its sessions.
 	SessionRate float64 `env:"PARLEY_WASENDER_RATE" envDefault:"256"`
 	// SendRate is the messages per second of each business number.
@@ -126,7 +131,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, platform.GatherReply, share)
 	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		NewReceipts(d.Store, d.Log), platform.GatherReceipts, nil)
-	return platform.Service{Parts: []lifecycle.Part{
+	parts := []lifecycle.Part{
 		{Name: "dispatcher", Run: events.Run},
 		{Name: "sender", Run: service.Run},
 		{Name: "stops", Run: func(intake, _ context.Context) error { return service.shareStops(intake, d.Store, d.Owner) }},
@@ -134,7 +139,32 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		d.Trimmer(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		{Name: "orphan receipts", Run: func(intake, _ context.Context) error { return adoptOrphans(intake, d) }},
 		{Name: "late ids", Run: func(intake, _ context.Context) error { return joinLate(intake, d.Store, sessions, d.Log) }},
-	}}, nil
+	}
+	return platform.Service{Parts: append(parts, c.watch(d, sessions, service)...)}, nil
+}
+
+// watch is the parts that keep the sessions of WASenderApi alive, and hold back what
+// is queued for one that is down; none without sessions.
+func (c Config) watch(d *platform.Deps, client *wasender.Client, service *Service) []lifecycle.Part {
+	keys, _ := c.sessionKeys() // Problems reports what is wrong with them
+	if len(keys) == 0 {
+		return nil
+	}
+	policy := health.DefaultPolicy()
+	policy.CanAct = c.AccountToken != ""
+	if !policy.CanAct {
+		d.Log.Warn().Msg("PARLEY_WASENDER_ACCOUNT_TOKEN is not set: a session that drops cannot be connected again from here")
+	}
+	w := &watcher{
+		store: d.Store, client: client, nats: d.NATS, channels: slices.Sorted(maps.Keys(keys)), owner: d.Owner, lease: d.Common.LeaseTime,
+		ids:    &sessionIDs{client: client, key: func(channel string) string { return keys[channel][0] }},
+		policy: policy, tick: watchTick, now: time.Now, log: d.Log, meter: newSessionMeter(time.Now),
+	}
+	g := sessionGate{health: d.Store.SessionsHealth, set: service.SetClosed, now: time.Now, log: d.Log}
+	return []lifecycle.Part{
+		{Name: "session watcher", Run: w.Run},
+		{Name: "session gate", Run: func(intake, _ context.Context) error { return g.run(intake) }},
+	}
 }
 
 // clients says through whom a channel sends: a session of WASenderApi if it has a
@@ -151,10 +181,11 @@ func (c Config) clients(d *platform.Deps) (sessions *wasender.Client, of func(ch
 		}
 		return ""
 	}
-	sessions = wasender.NewClient(wasender.Options{BaseURL: c.WASenderURL, Key: key})
+	sessions = wasender.NewClient(wasender.Options{BaseURL: c.WASenderURL, Key: key, AccountToken: c.AccountToken})
+	heard := heardClient{client: sessions, signal: d.SignalSession}
 	return sessions, func(channel string) client {
 		if len(keys[channel]) > 0 {
-			return sessions
+			return heard
 		}
 		return cloud
 	}, nil

@@ -57,6 +57,8 @@ type Desk struct {
 	parked   map[parked]parking
 	// busy holds the lines whose head is on its way, held those whose head is ambiguous.
 	busy, held map[store.DeliveryKey]*line
+	// closed are the channels that cannot send until they are opened.
+	closed map[string]bool
 }
 
 // scope is what a gate is for: a number, an account, or an app.
@@ -75,6 +77,7 @@ type channel struct {
 	facts    Facts
 	bucket   bucket
 	inFlight int
+	closed   bool
 	// number, account and app are its gates.
 	number, account, app *gate
 }
@@ -109,6 +112,18 @@ func (d *Desk) SetFacts(now time.Time, facts map[string]Facts) {
 func (d *Desk) pace(now time.Time) {
 	for _, c := range d.channels {
 		c.bucket.set(now, d.share*cmp.Or(c.facts.Rate, d.limits.ChannelRate))
+	}
+}
+
+// SetClosed says which channels cannot send for now, whatever the time. For one that
+// opens again what it was told before does not count any more.
+func (d *Desk) SetClosed(channels map[string]bool) {
+	d.closed = channels
+	for name, c := range d.channels {
+		if c.closed && !channels[name] {
+			*c.number = gate{}
+		}
+		c.closed = channels[name]
 	}
 }
 
@@ -182,7 +197,7 @@ func (d *Desk) Next(now time.Time) []Job {
 
 // admits reports whether a number may send now.
 func (d *Desk) admits(now time.Time, c *channel) bool {
-	return !d.full(c) && c.bucket.ready(now) && c.number.open(now) && c.account.open(now) && c.app.open(now)
+	return !d.full(c) && !c.closed && c.bucket.ready(now) && c.number.open(now) && c.account.open(now) && c.app.open(now)
 }
 
 // full reports whether too many sends are on their way.
@@ -318,7 +333,7 @@ func (d *Desk) Wake(now time.Time) (at time.Time, ok bool) {
 
 // wake is when a number may send; ok is false if that is not a matter of time.
 func (d *Desk) wake(now time.Time, c *channel) (at time.Time, ok bool) {
-	if d.full(c) {
+	if d.full(c) || c.closed {
 		return time.Time{}, false
 	}
 	at = c.bucket.wake(now)
@@ -359,7 +374,7 @@ func (d *Desk) line(now time.Time, job Job) *line {
 func (d *Desk) channel(now time.Time, name string) *channel {
 	c := d.channels[name]
 	if c == nil {
-		c = &channel{}
+		c = &channel{closed: d.closed[name]}
 		d.join(name, c)
 		d.channels[name] = c
 		d.pace(now)

@@ -105,6 +105,15 @@ func (s *Service) SetFacts(facts map[string]Facts) {
 	s.signal()
 }
 
+// SetClosed says on which channels nothing can be sent for now. What is queued for
+// them waits; a channel that opens again is sent to at once.
+func (s *Service) SetClosed(channels map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.desk.SetClosed(channels)
+	s.signal()
+}
+
 // Apply records a delivery for every message that was queued. What can be sent
 // at once has its intent committed with it.
 func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {

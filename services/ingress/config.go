@@ -50,7 +50,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	}
 	handler := New(Options{
 		Secrets: c.AppSecrets, VerifyToken: c.VerifyToken, SessionSecrets: sessions, Shards: d.Shards, Portfolio: d.Channels.Portfolio,
-		In: in, Status: status, Now: time.Now, Log: d.Log,
+		In: in, Status: status, Signal: d.SignalSession, Now: time.Now, Log: d.Log,
 	})
 	return platform.Service{
 		Routes: func(mux *http.ServeMux) { handler.Routes(mux) },

@@ -48,6 +48,9 @@ type Options struct {
 	Shards         int
 	// Portfolio names the scope of the identities seen on a channel.
 	Portfolio func(channel string) string
+	// Signal tells whoever watches a session of WASenderApi what is heard of it. Nil
+	// tells nobody.
+	Signal func(channel string, s *parleyv1.SessionSignal)
 	// In and Status store updates for WA_IN and WA_STATUS.
 	In, Status Publisher
 	Now        func() time.Time
@@ -128,25 +131,27 @@ func (h *Handler) fromSession(r *http.Request, body []byte, at time.Time) ([]*pa
 		return nil, "X-Webhook-Signature is not the secret of this session: check PARLEY_WASENDER_SECRET"
 	}
 	updates := slices.DeleteFunc(wasender.Split(body, channel, at, secrets...), wasender.IsPending)
-	for _, e := range updates {
-		h.heed(e)
+	if h.options.Signal != nil {
+		h.options.Signal(channel, signalOf(updates, body, at))
 	}
 	return updates, ""
 }
 
-// heed tells the operator what a session says about itself: while it is not
-// connected, nobody is heard and nothing is sent.
-func (h *Handler) heed(e *parleyv1.Envelope) {
-	status, ok := wasender.DecodeSession(e)
-	switch {
-	case !ok:
-	case status == wasender.Connected:
-		h.options.Log.Info().Str("channel", e.Channel).Msg("session connected")
-	case status.NeedsPerson():
-		h.options.Log.Error().Str("channel", e.Channel).Str("status", string(status)).Msg("session is dead until somebody links its phone again, on the gateway's dashboard")
-	default:
-		h.options.Log.Warn().Str("channel", e.Channel).Str("status", string(status)).Msg("session not connected")
+// signalOf is what a POST says about its session: that it lives, its state, and the
+// code that links a phone, which is in no envelope.
+func signalOf(updates []*parleyv1.Envelope, body []byte, at time.Time) *parleyv1.SessionSignal {
+	s := &parleyv1.SessionSignal{AtMs: at.UnixMilli(), Heard: true}
+	for _, e := range updates {
+		status, ok := wasender.DecodeSession(e)
+		if !ok {
+			continue
+		}
+		s.Status = string(status)
+		if status == wasender.NeedScan {
+			s.Qr = wasender.CodeOf(body).Reveal()
+		}
 	}
+	return s
 }
 
 func (h *Handler) store(w http.ResponseWriter, r *http.Request, take provider, at time.Time) (status int, problem string) {

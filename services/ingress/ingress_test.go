@@ -63,11 +63,15 @@ func (s *shelf) count() int {
 
 // newHandler returns a handler whose two channels below share a portfolio.
 func newHandler(in, status Publisher, log io.Writer) http.Handler {
+	return newSignalling(in, status, log, nil)
+}
+
+func newSignalling(in, status Publisher, log io.Writer, signal func(string, *parleyv1.SessionSignal)) http.Handler {
 	mux := http.NewServeMux()
 	New(Options{
 		Secrets: []string{secret}, VerifyToken: token, Shards: shards, Portfolio: portfolio,
 		SessionSecrets: map[string][]string{"shop": {"session secret", "older secret"}, "other": {"other secret"}},
-		In:             in, Status: status, Now: func() time.Time { return at }, Log: zerolog.New(log),
+		Signal:         signal, In: in, Status: status, Now: func() time.Time { return at }, Log: zerolog.New(log),
 	}).Routes(mux)
 	return mux
 }

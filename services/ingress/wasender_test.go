@@ -92,23 +92,47 @@ func TestSessionUpdates(t *testing.T) {
 	}
 }
 
-// A session that is not connected is told to the operator, by its channel only.
-func TestSessionStatus(t *testing.T) {
+// What a session says about itself goes to whoever watches it. The code that links a
+// phone is in that signal, and in nothing that is stored or logged.
+func TestSessionSignals(t *testing.T) {
 	var log bytes.Buffer
 	shelf := &shelf{}
-	h := newHandler(shelf, shelf, &log)
-	for status, want := range map[string]string{
-		"connected": `"level":"info"`, "disconnected": `"level":"warn"`, "NEED_SCAN": `"level":"error"`, "logged_out": `"level":"error"`,
+	var got []*parleyv1.SessionSignal
+	h := newSignalling(shelf, shelf, &log, func(channel string, s *parleyv1.SessionSignal) {
+		if channel != session {
+			t.Errorf("signal of %s", channel)
+		}
+		got = append(got, s)
+	})
+	for _, test := range []struct {
+		body       []byte
+		status, qr string
+	}{
+		{fake.Status("session secret", "NEED_SCAN", noon), "need_scan", ""},
+		{fake.Status("session secret", "connected", noon), "connected", ""},
+		{fake.QR("session secret", "2@the-code-to-scan", noon), "need_scan", "2@the-code-to-scan"},
+		{append(append([]byte("["), fake.QR("", "2@the-code-to-scan", noon)...), ']'), "need_scan", "2@the-code-to-scan"},
+		{fake.Received("session secret", noon, fake.Text(writer, "A1", noon, "qrcode.updated")), "", ""},
+		{[]byte("rags"), "", ""},
 	} {
-		log.Reset()
-		if w := do(h, fromSession(session, fake.Status("session secret", status, noon), "session secret")); w.Code != http.StatusOK {
+		got = nil
+		if w := do(h, fromSession(session, test.body, "session secret")); w.Code != http.StatusOK {
 			t.Fatalf("%d %q", w.Code, w.Body)
 		}
-		if !strings.Contains(log.String(), want) || !strings.Contains(log.String(), `"channel":"shop"`) || strings.Contains(log.String(), "secret") {
-			t.Errorf("%s: %s", status, log.String())
+		if len(got) != 1 || !got[0].GetHeard() || got[0].GetStatus() != test.status || got[0].GetQr() != test.qr {
+			t.Errorf("%s: %v", test.body, got)
 		}
 	}
-	if shelf.count() != 4 {
-		t.Errorf("%d updates are stored", shelf.count())
+	for _, m := range shelf.messages {
+		if bytes.Contains(m.Data, []byte("the-code-to-scan")) {
+			t.Errorf("the code is stored: %s", m.Data)
+		}
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged %s", log.String())
+	}
+	got = nil
+	if do(h, fromSession(session, fake.Status("", "connected", noon), "wrong")); len(got) > 0 {
+		t.Error("a POST with a wrong secret is heard")
 	}
 }

@@ -1,6 +1,7 @@
 package wasender
 
 import (
+	"slices"
 	"strings"
 
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
@@ -31,7 +32,7 @@ func (s Status) NeedsPerson() bool {
 
 // DecodeSession reads what a KIND_ACCOUNT envelope says about its session; ok is
 // false if it says nothing. A new QR code says that one must be scanned: the code
-// itself is not kept, and Client.QRCode has the newest.
+// itself is not kept, and CodeOf or Client.QRCode has the newest.
 func DecodeSession(e *parleyv1.Envelope) (status Status, ok bool) {
 	raw, fault := parse(e.GetRaw())
 	if fault != "" {
@@ -44,4 +45,28 @@ func DecodeSession(e *parleyv1.Envelope) (status Status, ok bool) {
 		status = NeedScan
 	}
 	return status, status != ""
+}
+
+// CodeOf is the newest code that links a phone in a POST as it came, which no
+// envelope holds; empty if there is none. It must not be stored for longer than it
+// is good for.
+// Source: WASenderApi, "Webhook: QR code updated".
+func CodeOf(body []byte) Secret {
+	root, fault := parse(body)
+	if fault != "" {
+		return ""
+	}
+	events := []value{root}
+	if root.isList() {
+		events = slices.Collect(root.elements())
+	}
+	code := ""
+	for _, event := range events {
+		if event.get("event").limited(maxEventBytes) == "qrcode.updated" {
+			if qr := event.get("data", "qr").limited(maxFieldBytes); qr != "" {
+				code = qr
+			}
+		}
+	}
+	return Secret(code)
 }

@@ -71,6 +71,9 @@ func (x *Session) connect(body []byte) Answer {
 		return Answer{Status: http.StatusBadRequest, Body: encode(map[string]any{"success": false, "error": "linkMethod is invalid"})}
 	}
 	switch {
+	case x.Linked && !strings.EqualFold(x.Status, "connected"):
+		x.Status = "connected"
+		return good(map[string]any{"status": "CONNECTED", "message": "Session connected."})
 	case strings.EqualFold(x.Status, "connected"):
 		return good(map[string]any{"status": "CONNECTED", "message": "Session is already connected."})
 	case q.LinkMethod == "passkey":

@@ -28,6 +28,8 @@ type Session struct {
 	APIKey        string
 	WebhookSecret string
 	Status        string // as "connected"; WASenderApi writes it in either case
+	// Linked says that a phone is linked: a connect needs no new scan.
+	Linked bool
 	// PerMinute is how many sends it takes in a minute; 0 is any number.
 	PerMinute int
 }
@@ -83,6 +85,11 @@ type Server struct {
 	AccountToken string
 	// OnSend decides about each valid send, concurrently, and may block. Nil accepts all.
 	OnSend func(context.Context, Send) Answer
+	// OnCall decides about each call that sends nothing, concurrently, before it is
+	// done. Nil, or the zero Answer, lets it be done.
+	OnCall func(method, path string) Answer
+	// Notify gets what a session posts about itself, one after another. Nil ignores it.
+	Notify func(session int64, body []byte)
 	// JoinAfter is how many questions after a message's WhatsApp id have none.
 	JoinAfter int
 	// Phones are the numbers of LIDs ("1234@lid").
@@ -113,12 +120,40 @@ func (s *Server) Add(session Session) {
 	s.sessions = append(s.sessions, &session)
 }
 
-// SetStatus changes the state of a session.
+// SetStatus changes the state of a session, without a webhook.
 func (s *Server) SetStatus(session int64, status string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if found := s.session(session); found != nil {
 		found.Status = status
+	}
+}
+
+// Become changes the state of a session, and posts it: "disconnected" for one that
+// drops, "logged_out" for one whose phone ended the link.
+func (s *Server) Become(session int64, status string) {
+	s.mu.Lock()
+	if found := s.session(session); found != nil {
+		found.Status = status
+		found.Linked = found.Linked && status != "logged_out"
+	}
+	s.mu.Unlock()
+	s.notify(session, Status("", status, s.now()))
+}
+
+// Scan is somebody who scans the QR code of a session.
+func (s *Server) Scan(session int64) {
+	s.mu.Lock()
+	if found := s.session(session); found != nil {
+		found.Linked = true
+	}
+	s.mu.Unlock()
+	s.Become(session, "connected")
+}
+
+func (s *Server) notify(session int64, body []byte) {
+	if s.Notify != nil {
+		s.Notify(session, body)
 	}
 }
 
@@ -168,6 +203,11 @@ func (s *Server) answer(r *http.Request, path, token string, body []byte) Answer
 	s.requests[r.Method+" "+path]++
 	session := s.byKey(token)
 	s.mu.Unlock()
+	if sends := path == "/send-message" || path == "/send-presence-update"; !sends && s.OnCall != nil {
+		if a := s.OnCall(r.Method, path); a.Status != 0 || a.Hangup || a.Body != nil {
+			return a
+		}
+	}
 	switch {
 	case strings.HasPrefix(path, "/whatsapp-sessions"):
 		if token == "" || token != s.AccountToken {
