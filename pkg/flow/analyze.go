@@ -48,6 +48,7 @@ func (f *Flow) edges(s *step) []edge {
 	default:
 		add(s.next, "")
 	}
+	add(s.undelivered, "undelivered")
 	if s.loopThen.kind != toNothing {
 		all = append(all, edge{to: s.loopThen, label: "loop", silent: true})
 	}
@@ -244,6 +245,9 @@ func (c *compiler) roots() []int {
 		if k.to.kind == toStep {
 			roots = append(roots, k.to.step)
 		}
+	}
+	if to := c.flow.undelivered; to.kind == toStep {
+		roots = append(roots, to.step)
 	}
 	slices.Sort(roots)
 	return slices.Compact(roots)

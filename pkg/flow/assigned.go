@@ -33,6 +33,9 @@ func (c *compiler) assigned() *assigned {
 			a.end = set{}
 		}
 	}
+	if c.flow.undelivered.kind == toCompleted {
+		a.end = set{}
+	}
 	return a
 }
 

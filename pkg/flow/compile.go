@@ -40,10 +40,10 @@ var (
 var (
 	flowFields = []string{
 		"name", "language", "languages", "countries", "zone", "entry", "slots", "keywords", "steps", "subflows", "completed",
-		"unexpected", "stale_taps", "texts", "migrate",
+		"unexpected", "stale_taps", "undelivered", "texts", "migrate",
 	}
 	stepFields = []string{
-		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "handover", "end", "goto", "loop",
+		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "handover", "end", "goto", "loop", "undelivered",
 	}
 	completedFields = []string{"say", "again", "restart"}
 	slotFields      = []string{"type", "default"}
@@ -225,6 +225,7 @@ func (c *compiler) root(in item) {
 	c.entryList(all.of["entry"])
 	f.unexpected, f.instead = c.unexpected(all.of["unexpected"])
 	f.staleTaps = c.tapPolicy(all.of["stale_taps"], ignoreTap, repeatTap, jumpTap)
+	c.target(all.of["undelivered"], &f.undelivered)
 	c.ownTexts(all.of["texts"])
 	c.migrations(all.of["migrate"])
 	c.completed(c.required(all, "completed", "what is said at the end"))

@@ -44,6 +44,7 @@ func (c *compiler) step(in item) {
 	s.say = c.bubbles(all.of["say"], s.expect)
 	c.follow(s, all)
 	c.loop(s, all.of["loop"])
+	c.undelivered(s, all.of["undelivered"])
 }
 
 // scoped is the full name of a step of the part that is being read.
@@ -156,6 +157,17 @@ func (c *compiler) loop(s *step, in item) {
 		s.loopMax = uint32(n)
 	}
 	c.target(all.of["then"], &s.loopThen)
+}
+
+// undelivered reads where the session goes if the question does not arrive.
+func (c *compiler) undelivered(s *step, in item) {
+	switch {
+	case in.absent():
+	case s.expect == nil:
+		c.report(in.at, ruleField, "only a step that waits for an answer can have undelivered: put it at the question, or at the top of the file for all of them")
+	default:
+		c.target(in, &s.undelivered)
+	}
 }
 
 // target reads the name of a step, or of an end, into to.

@@ -177,6 +177,12 @@ func stepLeft(step, reason string) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_StepLeft{StepLeft: &parleyv1.StepLeft{Step: step, Reason: reason}}}
 }
 
+func deliveryFailed(d *parleyv1.DeliveryFailure, earlier, reacted bool) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_DeliveryFailed{DeliveryFailed: &parleyv1.DeliveryFailed{
+		Delivery: d.GetDelivery(), Step: d.GetStep(), Class: d.GetClass(), Code: d.GetCode(), Earlier: earlier, Reacted: reacted,
+	}}}
+}
+
 func optedOut() *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_OptedOut{OptedOut: &parleyv1.OptedOut{}}}
 }

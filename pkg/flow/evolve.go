@@ -26,6 +26,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		// Only a person interacts: timers and operators do not.
 		if body.InputReceived.GetInput().GetMessage() != nil {
 			s.LastInteractionMs = e.GetAtMs()
+			s.Progress.Undelivered = false
 		}
 	case *parleyv1.Event_StepEntered:
 		s = s.at(body.StepEntered.GetStep(), body.StepEntered.GetLoop())
@@ -69,6 +70,8 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 // evolve folds the events that concern nothing but the engine's own part.
 func (p Progress) evolve(e *parleyv1.Event) (next Progress, known bool) {
 	switch body := e.GetBody().(type) {
+	case *parleyv1.Event_DeliveryFailed:
+		p.Undelivered = p.Undelivered || body.DeliveryFailed.GetReacted()
 	case *parleyv1.Event_VariantAssigned:
 		p.Variants = with(p.Variants, body.VariantAssigned.GetTest(), body.VariantAssigned.GetVariant())
 	case *parleyv1.Event_GoalReached:
@@ -156,7 +159,7 @@ func (s State) handedOver(step string) State {
 
 // left forgets what belonged to the present step.
 func (p Progress) left() Progress {
-	return Progress{Ref: p.Ref, FirstLanguage: p.FirstLanguage, Calls: p.Calls, Loops: p.Loops, Variants: p.Variants, Goals: p.Goals}
+	return Progress{Ref: p.Ref, FirstLanguage: p.FirstLanguage, Calls: p.Calls, Loops: p.Loops, Variants: p.Variants, Goals: p.Goals, Undelivered: p.Undelivered}
 }
 
 // answered forgets the parts of an answer that was weighed.

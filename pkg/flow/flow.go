@@ -35,6 +35,7 @@ type Flow struct {
 	unexpected   tapPolicy // "repeat" or "ignore"
 	instead      []bubble  // what is said to the unexpected; nil unless it is a text
 	staleTaps    tapPolicy
+	undelivered  target
 	tests        []*split
 	needs        map[string][]string // slots that must have a value at a step
 	migrate      map[string]string
@@ -90,6 +91,9 @@ type step struct {
 
 	loopMax  uint32
 	loopThen target
+	// undelivered is where the session goes if the question does not arrive; toNothing
+	// is what the flow says.
+	undelivered target
 }
 
 // waits reports whether the session stops at the step for the person.

@@ -26,9 +26,10 @@ type dialogue struct {
 	inputs   int
 	contact  *parleyv1.ContactInfo
 	tables   map[string][]map[string]any
-	shown    []tappable // every button and row so far
-	form     string     // token of the form that was sent last
-	wake     int64      // what the session asked for last
+	shown    []tappable        // every button and row so far
+	sent     []*parleyv1.Event // every message so far
+	form     string            // token of the form that was sent last
+	wake     int64             // what the session asked for last
 }
 
 // tappable is something that can be tapped.
@@ -69,6 +70,8 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 	case "exchange":
 		x := &parleyv1.FormExchange{Token: cmp.Or(words["token"], d.form), Screen: words["screen"], Json: []byte(words["json"])}
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_FormExchange{FormExchange: x}})
+	case "undelivered":
+		return d.undelivered(t, words)
 	case "start":
 		s := &parleyv1.StartRequest{Flow: words["flow"], Language: words["language"], Slots: []byte(words["slots"])}
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Start{Start: s}})
@@ -183,6 +186,17 @@ func (d *dialogue) pass(t *testing.T, argument string) []string {
 	return said
 }
 
+// undelivered reports that a message which was sent does not arrive: the last, or the
+// nth before it.
+func (d *dialogue) undelivered(t *testing.T, words map[string]string) []string {
+	t.Helper()
+	sent := d.sent[max(0, len(d.sent)-1-number32(t, words["before"]))]
+	failed := &parleyv1.DeliveryFailure{
+		Step: sent.GetMessageQueued().GetStep(), Class: "permanent", Code: uint32(number32(t, words["code"])), QueuedAtMs: sent.GetAtMs(),
+	}
+	return d.turn(t, FailureInput("", 0, failed))
+}
+
 func (d *dialogue) migrate(t *testing.T, words map[string]string) []string {
 	t.Helper()
 	from, to := uint32(number32(t, words["from"])), uint32(number32(t, words["to"]))
@@ -262,6 +276,7 @@ func (d *dialogue) remember(e *parleyv1.Event) {
 	case *parleyv1.Event_OptedIn:
 		d.contact.OptedOut = false
 	case *parleyv1.Event_MessageQueued:
+		d.sent = append(d.sent, proto.CloneOf(e))
 		for _, b := range body.MessageQueued.GetButtons().GetButtons() {
 			d.shown = append(d.shown, tappable{b.GetTitle(), b.GetId()})
 		}

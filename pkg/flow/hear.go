@@ -24,6 +24,8 @@ const (
 	ReasonTap      = "tap"
 	ReasonEmpty    = "empty"
 	ReasonMigrated = "migrated"
+	// ReasonUndelivered: the question did not arrive.
+	ReasonUndelivered = "undelivered"
 	// ReasonStep, ReasonKeyword: what handed the conversation over.
 	ReasonStep    = "step"
 	ReasonKeyword = "keyword"

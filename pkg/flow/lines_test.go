@@ -138,6 +138,9 @@ func rarerLine(e *parleyv1.Event) (name, details string) {
 	case *parleyv1.Event_SessionMigrated:
 		m := b.SessionMigrated
 		return "SessionMigrated", fmt.Sprintf("%d>%d %s>%s", m.FromVersion, m.ToVersion, m.FromStep, m.ToStep)
+	case *parleyv1.Event_DeliveryFailed:
+		failed := e.GetDeliveryFailed()
+		return "DeliveryFailed", fmt.Sprintf("%s %s %d earlier=%t reacted=%t", failed.GetStep(), failed.GetClass(), failed.GetCode(), failed.GetEarlier(), failed.GetReacted())
 	case *parleyv1.Event_FormDataKept:
 		return "FormDataKept", fmt.Sprintf("%s %s %s", b.FormDataKept.Step, b.FormDataKept.Screen, b.FormDataKept.Json)
 	}
@@ -159,6 +162,8 @@ func kindOfInput(in *parleyv1.Input) string {
 		return "start"
 	case *parleyv1.Input_Migration:
 		return "migration"
+	case *parleyv1.Input_DeliveryFailure:
+		return "failure"
 	case *parleyv1.Input_FormExchange:
 		return "exchange"
 	}

@@ -319,7 +319,7 @@ func (w *world) aptFile(t *rapid.T, s *step) *parleyv1.Input {
 
 // input is anything that can reach the session.
 func (w *world) input(t *rapid.T) *parleyv1.Input {
-	switch rapid.IntRange(0, 19).Draw(t, "input") {
+	switch rapid.IntRange(0, 20).Draw(t, "input") {
 	case 0:
 		return w.timer(t)
 	case 1:
@@ -335,6 +335,9 @@ func (w *world) input(t *rapid.T) *parleyv1.Input {
 		return w.tapped(t)
 	case 9, 10:
 		return w.file(t)
+	case 20:
+		at := w.now - rapid.SampledFrom([]int64{0, 0, 1000, 1 << 40}).Draw(t, "queued")
+		return FailureInput("", 0, &parleyv1.DeliveryFailure{Delivery: "p1.0.1", Step: "s0", Class: "permanent", QueuedAtMs: at})
 	}
 	text := rapid.OneOf(rapid.SampledFrom(w.words), rapid.SampledFrom([]string{"\x00", strings.Repeat("é", 1001), "{t0}"}), rapid.String()).Draw(t, "text")
 	return message("", rapid.SampledFrom([]string{"text", "text", "text", "button", "hologram"}).Draw(t, "type"), text)

@@ -57,6 +57,7 @@ func (a *author) line(format string, args ...any) { fmt.Fprintf(&a.b, format+"\n
 
 func (a *author) definition(name string) string {
 	a.line("name: %s\nlanguage: en\nlanguages: [en, es, pt-BR]\nzone: Europe/Madrid", name)
+	a.line("undelivered: %s", a.pick("undelivered", "cancelled", "handover"))
 	a.line("stale_taps: %s\nunexpected: %s", a.pick("stale", "ignore", "repeat", "jump"), a.pick("odd", "ignore", "repeat", "Texts only"))
 	a.line("slots:")
 	for _, slot := range []string{

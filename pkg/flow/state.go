@@ -40,6 +40,9 @@ type Progress struct {
 	// Variants maps a test to the session's variant, Goals says which were reached.
 	Variants map[string]string `json:"variants,omitempty"`
 	Goals    map[string]bool   `json:"goals,omitempty"`
+	// Undelivered says that the session reacted to a message that did not arrive, and
+	// that the person has not written since.
+	Undelivered bool `json:"undelivered,omitempty"`
 
 	// EndedAtMs is when the flow was completed; 0 before, and in old sessions.
 	EndedAtMs int64 `json:"ended_at_ms,omitempty"`

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
@@ -96,6 +97,9 @@ func (t *turn) emit(e *parleyv1.Event) {
 		t.events = make([]*parleyv1.Event, 0, eventsUsual)
 	}
 	e.AtMs = t.in.GetAtMs() // first: Evolve reads it
+	if queued := e.GetMessageQueued(); queued != nil {
+		queued.Step = t.speaker()
+	}
 	t.state = Evolve(t.state, e)
 	e.Version = t.state.Version
 	e.Flow = t.state.Flow
@@ -104,6 +108,14 @@ func (t *turn) emit(e *parleyv1.Event) {
 	e.FirstLanguage = t.state.Progress.FirstLanguage
 	e.SessionStartedAtMs = t.state.StartedAtMs
 	t.events = append(t.events, e)
+}
+
+// speaker is the step that says something now; empty after the end.
+func (t *turn) speaker() string {
+	if !t.running() {
+		return ""
+	}
+	return cmp.Or(t.last, t.state.Step)
 }
 
 // decide says what the input means.
@@ -121,6 +133,8 @@ func (t *turn) decide() {
 		t.migrate(body.Migration)
 	case *parleyv1.Input_FormExchange:
 		t.formExchange(body.FormExchange)
+	case *parleyv1.Input_DeliveryFailure:
+		t.undelivered(body.DeliveryFailure)
 	}
 }
 

@@ -168,7 +168,7 @@ locked AS (
 	 ORDER BY d.shard, d."offset" FOR NO KEY UPDATE OF d),
 res AS (
 	UPDATE deliveries d SET state = r.state, wamid = COALESCE(d.wamid, NULLIF(r.wamid, '')),
-	       error_class = r.error_class, error_code = r.error_code,
+	       error_class = r.error_class, error_code = r.error_code, untold = d.untold OR r.state = 'failed',
 	       ambiguous_count = d.ambiguous_count + (r.state = 'ambiguous')::int,
 	       ambiguous_cause = COALESCE(NULLIF(r.cause, ''), d.ambiguous_cause),
 	       settled_at = CASE WHEN r.state IN ('accepted', 'failed') THEN now() END,

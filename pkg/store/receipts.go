@@ -24,7 +24,12 @@ type Receipt struct {
 	ErrorCode int
 }
 
-// applyReceiptsSQL never lowers a rank. A receipt proves that the provider
+// RankFailed is the rank of a message that failed: it beats sent. What ranks above it
+// did arrive, whatever was reported.
+const RankFailed = 2
+
+// applyReceiptsSQL never lowers a rank. What failed is untold, unless the response
+// had refused it already, and so is what failed and arrived: somebody should look. A receipt proves that the provider
 // accepted the message, so it settles a send whose outcome was unknown. locked
 // holds the deliveries, locked in the one order that all who update several keep to.
 const applyReceiptsSQL = fenceSQL + `,
@@ -40,6 +45,9 @@ upd AS (
 	       receipt_at   = CASE WHEN u.rank > d.receipt_rank THEN u.at ELSE d.receipt_at END,
 	       receipt_rank = GREATEST(d.receipt_rank, u.rank),
 	       error_code   = CASE WHEN u.error_code <> 0 THEN u.error_code ELSE d.error_code END,
+	       untold       = d.untold
+	           OR u.receipt = 'failed' AND d.receipt_rank < u.rank AND d.state <> 'failed'
+	           OR GREATEST(d.receipt_rank, u.rank) > $16 AND (d.receipt = 'failed' OR u.error_code <> 0 AND d.error_code = 0),
 	       wamid        = COALESCE(d.wamid, u.wamid),
 	       settled_by   = CASE WHEN d.state IN ('accepted', 'failed') THEN d.settled_by ELSE 'receipt' END,
 	       settled_at   = COALESCE(d.settled_at, now()),
@@ -48,8 +56,8 @@ upd AS (
 	 WHERE d.shard = u.shard AND d."offset" = u."offset"
 	   AND (u.rank > d.receipt_rank OR d.state <> 'accepted' OR d.wamid IS NULL OR u.error_code <> 0 AND d.error_code = 0)),
 orphan AS (
-	INSERT INTO orphan_receipts (channel, wamid, receipt, rank, at)
-	SELECT u.channel, u.wamid, u.receipt, u.rank, u.at FROM u
+	INSERT INTO orphan_receipts (channel, wamid, receipt, rank, at, error_code)
+	SELECT u.channel, u.wamid, u.receipt, u.rank, u.at, u.error_code FROM u
 	 WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.shard = u.shard AND d."offset" = u."offset")
 	ON CONFLICT (wamid, receipt) DO NOTHING)
 SELECT shard FROM cp`
@@ -63,7 +71,7 @@ func (s *Store) ApplyReceipts(ctx context.Context, fences []Fence, receipts []Re
 		lanes[i], shards[i], offsets[i], channels[i] = r.Lane, r.Key.Shard, int64(r.Key.Offset), r.Channel
 		wamids[i], names[i], ranks[i], at[i], codes[i] = r.WAMID, r.Name, r.Rank, r.At, r.ErrorCode
 	}
-	args := append(fenceArgs(ServiceReceipts, fences), lanes, shards, offsets, channels, wamids, names, ranks, at, codes)
+	args := append(fenceArgs(ServiceReceipts, fences), lanes, shards, offsets, channels, wamids, names, ranks, at, codes, RankFailed)
 	held, err = s.heldShards(ctx, applyReceiptsSQL, args)
 	if err != nil {
 		return nil, fmt.Errorf("apply receipts: %w", err)
@@ -95,8 +103,11 @@ func (s *Store) FindDeliveries(ctx context.Context, wamids []string) (map[string
 // deliveries that have appeared since, and forgets orphans older than age.
 func (s *Store) AdoptOrphans(ctx context.Context, age time.Duration) (adopted int64, err error) {
 	tag, err := s.pool.Exec(ctx, `
-		UPDATE deliveries d SET receipt = o.receipt, receipt_rank = o.rank, receipt_at = o.at
-		  FROM (SELECT DISTINCT ON (wamid) wamid, receipt, rank, at FROM orphan_receipts ORDER BY wamid, rank DESC) o
+		UPDATE deliveries d SET receipt = o.receipt, receipt_rank = o.rank, receipt_at = o.at,
+		       error_code = CASE WHEN o.error_code <> 0 THEN o.error_code ELSE d.error_code END,
+		       untold = d.untold OR o.error_code <> 0 OR o.receipt = 'failed'
+		  FROM (SELECT DISTINCT ON (wamid) wamid, receipt, rank, at, max(error_code) OVER (PARTITION BY wamid) AS error_code
+		          FROM orphan_receipts ORDER BY wamid, rank DESC) o
 		 WHERE d.wamid = o.wamid AND o.rank > d.receipt_rank`)
 	if err != nil {
 		return 0, fmt.Errorf("adopt orphan receipts: %w", err)

@@ -131,6 +131,8 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, platform.GatherReply, share)
 	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		NewReceipts(d.Store, d.Log), platform.GatherReceipts, nil)
+	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
+	failures := NewFailures(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
 	parts := []lifecycle.Part{
 		{Name: "dispatcher", Run: events.Run},
 		{Name: "sender", Run: service.Run},
@@ -138,9 +140,10 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		{Name: "receipts", Run: receipts.Run},
 		d.Trimmer(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		{Name: "orphan receipts", Run: func(intake, _ context.Context) error { return adoptOrphans(intake, d) }},
+		{Name: "failures", Run: func(intake, _ context.Context) error { return failures.Run(intake) }},
 		{Name: "late ids", Run: func(intake, _ context.Context) error { return joinLate(intake, d.Store, sessions, d.Log) }},
 	}
-	return platform.Service{Parts: append(parts, c.watch(d, sessions, service)...)}, nil
+	return platform.Service{Close: in.Close, Parts: append(parts, c.watch(d, sessions, service)...)}, nil
 }
 
 // watch is the parts that keep the sessions of WASenderApi alive, and hold back what

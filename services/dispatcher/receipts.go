@@ -155,7 +155,7 @@ func decodeReceipt(m lane.Message) (store.Receipt, error) {
 func Rank(r meta.Receipt) int {
 	switch {
 	case r.Failed:
-		return 2
+		return store.RankFailed
 	case r.Rank >= 2:
 		return r.Rank + 1
 	}

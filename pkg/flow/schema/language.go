@@ -45,6 +45,7 @@ func flowPart() part {
 			{"completed", ref("completed"), "What happens at the end."},
 			{"unexpected", anyOf(word("repeat", "ignore"), ref("say")).otherwise("repeat"), "A photo where a number is due: repeat the question, ignore it, or say this text instead."},
 			{"stale_taps", word("ignore", "repeat", "jump").otherwise("repeat"), "A button of an earlier step was tapped: ignore it, repeat the present question, or jump back to that step and take it as its answer."},
+			{"undelivered", ref("target"), "Where the session goes if a message of ours does not arrive; without it that is only recorded. At most once until the person writes again."},
 			{"texts", ref("texts"), "Words that Parley says itself, for languages that it does not know, or in your own style."},
 			{"migrate", mapping(ref("target"), map[string]string{"old_step": "new_step"}), "Where people go who stand on a step that this version no longer has: old step to new step."},
 		},

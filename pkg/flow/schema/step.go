@@ -23,6 +23,7 @@ func stepPart() part {
 			{"end", word("completed", "cancelled"), "The flow ends."},
 			{"goto", ref("target"), "The step that comes next; without it the one below. In a sub-flow the last step returns."},
 			{"loop", ref("loop"), "How often the session may come back to this step, and where it goes instead."},
+			{"undelivered", ref("target"), "Where a question leads that does not arrive; without it what the flow says."},
 		},
 		also: func(n *node) { n.OneOf = stepKinds() },
 	}

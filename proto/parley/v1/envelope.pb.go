@@ -44,6 +44,9 @@ const (
 	// KIND_TIMER is a moment that a session asked to be woken at. Its raw is the
 	// Input, as proto JSON.
 	Kind_KIND_TIMER Kind = 6
+	// KIND_FAILURE is a message of ours that will not arrive. Its raw is the Input,
+	// as proto JSON.
+	Kind_KIND_FAILURE Kind = 9
 )
 
 // Enum value maps for Kind.
@@ -56,6 +59,7 @@ var (
 		4: "KIND_UNREADABLE",
 		5: "KIND_OPERATOR",
 		6: "KIND_TIMER",
+		9: "KIND_FAILURE",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -65,6 +69,7 @@ var (
 		"KIND_UNREADABLE":  4,
 		"KIND_OPERATOR":    5,
 		"KIND_TIMER":       6,
+		"KIND_FAILURE":     9,
 	}
 )
 
@@ -345,7 +350,7 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x05field\x18\n" +
 	" \x01(\tR\x05field\x12\x10\n" +
 	"\x03raw\x18\v \x01(\fR\x03raw\x12\x16\n" +
-	"\x06reason\x18\f \x01(\tR\x06reason*\x8a\x01\n" +
+	"\x06reason\x18\f \x01(\tR\x06reason*\x9c\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_MESSAGE\x10\x01\x12\x10\n" +
@@ -354,7 +359,8 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x0fKIND_UNREADABLE\x10\x04\x12\x11\n" +
 	"\rKIND_OPERATOR\x10\x05\x12\x0e\n" +
 	"\n" +
-	"KIND_TIMER\x10\x06B5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"KIND_TIMER\x10\x06\x12\x10\n" +
+	"\fKIND_FAILURE\x10\tB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_envelope_proto_rawDescOnce sync.Once

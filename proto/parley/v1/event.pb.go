@@ -132,6 +132,7 @@ type Event struct {
 	//	*Event_SessionMigrated
 	//	*Event_FormDataKept
 	//	*Event_StepLeft
+	//	*Event_DeliveryFailed
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -519,6 +520,15 @@ func (x *Event) GetStepLeft() *StepLeft {
 	return nil
 }
 
+func (x *Event) GetDeliveryFailed() *DeliveryFailed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_DeliveryFailed); ok {
+			return x.DeliveryFailed
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -639,6 +649,10 @@ type Event_StepLeft struct {
 	StepLeft *StepLeft `protobuf:"bytes,48,opt,name=step_left,json=stepLeft,proto3,oneof"`
 }
 
+type Event_DeliveryFailed struct {
+	DeliveryFailed *DeliveryFailed `protobuf:"bytes,58,opt,name=delivery_failed,json=deliveryFailed,proto3,oneof"`
+}
+
 func (*Event_SessionStarted) isEvent_Body() {}
 
 func (*Event_InputReceived) isEvent_Body() {}
@@ -696,6 +710,8 @@ func (*Event_SessionMigrated) isEvent_Body() {}
 func (*Event_FormDataKept) isEvent_Body() {}
 
 func (*Event_StepLeft) isEvent_Body() {}
+
+func (*Event_DeliveryFailed) isEvent_Body() {}
 
 // EventBatch is what one commit added to one shard, as relayed to WA_EVENTS.
 type EventBatch struct {
@@ -1090,7 +1106,9 @@ type MessageQueued struct {
 	// to one person is never broken by it.
 	Priority Priority `protobuf:"varint,21,opt,name=priority,proto3,enum=parley.v1.Priority" json:"priority,omitempty"`
 	// campaign names what the message belongs to: campaigns of one number take turns.
-	Campaign      string `protobuf:"bytes,22,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	Campaign string `protobuf:"bytes,22,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	// step is the one that says it; empty if none does.
+	Step          string `protobuf:"bytes,24,opt,name=step,proto3" json:"step,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1255,6 +1273,13 @@ func (x *MessageQueued) GetPriority() Priority {
 func (x *MessageQueued) GetCampaign() string {
 	if x != nil {
 		return x.Campaign
+	}
+	return ""
+}
+
+func (x *MessageQueued) GetStep() string {
+	if x != nil {
+		return x.Step
 	}
 	return ""
 }
@@ -2652,7 +2677,7 @@ type StepLeft struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// reason is "keyword", "attempts" (too many wrong answers), "tap" (an old button),
-	// "empty" (nothing to choose), or "migrated".
+	// "empty" (nothing to choose), "migrated", or "undelivered" (its message).
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2702,11 +2727,100 @@ func (x *StepLeft) GetReason() string {
 	return ""
 }
 
+// DeliveryFailed says that a message of the session will not arrive.
+type DeliveryFailed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// delivery, step, class and code are the input's.
+	Delivery string `protobuf:"bytes,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	Step     string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	Class    string `protobuf:"bytes,3,opt,name=class,proto3" json:"class,omitempty"`
+	Code     uint32 `protobuf:"varint,4,opt,name=code,proto3" json:"code,omitempty"`
+	// earlier says that the message was of an earlier session of the same contact.
+	Earlier bool `protobuf:"varint,5,opt,name=earlier,proto3" json:"earlier,omitempty"`
+	// reacted says that the session went the flow's way for what is undelivered. It
+	// does so once until the person writes again.
+	Reacted       bool `protobuf:"varint,6,opt,name=reacted,proto3" json:"reacted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryFailed) Reset() {
+	*x = DeliveryFailed{}
+	mi := &file_parley_v1_event_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryFailed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryFailed) ProtoMessage() {}
+
+func (x *DeliveryFailed) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryFailed.ProtoReflect.Descriptor instead.
+func (*DeliveryFailed) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *DeliveryFailed) GetDelivery() string {
+	if x != nil {
+		return x.Delivery
+	}
+	return ""
+}
+
+func (x *DeliveryFailed) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *DeliveryFailed) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *DeliveryFailed) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *DeliveryFailed) GetEarlier() bool {
+	if x != nil {
+		return x.Earlier
+	}
+	return false
+}
+
+func (x *DeliveryFailed) GetReacted() bool {
+	if x != nil {
+		return x.Reacted
+	}
+	return false
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xdf\x11\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xa5\x12\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -2753,7 +2867,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\bopted_in\x18- \x01(\v2\x12.parley.v1.OptedInH\x00R\aoptedIn\x12G\n" +
 	"\x10session_migrated\x18. \x01(\v2\x1a.parley.v1.SessionMigratedH\x00R\x0fsessionMigrated\x12?\n" +
 	"\x0eform_data_kept\x18/ \x01(\v2\x17.parley.v1.FormDataKeptH\x00R\fformDataKept\x122\n" +
-	"\tstep_left\x180 \x01(\v2\x13.parley.v1.StepLeftH\x00R\bstepLeftB\x06\n" +
+	"\tstep_left\x180 \x01(\v2\x13.parley.v1.StepLeftH\x00R\bstepLeft\x12D\n" +
+	"\x0fdelivery_failed\x18: \x01(\v2\x19.parley.v1.DeliveryFailedH\x00R\x0edeliveryFailedB\x06\n" +
 	"\x04body\"6\n" +
 	"\n" +
 	"EventBatch\x12(\n" +
@@ -2778,7 +2893,7 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eAnswerRejected\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfailures\x18\x03 \x01(\rR\bfailures\"\x83\x05\n" +
+	"\bfailures\x18\x03 \x01(\rR\bfailures\"\x97\x05\n" +
 	"\rMessageQueued\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
 	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12%\n" +
@@ -2795,7 +2910,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\breaction\x18\x13 \x01(\v2\x13.parley.v1.ReactionH\x00R\breaction\x12+\n" +
 	"\x06typing\x18\x14 \x01(\v2\x11.parley.v1.TypingH\x00R\x06typing\x12/\n" +
 	"\bpriority\x18\x15 \x01(\x0e2\x13.parley.v1.PriorityR\bpriority\x12\x1a\n" +
-	"\bcampaign\x18\x16 \x01(\tR\bcampaignB\t\n" +
+	"\bcampaign\x18\x16 \x01(\tR\bcampaign\x12\x12\n" +
+	"\x04step\x18\x18 \x01(\tR\x04stepB\t\n" +
 	"\acontent\"\x12\n" +
 	"\x10SessionCompleted\"\\\n" +
 	"\x10SessionCancelled\x12\x16\n" +
@@ -2886,7 +3002,14 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x04json\x18\x03 \x01(\fR\x04json\"6\n" +
 	"\bStepLeft\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason*H\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x9e\x01\n" +
+	"\x0eDeliveryFailed\x12\x1a\n" +
+	"\bdelivery\x18\x01 \x01(\tR\bdelivery\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\x12\x14\n" +
+	"\x05class\x18\x03 \x01(\tR\x05class\x12\x12\n" +
+	"\x04code\x18\x04 \x01(\rR\x04code\x12\x18\n" +
+	"\aearlier\x18\x05 \x01(\bR\aearlier\x12\x18\n" +
+	"\areacted\x18\x06 \x01(\bR\areacted*H\n" +
 	"\bPriority\x12\x12\n" +
 	"\x0ePRIORITY_REPLY\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
@@ -2905,7 +3028,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -2940,19 +3063,20 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*SessionMigrated)(nil),    // 30: parley.v1.SessionMigrated
 	(*FormDataKept)(nil),       // 31: parley.v1.FormDataKept
 	(*StepLeft)(nil),           // 32: parley.v1.StepLeft
-	nil,                        // 33: parley.v1.LookupAsked.WhereEntry
-	(*Input)(nil),              // 34: parley.v1.Input
-	(*Text)(nil),               // 35: parley.v1.Text
-	(*Media)(nil),              // 36: parley.v1.Media
-	(*Buttons)(nil),            // 37: parley.v1.Buttons
-	(*List)(nil),               // 38: parley.v1.List
-	(*Link)(nil),               // 39: parley.v1.Link
-	(*Form)(nil),               // 40: parley.v1.Form
-	(*GeoPoint)(nil),           // 41: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 42: parley.v1.ContactCard
-	(*Template)(nil),           // 43: parley.v1.Template
-	(*Reaction)(nil),           // 44: parley.v1.Reaction
-	(*Typing)(nil),             // 45: parley.v1.Typing
+	(*DeliveryFailed)(nil),     // 33: parley.v1.DeliveryFailed
+	nil,                        // 34: parley.v1.LookupAsked.WhereEntry
+	(*Input)(nil),              // 35: parley.v1.Input
+	(*Text)(nil),               // 36: parley.v1.Text
+	(*Media)(nil),              // 37: parley.v1.Media
+	(*Buttons)(nil),            // 38: parley.v1.Buttons
+	(*List)(nil),               // 39: parley.v1.List
+	(*Link)(nil),               // 40: parley.v1.Link
+	(*Form)(nil),               // 41: parley.v1.Form
+	(*GeoPoint)(nil),           // 42: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 43: parley.v1.ContactCard
+	(*Template)(nil),           // 44: parley.v1.Template
+	(*Reaction)(nil),           // 45: parley.v1.Reaction
+	(*Typing)(nil),             // 46: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -2984,27 +3108,28 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	30, // 26: parley.v1.Event.session_migrated:type_name -> parley.v1.SessionMigrated
 	31, // 27: parley.v1.Event.form_data_kept:type_name -> parley.v1.FormDataKept
 	32, // 28: parley.v1.Event.step_left:type_name -> parley.v1.StepLeft
-	1,  // 29: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	34, // 30: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	35, // 31: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	36, // 32: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	37, // 33: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	38, // 34: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	39, // 35: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	40, // 36: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	41, // 37: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	42, // 38: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	43, // 39: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	44, // 40: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	45, // 41: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 42: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	22, // 43: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	33, // 44: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	45, // [45:45] is the sub-list for method output_type
-	45, // [45:45] is the sub-list for method input_type
-	45, // [45:45] is the sub-list for extension type_name
-	45, // [45:45] is the sub-list for extension extendee
-	0,  // [0:45] is the sub-list for field type_name
+	33, // 29: parley.v1.Event.delivery_failed:type_name -> parley.v1.DeliveryFailed
+	1,  // 30: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	35, // 31: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	36, // 32: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	37, // 33: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	38, // 34: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	39, // 35: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	40, // 36: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	41, // 37: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	42, // 38: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	43, // 39: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	44, // 40: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	45, // 41: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	46, // 42: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 43: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	22, // 44: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	34, // 45: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	46, // [46:46] is the sub-list for method output_type
+	46, // [46:46] is the sub-list for method input_type
+	46, // [46:46] is the sub-list for extension type_name
+	46, // [46:46] is the sub-list for extension extendee
+	0,  // [0:46] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -3044,6 +3169,7 @@ func file_parley_v1_event_proto_init() {
 		(*Event_SessionMigrated)(nil),
 		(*Event_FormDataKept)(nil),
 		(*Event_StepLeft)(nil),
+		(*Event_DeliveryFailed)(nil),
 	}
 	file_parley_v1_event_proto_msgTypes[7].OneofWrappers = []any{
 		(*MessageQueued_Text)(nil),
@@ -3064,7 +3190,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -43,6 +43,7 @@ type Input struct {
 	//	*Input_Start
 	//	*Input_Migration
 	//	*Input_FormExchange
+	//	*Input_DeliveryFailure
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -174,6 +175,15 @@ func (x *Input) GetFormExchange() *FormExchange {
 	return nil
 }
 
+func (x *Input) GetDeliveryFailure() *DeliveryFailure {
+	if x != nil {
+		if x, ok := x.Body.(*Input_DeliveryFailure); ok {
+			return x.DeliveryFailure
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -202,6 +212,10 @@ type Input_FormExchange struct {
 	FormExchange *FormExchange `protobuf:"bytes,15,opt,name=form_exchange,json=formExchange,proto3,oneof"`
 }
 
+type Input_DeliveryFailure struct {
+	DeliveryFailure *DeliveryFailure `protobuf:"bytes,23,opt,name=delivery_failure,json=deliveryFailure,proto3,oneof"`
+}
+
 func (*Input_Message) isInput_Body() {}
 
 func (*Input_TimerDue) isInput_Body() {}
@@ -213,6 +227,8 @@ func (*Input_Start) isInput_Body() {}
 func (*Input_Migration) isInput_Body() {}
 
 func (*Input_FormExchange) isInput_Body() {}
+
+func (*Input_DeliveryFailure) isInput_Body() {}
 
 // ContactInfo is what a decision may depend on besides the session.
 type ContactInfo struct {
@@ -1104,11 +1120,94 @@ func (x *FormExchange) GetJson() []byte {
 	return nil
 }
 
+// DeliveryFailure says that a message which the session queued will not arrive.
+type DeliveryFailure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// delivery is the id of the delivery, "p1.<shard>.<offset>".
+	Delivery string `protobuf:"bytes,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	// step is the one that said it; empty if none did.
+	Step string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	// class says why in a word: "permanent", "window", "receipt" (WhatsApp took it and
+	// reported later that it failed) ...
+	Class string `protobuf:"bytes,3,opt,name=class,proto3" json:"class,omitempty"`
+	// code is the provider's; 0 if there is none.
+	Code uint32 `protobuf:"varint,4,opt,name=code,proto3" json:"code,omitempty"`
+	// queued_at_ms is the time of the turn that said it, Unix milliseconds.
+	QueuedAtMs    int64 `protobuf:"varint,5,opt,name=queued_at_ms,json=queuedAtMs,proto3" json:"queued_at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryFailure) Reset() {
+	*x = DeliveryFailure{}
+	mi := &file_parley_v1_input_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryFailure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryFailure) ProtoMessage() {}
+
+func (x *DeliveryFailure) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryFailure.ProtoReflect.Descriptor instead.
+func (*DeliveryFailure) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DeliveryFailure) GetDelivery() string {
+	if x != nil {
+		return x.Delivery
+	}
+	return ""
+}
+
+func (x *DeliveryFailure) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *DeliveryFailure) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *DeliveryFailure) GetCode() uint32 {
+	if x != nil {
+		return x.Code
+	}
+	return 0
+}
+
+func (x *DeliveryFailure) GetQueuedAtMs() int64 {
+	if x != nil {
+		return x.QueuedAtMs
+	}
+	return 0
+}
+
 var File_parley_v1_input_proto protoreflect.FileDescriptor
 
 const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/input.proto\x12\tparley.v1\"\xf9\x03\n" +
+	"\x15parley/v1/input.proto\x12\tparley.v1\"\xc2\x04\n" +
 	"\x05Input\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x12$\n" +
@@ -1121,7 +1220,8 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\rlookup_result\x18\f \x01(\v2\x17.parley.v1.LookupResultH\x00R\flookupResult\x12/\n" +
 	"\x05start\x18\r \x01(\v2\x17.parley.v1.StartRequestH\x00R\x05start\x124\n" +
 	"\tmigration\x18\x0e \x01(\v2\x14.parley.v1.MigrationH\x00R\tmigration\x12>\n" +
-	"\rform_exchange\x18\x0f \x01(\v2\x17.parley.v1.FormExchangeH\x00R\fformExchangeB\x06\n" +
+	"\rform_exchange\x18\x0f \x01(\v2\x17.parley.v1.FormExchangeH\x00R\fformExchange\x12G\n" +
+	"\x10delivery_failure\x18\x17 \x01(\v2\x1a.parley.v1.DeliveryFailureH\x00R\x0fdeliveryFailureB\x06\n" +
 	"\x04body\"p\n" +
 	"\vContactInfo\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
@@ -1194,7 +1294,14 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\fFormExchange\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x16\n" +
 	"\x06screen\x18\x02 \x01(\tR\x06screen\x12\x12\n" +
-	"\x04json\x18\x03 \x01(\fR\x04jsonB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"\x04json\x18\x03 \x01(\fR\x04json\"\x8d\x01\n" +
+	"\x0fDeliveryFailure\x12\x1a\n" +
+	"\bdelivery\x18\x01 \x01(\tR\bdelivery\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\x12\x14\n" +
+	"\x05class\x18\x03 \x01(\tR\x05class\x12\x12\n" +
+	"\x04code\x18\x04 \x01(\rR\x04code\x12 \n" +
+	"\fqueued_at_ms\x18\x05 \x01(\x03R\n" +
+	"queuedAtMsB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_input_proto_rawDescOnce sync.Once
@@ -1208,7 +1315,7 @@ func file_parley_v1_input_proto_rawDescGZIP() []byte {
 	return file_parley_v1_input_proto_rawDescData
 }
 
-var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_parley_v1_input_proto_goTypes = []any{
 	(*Input)(nil),           // 0: parley.v1.Input
 	(*ContactInfo)(nil),     // 1: parley.v1.ContactInfo
@@ -1223,7 +1330,8 @@ var file_parley_v1_input_proto_goTypes = []any{
 	(*StartRequest)(nil),    // 10: parley.v1.StartRequest
 	(*Migration)(nil),       // 11: parley.v1.Migration
 	(*FormExchange)(nil),    // 12: parley.v1.FormExchange
-	nil,                     // 13: parley.v1.Migration.StepsEntry
+	(*DeliveryFailure)(nil), // 13: parley.v1.DeliveryFailure
+	nil,                     // 14: parley.v1.Migration.StepsEntry
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
@@ -1233,17 +1341,18 @@ var file_parley_v1_input_proto_depIdxs = []int32{
 	10, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
 	11, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
 	12, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
-	3,  // 7: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
-	4,  // 8: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
-	5,  // 9: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
-	6,  // 10: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
-	7,  // 11: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
-	13, // 12: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	13, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
+	3,  // 8: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
+	4,  // 9: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
+	5,  // 10: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
+	6,  // 11: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
+	7,  // 12: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
+	14, // 13: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
@@ -1258,6 +1367,7 @@ func file_parley_v1_input_proto_init() {
 		(*Input_Start)(nil),
 		(*Input_Migration)(nil),
 		(*Input_FormExchange)(nil),
+		(*Input_DeliveryFailure)(nil),
 	}
 	file_parley_v1_input_proto_msgTypes[2].OneofWrappers = []any{
 		(*IncomingMessage_Media)(nil),
@@ -1271,7 +1381,7 @@ func file_parley_v1_input_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_input_proto_rawDesc), len(file_parley_v1_input_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
