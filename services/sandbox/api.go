@@ -23,7 +23,10 @@ func (s *Sandbox) Handler() http.Handler {
 	mux.HandleFunc("POST /sandbox/api/phones/{id}/messages", s.sendMessage)
 	mux.HandleFunc("GET /sandbox/api/phones/{id}/messages", s.readReplies)
 	mux.HandleFunc("GET /sandbox/api/events", s.streamEvents)
-	mux.Handle("POST /sandbox/graph/", http.StripPrefix("/sandbox/graph", &fake.Graph{OnSend: s.receive}))
+	mux.Handle("POST /sandbox/graph/", http.StripPrefix("/sandbox/graph", &fake.Graph{OnSend: s.receive, Faults: &s.faults}))
+	mux.HandleFunc("GET /sandbox/api/faults", s.listFaults)
+	mux.HandleFunc("POST /sandbox/api/faults", s.addFault)
+	mux.HandleFunc("DELETE /sandbox/api/faults", s.resetFaults)
 	mux.Handle("GET /sandbox/", http.StripPrefix("/sandbox/", pageHandler()))
 	return http.NewCrossOriginProtection().Handler(mux)
 }

@@ -29,6 +29,7 @@
 //	                                          {"bubbles":[...]}: what the business said after that
 //	                                          bubble (0 or nothing: all that is kept), oldest first.
 //	                                          If it is nothing yet, it waits for it, at most 30s
+//	GET, POST, DELETE /sandbox/api/faults     what goes wrong: see below
 //	GET  /sandbox/api/events?phone=ID&phone=ID  server-sent events about these phones
 //	POST /sandbox/graph/{version}/{phone_number_id}/messages  the fake Graph API
 //
@@ -57,6 +58,19 @@
 //
 //	id=$(curl -s $S/phones/15551234567/messages -d '{"type":"text","text":"hi"}' | jq .id)
 //	curl -s "$S/phones/15551234567/messages?after=$id&wait=5s" | jq -c '.bubbles[] | [.text, .content]'
+//
+// # Faults
+//
+// What goes wrong at the Graph API, for the next so many messages or for every so
+// many; GET lists them with how often they did, DELETE turns all off.
+//
+//	{"kind":"refuse", "next":1, "status":429, ["code":130429, "retry_after":5]}
+//	{"kind":"cut", "every":10}                    closed before it is accepted
+//	{"kind":"lost", "next":1, "delay_ms":20000}   accepted, never answered
+//	{"kind":"slow", "next":1, "delay_ms":3000}    accepted, answered late
+//	{"kind":"garbage", "next":1}                  accepted, answered with rags
+//	{"kind":"receipts_first", "next":1}           before the answer; also
+//	                                              receipts_late (delay_ms), _twice, _never
 //
 // # Events
 //

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/parleyhq/parley/pkg/whatsapp/faults"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 )
 
@@ -49,6 +50,7 @@ type Sandbox struct {
 	poster  *poster
 	wake    chan struct{} // there is something in an outbox
 	replies chan reply    // accepted by the Graph API, no receipt posted yet
+	faults  faults.Switches
 	stopped chan struct{} // closed when Run ends: it ends the event streams
 }
 
@@ -58,6 +60,8 @@ type reply struct {
 	channel  string
 	wamid    string
 	callback string
+	// fault is what goes wrong with its receipts, if anything.
+	fault faults.Fault
 }
 
 // New returns a sandbox with no phones. Nothing is posted before Run.
@@ -136,17 +140,25 @@ func (s *Sandbox) postReceipts(ctx context.Context) {
 
 // follow posts the receipts of one reply, each after the one before was accepted.
 func (s *Sandbox) follow(ctx context.Context, r reply) {
-	person, _ := personOf(r.phone)
+	if r.fault.Kind == faults.ReceiptsLate && !wait(ctx, r.fault.Delay()) {
+		return
+	}
 	for _, step := range receiptPlan {
-		if !wait(ctx, step.after) {
-			return
-		}
-		now := time.Now()
-		body := fake.Payload(account, r.channel, fake.Receipt(person, r.wamid, step.status, now, r.callback))
-		if !s.deliver(ctx, s.book.receipt(r.phone, step.status, now, body)) {
+		if !wait(ctx, step.after) || !s.report(ctx, r, step.status) {
 			return
 		}
 	}
+}
+
+// report posts one receipt, or two of the same. It returns false if ctx ended before.
+func (s *Sandbox) report(ctx context.Context, r reply, status string) bool {
+	person, _ := personOf(r.phone)
+	now := time.Now()
+	body := fake.Payload(account, r.channel, fake.Receipt(person, r.wamid, status, now, r.callback))
+	if r.fault.Kind == faults.ReceiptsTwice && !s.deliver(ctx, s.book.receipt(r.phone, status, now, body)) {
+		return false
+	}
+	return s.deliver(ctx, s.book.receipt(r.phone, status, now, body))
 }
 
 // deliver posts until the answer is 200. It returns false if ctx ended before.
@@ -179,7 +191,7 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // receive takes what Parley sends: it shows it and has its receipts posted. A
 // recipient who cannot exist is refused as Meta does, error 131026.
-func (s *Sandbox) receive(_ context.Context, send fake.Send) fake.Answer {
+func (s *Sandbox) receive(ctx context.Context, send fake.Send) fake.Answer {
 	if send.Type == "typing" || send.Type == "read" {
 		return s.receiveMark(send)
 	}
@@ -188,13 +200,32 @@ func (s *Sandbox) receive(_ context.Context, send fake.Send) fake.Answer {
 		return fake.Refusal(400, 131026, "Message undeliverable")
 	}
 	r := reply{phone: id, channel: send.Channel, wamid: newWAMID(id), callback: send.Callback}
-	select {
-	case s.replies <- r:
-	default:
+	r.fault, _ = s.faults.Receipts()
+	if !s.enqueue(ctx, r) {
 		return fake.Refusal(503, 131016, "Service unavailable")
 	}
 	s.book.hear(id, heardOf(send, r.wamid, time.Now()), send.Body)
 	return fake.Answer{WAMID: r.wamid}
+}
+
+// enqueue has the receipts of a reply posted: later, unless a fault wants them
+// before the answer, or not at all. It returns false if too many wait.
+func (s *Sandbox) enqueue(ctx context.Context, r reply) bool {
+	switch r.fault.Kind {
+	case faults.ReceiptsNever:
+		return true
+	case faults.ReceiptsFirst:
+		for _, step := range receiptPlan {
+			s.report(ctx, r, step.status)
+		}
+		return true
+	}
+	select {
+	case s.replies <- r:
+		return true
+	default:
+		return false
+	}
 }
 
 // receiveMark takes what says something about a person's message: that it was read,

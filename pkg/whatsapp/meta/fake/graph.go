@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/parleyhq/parley/pkg/whatsapp/faults"
 )
 
 // maxSendBytes bounds a request that the fake Graph API reads.
@@ -38,6 +41,8 @@ type Answer struct {
 	Body   []byte      // answered as it is, instead of an acceptance
 	Header http.Header // added to the answer, as Retry-After
 	Hangup bool        // close the connection without an answer
+	// Wait is how long the answer takes, at most until the request ends.
+	Wait time.Duration
 }
 
 // Refusal is the Answer of a Graph API error.
@@ -58,6 +63,8 @@ type Graph struct {
 	// OnSend decides about each valid send, concurrently, and may block; its
 	// context ends with the request. Nil accepts everything.
 	OnSend func(context.Context, Send) Answer
+	// Faults are what goes wrong on top of that. Nil is nothing.
+	Faults *faults.Switches
 }
 
 // ServeHTTP answers one request.
@@ -67,9 +74,9 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		write(w, *refusal)
 		return
 	}
-	var answer Answer
-	if g.OnSend != nil {
-		answer = g.OnSend(r.Context(), send)
+	answer := g.answer(r.Context(), send)
+	if answer.Wait > 0 {
+		pause(r.Context(), answer.Wait)
 	}
 	if answer.Hangup {
 		panic(http.ErrAbortHandler) // net/http closes the connection, silently
@@ -78,6 +85,54 @@ func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer.Body = acceptance(send, answer.WAMID)
 	}
 	write(w, answer)
+}
+
+// answer asks OnSend, unless a fault keeps the message from being accepted, and then
+// lets the fault spoil the answer.
+func (g *Graph) answer(ctx context.Context, send Send) Answer {
+	fault, any := g.Faults.Send()
+	switch {
+	case any && fault.Kind == faults.Refuse:
+		return refused(fault)
+	case any && fault.Kind == faults.Cut:
+		return Answer{Hangup: true}
+	}
+	var answer Answer
+	if g.OnSend != nil {
+		answer = g.OnSend(ctx, send)
+	}
+	if !any || answer.Hangup || answer.Status != 0 {
+		return answer
+	}
+	switch fault.Kind {
+	case faults.Lost:
+		answer.Wait, answer.Hangup = fault.Delay(), true
+	case faults.Slow:
+		answer.Wait = fault.Delay()
+	case faults.Garbage:
+		answer.Body = []byte("<html>")
+	}
+	return answer
+}
+
+// refused is the answer of a fault: a Graph API error, or what a proxy would write.
+func refused(f faults.Fault) Answer {
+	answer := Answer{Status: f.Status, Body: []byte("<html>")}
+	if f.Code != 0 {
+		answer = Refusal(f.Status, f.Code, "switched on")
+	}
+	answer.Header = f.Header()
+	return answer
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 func write(w http.ResponseWriter, a Answer) {

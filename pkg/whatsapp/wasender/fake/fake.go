@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/parleyhq/parley/pkg/whatsapp/faults"
 )
 
 // maxRequestBytes bounds a request that the fake reads.
@@ -47,13 +49,14 @@ type Send struct {
 
 // Answer says what becomes of a send. The zero Answer accepts it.
 type Answer struct {
-	Status int         // HTTP status of a refusal; 0 is 200
-	Body   []byte      // answered as it is
-	Header http.Header // added to the answer
-	Hangup bool        // close the connection without an answer
-	Lost   bool        // accept the message, and hang up
-	Wait   time.Duration
-	Drop   bool // the session disconnects before the send
+	Status  int         // HTTP status of a refusal; 0 is 200
+	Body    []byte      // answered as it is
+	Header  http.Header // added to the answer
+	Hangup  bool        // close the connection without an answer
+	Lost    bool        // accept the message, and hang up
+	Garbage bool        // accept the message, and answer something unreadable
+	Wait    time.Duration
+	Drop    bool // the session disconnects before the send
 }
 
 // Refusal is the Answer of an error as WASenderApi writes it. Fields are what is
@@ -90,6 +93,8 @@ type Server struct {
 	OnCall func(method, path string) Answer
 	// Notify gets what a session posts about itself, one after another. Nil ignores it.
 	Notify func(session int64, body []byte)
+	// Faults are what goes wrong on top of that. Nil is nothing.
+	Faults *faults.Switches
 	// JoinAfter is how many questions after a message's WhatsApp id have none.
 	JoinAfter int
 	// Phones are the numbers of LIDs ("1234@lid").

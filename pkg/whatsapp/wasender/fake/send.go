@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/parleyhq/parley/pkg/whatsapp/faults"
 )
 
 // firstMsgID is where WASenderApi's own ids begin.
@@ -100,13 +102,38 @@ func (s *Server) send(ctx context.Context, session int64, path string, body []by
 	if refusal != nil {
 		return *refusal
 	}
-	var answer Answer
+	answer := s.accept(send, s.decide(ctx, send))
+	if answer.Header == nil {
+		answer.Header = rate
+	}
+	return answer
+}
+
+// decide asks OnSend, on top of a fault if one is turned on.
+func (s *Server) decide(ctx context.Context, send Send) (answer Answer) {
 	if s.OnSend != nil {
 		answer = s.OnSend(ctx, send)
 	}
-	answer = s.accept(send, answer)
-	if answer.Header == nil {
-		answer.Header = rate
+	fault, any := s.Faults.Send()
+	if !any {
+		return answer
+	}
+	switch fault.Kind {
+	case faults.Refuse:
+		answer = Refusal(fault.Status, "Switched on.", nil)
+		if fault.Status == http.StatusTooManyRequests && fault.RetryAfter > 0 {
+			answer = TooMany(fault.RetryAfter)
+		}
+	case faults.Cut:
+		answer.Hangup = true
+	case faults.Lost:
+		answer.Lost, answer.Wait = true, fault.Delay()
+	case faults.Slow:
+		answer.Wait = fault.Delay()
+	case faults.Garbage:
+		answer.Garbage = true
+	case faults.Drop:
+		answer.Drop = true
 	}
 	return answer
 }
@@ -172,5 +199,8 @@ func (s *Server) accept(send Send, answer Answer) Answer {
 	send.MsgID = firstMsgID + int64(len(s.messages))
 	s.messages[send.MsgID] = &message{session: send.Session, send: send, id: newID(), status: "in_progress", at: s.now()}
 	answer.Body = good(map[string]any{"msgId": send.MsgID, "jid": send.To, "status": "in_progress"}).Body
+	if answer.Garbage {
+		answer.Body = []byte("<html>")
+	}
 	return answer
 }
