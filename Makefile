@@ -94,8 +94,8 @@ sim: ## Simulate the system with faults: SEEDS=5000 tries many, SEED=7 repeats o
 e2e: postgres ## Test the real programs from outside, killed and restarted; LONG=1 at full rates, RUN=TestUpLoad one of them
 	go test -tags e2e -count=1 -v -timeout 40m $(if $(RUN),-run '$(RUN)') ./services/internal/e2e $(if $(LONG),-long)
 
-browser: ## Test the sandbox page in a headless browser (needs chromium)
-	go test -tags browser -count=1 -timeout 5m ./services/sandbox
+browser: ## Test the pages of console and sandbox in a headless browser (needs chromium)
+	go test -tags browser -count=1 -timeout 5m ./services/sandbox ./services/console
 
 fuzz: ## Run each fuzz target for FUZZTIME=10s
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' pkg services | sed 's|/[^/]*:func | |' | \

@@ -92,6 +92,8 @@ type MessageQuery struct {
 	Channel string // empty for all
 	// From and To bound the time, To excluded.
 	From, To time.Time
+	// Latest asks for the newest first.
+	Latest bool
 	// After is the last message of the page before.
 	After *Message
 	Limit int
@@ -112,22 +114,34 @@ SELECT m.shard, m."offset", m.at, m.direction, m.channel, m.contact_id, m.sessio
 	messagesWhere = `
          WHERE at >= $1 AND at < $2 AND ($3 = '' OR channel = $3) AND (at, shard, "offset") > ($4, $5, $6)
          ORDER BY at, shard, "offset" LIMIT $7) m
-  LEFT JOIN contacts c ON c.id = m.contact_id
-  LEFT JOIN deliveries d ON m.direction = 'out' AND d.shard = m.shard AND d."offset" = m."offset"
+` + messagesJoin + `
  ORDER BY m.at, m.shard, m."offset"`
+	messagesBack = `
+         WHERE at >= $1 AND at < $2 AND ($3 = '' OR channel = $3) AND (at, shard, "offset") < ($4, $5, $6)
+         ORDER BY at DESC, shard DESC, "offset" DESC LIMIT $7) m
+` + messagesJoin + `
+ ORDER BY m.at DESC, m.shard DESC, m."offset" DESC`
+	messagesJoin = `  LEFT JOIN contacts c ON c.id = m.contact_id
+  LEFT JOIN deliveries d ON m.direction = 'out' AND d.shard = m.shard AND d."offset" = m."offset"`
 	messagesOfAllSQL     = messagesPage + `messages` + messagesWhere
 	messagesOfContactSQL = ofContact + messagesPage + `found` + messagesWhere
+	latestOfAllSQL       = messagesPage + `messages` + messagesBack
+	latestOfContactSQL   = ofContact + messagesPage + `found` + messagesBack
 )
 
-// Messages returns a page of the message log, the oldest first. It is not nil; it is
+// Messages returns a page of the message log, the oldest first unless the query asks
+// for the latest. It is not nil; it is
 // empty if the contact is not known.
 func (s *Store) Messages(ctx context.Context, q MessageQuery) ([]Message, error) {
 	after := Message{At: time.Unix(0, 0)}
+	if q.Latest {
+		after.At = q.To
+	}
 	if q.After != nil {
 		after = *q.After
 	}
 	args := []any{q.From, q.To, q.Channel, after.At, after.Shard, int64(after.Offset), q.Limit}
-	rows, err := s.messageRows(ctx, q.Contact, args)
+	rows, err := s.messageRows(ctx, q, args)
 	if err != nil {
 		return nil, fmt.Errorf("read messages: %w", err)
 	}
@@ -138,13 +152,19 @@ func (s *Store) Messages(ctx context.Context, q MessageQuery) ([]Message, error)
 	return nonNil(list), nil
 }
 
-func (s *Store) messageRows(ctx context.Context, contact string, args []any) (pgx.Rows, error) {
-	if contact == "" {
+func (s *Store) messageRows(ctx context.Context, q MessageQuery, args []any) (pgx.Rows, error) {
+	if q.Contact == "" && q.Latest {
+		return s.pool.Query(ctx, latestOfAllSQL, args...)
+	}
+	if q.Contact == "" {
 		return s.pool.Query(ctx, messagesOfAllSQL, args...)
 	}
-	ids, err := s.contactsOf(ctx, contact)
+	ids, err := s.contactsOf(ctx, q.Contact)
 	if err != nil {
 		return nil, err
+	}
+	if q.Latest {
+		return s.pool.Query(ctx, latestOfContactSQL, append(args, ids)...)
 	}
 	return s.pool.Query(ctx, messagesOfContactSQL, append(args, ids)...)
 }

@@ -35,6 +35,8 @@ type API struct {
 	lagMax   time.Duration
 	applied  func(ctx context.Context, service string, shard int) (uint64, error)
 	compiled compiled
+	// hasSandbox says that phones to try flows with are beside the console.
+	hasSandbox bool
 }
 
 func newAPI(d *platform.Deps) *API {
@@ -46,12 +48,27 @@ func newAPI(d *platform.Deps) *API {
 	}
 }
 
-// handler answers who has the token, if there is one.
+// handler answers who has the token, if there is one. A page of another site must not
+// act here with a visitor's browser, nor log it in.
 func (a *API) handler(token string) http.Handler {
-	mux := http.NewServeMux()
-	a.routes(mux)
-	// A page of another site must not act here with a visitor's browser.
-	return guard(token, http.NewCrossOriginProtection().Handler(mux))
+	d := door{token: token, now: time.Now}
+	protection := http.NewCrossOriginProtection()
+	mux, inside := http.NewServeMux(), http.NewServeMux()
+	a.routes(inside)
+	inside.HandleFunc("GET /api/v1/console", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, consoleView{Login: token != "", Sandbox: a.hasSandbox})
+	})
+	mux.Handle("POST /api/v1/login", protection.Handler(http.HandlerFunc(d.login)))
+	mux.Handle("POST /api/v1/logout", protection.Handler(http.HandlerFunc(d.logout)))
+	mux.Handle("/api/v1/", d.guard(protection.Handler(inside)))
+	return mux
+}
+
+// consoleView is what the page needs to know of its server.
+type consoleView struct {
+	// Login says that there is a token to log in with.
+	Login   bool `json:"login"`
+	Sandbox bool `json:"sandbox"`
 }
 
 func (a *API) routes(mux *http.ServeMux) {

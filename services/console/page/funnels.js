@@ -1,0 +1,49 @@
+// Funnels: how many sessions reached each step, and where they left.
+
+import { get, query, segment } from './api.js';
+import { el, field, form, link, list, note, number, title as heading } from './dom.js';
+
+export const title = 'Funnels';
+
+export async function show({ values, signal, go }) {
+  const flows = list(await get('flows', signal)).map((f) => f.name);
+  if (!flows.length) return [heading('Funnels'), note('No flow is published. Publish one: parley flow publish deploy/flows/lead.yaml')];
+  const flow = values.flow || flows[0];
+  const { flow: _, ...filter } = { ...values };
+  const funnel = await get(`funnels/${segment(flow)}${query(filter)}`, signal);
+  return [heading('Funnels'), choose(flows, flow, values, go), ...drawn(funnel)];
+}
+
+function choose(flows, flow, values, go) {
+  const input = (name, label, more) => field(label, el('input', { id: `f-${name}`, name, value: values[name] || '', ...more }));
+  return form({ class: 'filter' }, (given) => go('funnels', given),
+    field('Flow', el('select', { id: 'f-flow', name: 'flow' }, flows.map((name) => el('option', { value: name, selected: name === flow }, name)))),
+    input('from', 'Started from (UTC)', { type: 'date' }), input('to', 'Until (UTC)', { type: 'date' }),
+    input('version', 'Version', { inputmode: 'numeric', size: 4 }), input('channel', 'Channel', {}), input('language', 'Language', { size: 4 }), el('button', { class: 'main' }, 'Show'));
+}
+
+const share = (part, whole) => (whole > 0 ? Math.round((100 * part) / whole) : 0);
+
+function drawn({ totals, steps }) {
+  if (!totals.started) return [note('No session of this flow fits. Widen the days, or ', link('/sandbox/', 'talk to it'), '.')];
+  const most = Math.max(totals.started, ...list(steps).map((s) => s.entered));
+  return [
+    el('dl', { class: 'tiles' }, tile('Started', totals.started, totals.started), tile('Completed', totals.completed, totals.started), tile('Cancelled', totals.cancelled, totals.started)),
+    el('ol', { class: 'funnel' }, list(steps).map((s) => bar(s, most))),
+    el('p', { class: 'legend' }, el('i', { class: 'answered' }), ' answered ', el('i', { class: 'waiting' }), ' waiting ', el('i', { class: 'left' }), ' left'),
+  ];
+}
+
+const tile = (name, n, whole) => el('div', { class: 'tile' }, el('dt', {}, name), el('dd', {}, el('b', {}, number(n)), el('small', {}, `${share(n, whole)} % of those started`)));
+
+function bar(s, most) {
+  const part = (name, n) => {
+    const piece = el('i', { class: name, title: `${name}: ${number(n)}` });
+    piece.style.width = `${(100 * n) / most}%`;
+    return piece;
+  };
+  return el('li', {},
+    el('span', { class: 'step' }, s.step),
+    el('span', { class: 'bar', role: 'img', 'aria-label': `${s.step}: ${s.entered} entered, ${s.answered} answered, ${s.waiting} waiting, ${s.left} left` }, part('answered', s.answered), part('waiting', s.waiting), part('left', s.left)),
+    el('span', { class: 'counts' }, `${number(s.entered)} entered · ${number(s.left)} left (${share(s.left, s.entered)} %)${s.rejections ? ` · ${number(s.rejections)} answers refused` : ''}`));
+}

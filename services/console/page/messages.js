@@ -1,0 +1,82 @@
+// The message log: everybody's newest, or a contact's as a conversation.
+
+import { get, query } from './api.js';
+import { chip, clockOf, dayOf, el, field, form, link, list, note, said, time, title as heading } from './dom.js';
+
+export const title = 'Messages';
+
+export async function show({ values, signal, go }) {
+  const asked = { contact: values.contact, channel: values.channel, from: values.from, to: dayAfter(values.to) };
+  const page = await get(`messages${query({ ...asked, order: 'latest', limit: 100, after: values.after })}`, signal);
+  const found = list(page.messages);
+  return [
+    heading('Messages', el('span', { class: 'export' }, 'Export ', ['csv', 'jsonl'].map((format) => [el('a', { href: `/api/v1/messages${query({ ...asked, format })}`, download: `messages.${format}` }, format.toUpperCase()), ' ']))),
+    filter(values, go),
+    found.length ? (values.contact ? conversation(found) : log(found)) : empty(values),
+    page.next && el('p', { class: 'more' }, link(`#/messages${query({ ...values, after: page.next })}`, 'Earlier messages')),
+    values.after && el('p', { class: 'more' }, link(`#/messages${query({ ...values, after: '' })}`, 'Back to the newest')),
+  ].filter(Boolean);
+}
+
+// dayAfter makes "until this day" of a day, which the API excludes.
+function dayAfter(day) {
+  if (!day) return '';
+  const at = new Date(`${day}T00:00:00Z`);
+  at.setUTCDate(at.getUTCDate() + 1);
+  return at.toISOString().slice(0, 10);
+}
+
+function filter(values, go) {
+  const input = (name, label, more) => field(label, el('input', { id: `f-${name}`, name, value: values[name] || '', ...more }));
+  return form({ class: 'filter' }, (given) => go('messages', given),
+    input('contact', 'Contact', { placeholder: 'phone or user id', autocomplete: 'off' }), input('channel', 'Channel', { autocomplete: 'off' }),
+    input('from', 'From (UTC)', { type: 'date' }), input('to', 'Until (UTC)', { type: 'date' }), el('button', { class: 'main' }, 'Show'));
+}
+
+function empty(values) {
+  if (values.contact) return note('Nobody of that phone number or user id has said anything here. Check the digits, with the country code, or widen the time.');
+  if (values.channel || values.from || values.to) return note('No message fits. Widen the time, or leave the channel out.');
+  return note('Nothing was said yet. Write to the business number, or open the sandbox, and look again.');
+}
+
+const who = (m) => (m.phone ? `+${m.phone}` : m.bsuid || m.contact_id);
+
+const name = (m) => m.phone || m.bsuid || m.contact_id;
+
+function log(found) {
+  return el('ol', { class: 'log' }, found.map((m) => el('li', { class: m.direction },
+    el('span', { class: 'soft' }, time(m.at)),
+    el('span', { class: 'arrow', title: m.direction === 'in' ? 'from the person' : 'from us' }, m.direction === 'in' ? '←' : '→'),
+    link(`#/messages${query({ contact: name(m) })}`, said(who(m))),
+    el('span', { class: 'text' }, words(m)),
+    tick(m))));
+}
+
+// words is what there is to read of a message, or what it is.
+const words = (m) => [m.kind !== 'text' && chip(m.kind), ' ', said(m.body || '')];
+
+function conversation(found) {
+  const person = found[0];
+  const bubbles = [];
+  let day = '';
+  for (const m of [...found].reverse()) {
+    if (dayOf(m.at) !== day) {
+      day = dayOf(m.at);
+      bubbles.push(el('li', { class: 'day' }, day));
+    }
+    bubbles.push(el('li', { class: `bubble ${m.direction}` }, el('span', { class: 'text' }, words(m)), options(m), el('span', { class: 'foot' }, clockOf(m.at), ' ', tick(m))));
+  }
+  return el('section', { class: 'card talk' },
+    el('h2', {}, said(who(person)), ' ', el('span', { class: 'soft' }, person.channel), ' ', link(`#/contact${query({ contact: name(person) })}`, 'Sessions and events')),
+    el('ol', { class: 'bubbles' }, bubbles));
+}
+
+// options are the buttons and rows of a message.
+function options(m) {
+  const offered = [...list(m.content?.buttons?.buttons), ...list(m.content?.list?.sections).flatMap((s) => list(s.rows)), ...list(m.content?.list?.rows)];
+  return offered.length > 0 && el('span', { class: 'options' }, offered.map((o) => el('span', { class: 'option' }, said(o.title))));
+}
+
+const ticks = { read: '✓✓ read', played: '✓✓ played', delivered: '✓✓ delivered', sent: '✓ sent', accepted: '✓ accepted', failed: '✗ failed', ambiguous: '? unclear', queued: '… queued', sending: '… sending' };
+
+const tick = (m) => m.direction === 'out' && el('span', { class: `tick ${m.status}` }, ticks[m.status] || m.status);
