@@ -87,6 +87,9 @@ func (f *Flow) answerEdges(s *step, add func(to target, label string, gains ...s
 		add(s.next, "", gains...)
 	}
 	add(e.then, fmt.Sprintf("%d failures", e.attempts))
+	if s.timeout != nil {
+		add(s.timeout.to, "timeout")
+	}
 }
 
 func slotsOf(list []assignment) []string {

@@ -40,10 +40,10 @@ var (
 var (
 	flowFields = []string{
 		"name", "language", "languages", "countries", "zone", "entry", "slots", "keywords", "steps", "subflows", "completed",
-		"unexpected", "stale_taps", "undelivered", "texts", "migrate",
+		"unexpected", "stale_taps", "undelivered", "texts", "migrate", "expire", "quiet_hours",
 	}
 	stepFields = []string{
-		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "handover", "end", "goto", "loop", "undelivered",
+		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "handover", "end", "goto", "loop", "undelivered", "remind", "timeout",
 	}
 	completedFields = []string{"say", "again", "restart"}
 	slotFields      = []string{"type", "default"}
@@ -226,6 +226,8 @@ func (c *compiler) root(in item) {
 	f.unexpected, f.instead = c.unexpected(all.of["unexpected"])
 	f.staleTaps = c.tapPolicy(all.of["stale_taps"], ignoreTap, repeatTap, jumpTap)
 	c.target(all.of["undelivered"], &f.undelivered)
+	c.expiry(all.of["expire"])
+	c.quietHours(all.of["quiet_hours"])
 	c.ownTexts(all.of["texts"])
 	c.migrations(all.of["migrate"])
 	c.completed(c.required(all, "completed", "what is said at the end"))

@@ -45,6 +45,7 @@ func (c *compiler) step(in item) {
 	c.follow(s, all)
 	c.loop(s, all.of["loop"])
 	c.undelivered(s, all.of["undelivered"])
+	c.waiting(s, all)
 }
 
 // scoped is the full name of a step of the part that is being read.

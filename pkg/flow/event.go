@@ -202,3 +202,29 @@ func formDataKept(step, screen string, data []byte) *parleyv1.Event {
 		Step: step, Screen: screen, Json: data,
 	}}}
 }
+
+func timerSet(wakeAtMs, askedMs int64) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_TimerSet{TimerSet: &parleyv1.TimerSet{WakeAtMs: wakeAtMs, AskedMs: askedMs}}}
+}
+
+func reminderQueued(step string, number uint32, reason string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ReminderQueued{ReminderQueued: &parleyv1.ReminderQueued{
+		Step: step, Number: number, Reason: reason,
+	}}}
+}
+
+func stepTimedOut(step string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_StepTimedOut{StepTimedOut: &parleyv1.StepTimedOut{Step: step}}}
+}
+
+func sessionExpired(step string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_SessionExpired{SessionExpired: &parleyv1.SessionExpired{Step: step}}}
+}
+
+func sessionResumed(step string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_SessionResumed{SessionResumed: &parleyv1.SessionResumed{Step: step}}}
+}
+
+func sessionArchived() *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_SessionArchived{SessionArchived: &parleyv1.SessionArchived{}}}
+}

@@ -27,9 +27,10 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		if body.InputReceived.GetInput().GetMessage() != nil {
 			s.LastInteractionMs = e.GetAtMs()
 			s.Progress.Undelivered = false
+			s.Progress.Archived = false
 		}
 	case *parleyv1.Event_StepEntered:
-		s = s.at(body.StepEntered.GetStep(), body.StepEntered.GetLoop())
+		s = s.at(body.StepEntered.GetStep(), body.StepEntered.GetLoop(), e.GetAtMs())
 	case *parleyv1.Event_StepPassed:
 		s.Progress = s.Progress.looped(body.StepPassed.GetStep(), body.StepPassed.GetLoop())
 	case *parleyv1.Event_AnswerAccepted:
@@ -46,6 +47,10 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		s.Progress.EndedAtMs = e.GetAtMs()
 	case *parleyv1.Event_SessionCancelled:
 		s = s.ended(Cancelled)
+	case *parleyv1.Event_SessionExpired:
+		s.Status, s.Progress.TimerMs = Expired, 0
+	case *parleyv1.Event_SessionResumed:
+		s.Status, s.Progress.AskedMs, s.Progress.Reminded = Active, e.GetAtMs(), 0
 	case *parleyv1.Event_HandedOver:
 		s = s.handedOver(body.HandedOver.GetStep())
 	case *parleyv1.Event_ValueSet:
@@ -58,7 +63,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 	case *parleyv1.Event_SessionMigrated:
 		s.FlowVersion, s.Step = body.SessionMigrated.GetToVersion(), body.SessionMigrated.GetToStep()
 	case *parleyv1.Event_KeywordUsed, *parleyv1.Event_TapStale, *parleyv1.Event_OptedOut, *parleyv1.Event_OptedIn,
-		*parleyv1.Event_StepLeft:
+		*parleyv1.Event_StepLeft, *parleyv1.Event_StepTimedOut:
 		// Facts for the history, the read models and the contact.
 	default:
 		s.Progress, known = s.Progress.evolve(e)
@@ -94,6 +99,13 @@ func (p Progress) evolve(e *parleyv1.Event) (next Progress, known bool) {
 		p.Lookup = asked(body.LookupAsked)
 	case *parleyv1.Event_LookupAnswered:
 		p.Lookup = nil
+	case *parleyv1.Event_TimerSet:
+		p.TimerMs = body.TimerSet.GetWakeAtMs()
+		p.AskedMs = max(p.AskedMs, body.TimerSet.GetAskedMs())
+	case *parleyv1.Event_ReminderQueued:
+		p.Reminded = body.ReminderQueued.GetNumber()
+	case *parleyv1.Event_SessionArchived:
+		p.Archived, p.TimerMs = true, 0
 	case *parleyv1.Event_FormDataKept:
 		data, _ := decodeValue(body.FormDataKept.GetJson()).(map[string]any)
 		form := maps.Clone(p.Form)
@@ -131,9 +143,10 @@ func started(e *parleyv1.SessionStarted, atMs int64) State {
 }
 
 // at stands at a step that was entered: what belonged to the last one ends.
-func (s State) at(step string, loop uint32) State {
+func (s State) at(step string, loop uint32, atMs int64) State {
 	s.Step, s.Failures = step, 0
 	s.Progress = s.Progress.left().looped(step, loop)
+	s.Progress.AskedMs = atMs
 	return s
 }
 
@@ -159,7 +172,10 @@ func (s State) handedOver(step string) State {
 
 // left forgets what belonged to the present step.
 func (p Progress) left() Progress {
-	return Progress{Ref: p.Ref, FirstLanguage: p.FirstLanguage, Calls: p.Calls, Loops: p.Loops, Variants: p.Variants, Goals: p.Goals, Undelivered: p.Undelivered}
+	return Progress{
+		Ref: p.Ref, FirstLanguage: p.FirstLanguage, Calls: p.Calls, Loops: p.Loops, Variants: p.Variants, Goals: p.Goals,
+		TimerMs: p.TimerMs, Undelivered: p.Undelivered,
+	}
 }
 
 // answered forgets the parts of an answer that was weighed.

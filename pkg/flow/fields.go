@@ -10,8 +10,9 @@ func Fields() map[string][]string {
 		"message": bubbleFields, "media": mediaFields, "link": linkFields, "location": locationFields, "contact": contactFields,
 		"template": templateFields, "parameter": parameterFields, "template_button": templateButtons,
 		"expect": expectFields, "check": checkFields, "table": tableFields, "option": optionFields, "options": dynamicFields,
-		"empty": emptyFields, "form": formFields,
-		"texts": ownKeys, "invalid": invalidRules, "answer": answerNames(), "kinds": mediaKinds,
+		"empty": emptyFields, "form": formFields, "expire": expireFields, "quiet_hours": quietHoursFields, "remind": remindFields,
+		"timeout": timeoutFields,
+		"texts":   ownKeys, "invalid": invalidRules, "answer": answerNames(), "kinds": mediaKinds,
 	}
 	for field, kinds := range kindFields {
 		for _, kind := range kinds {

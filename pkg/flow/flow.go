@@ -37,9 +37,13 @@ type Flow struct {
 	staleTaps    tapPolicy
 	undelivered  target
 	tests        []*split
-	needs        map[string][]string // slots that must have a value at a step
-	migrate      map[string]string
-	texts        []TextInfo
+	// expireMs is how long a person may be silent; 0 is for ever.
+	expireMs int64
+	resume   resumePolicy
+	quiet    *quietHours         // nil if there are none
+	needs    map[string][]string // slots that must have a value at a step
+	migrate  map[string]string
+	texts    []TextInfo
 }
 
 // ending is what happens after the last step.
@@ -94,6 +98,10 @@ type step struct {
 	// undelivered is where the session goes if the question does not arrive; toNothing
 	// is what the flow says.
 	undelivered target
+
+	// Of a step that waits: what is said to who does not answer, and when the wait ends.
+	reminders []reminder
+	timeout   *timeout
 }
 
 // waits reports whether the session stops at the step for the person.

@@ -30,6 +30,8 @@ type dialogue struct {
 	sent     []*parleyv1.Event // every message so far
 	form     string            // token of the form that was sent last
 	wake     int64             // what the session asked for last
+	timers   bool              // show when a session sets its timer, which each does
+	prompt   int64             // of TimerDue: when the question was handed over
 }
 
 // tappable is something that can be tapped.
@@ -62,6 +64,11 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 		return d.tap(t, argument, max(number32(t, words["nth"]), 1))
 	case "pass":
 		return d.pass(t, argument)
+	case "show":
+		d.timers = argument == "timers"
+		return nil
+	case "prompt":
+		return d.promptOf(t, argument)
 	case "late":
 		d.now += duration(t, argument).Milliseconds()
 		return nil
@@ -180,7 +187,9 @@ func (d *dialogue) pass(t *testing.T, argument string) []string {
 	var said []string
 	for d.state.WakeAt() != 0 && d.state.WakeAt() <= until {
 		d.now = d.state.WakeAt()
-		said = append(said, d.turnAt(t, TimerInput("", 0, d.state.Progress.Ref, d.state.WakeAt()))...)
+		in := TimerInput("", 0, d.state.Progress.Ref, d.state.WakeAt())
+		in.GetTimerDue().PromptAtMs = d.prompt
+		said = append(said, d.turnAt(t, in)...)
 	}
 	d.now = until
 	return said
@@ -195,6 +204,17 @@ func (d *dialogue) undelivered(t *testing.T, words map[string]string) []string {
 		Step: sent.GetMessageQueued().GetStep(), Class: "permanent", Code: uint32(number32(t, words["code"])), QueuedAtMs: sent.GetAtMs(),
 	}
 	return d.turn(t, FailureInput("", 0, failed))
+}
+
+// promptOf says what became of the question: "pending", or that it was handed over
+// now.
+func (d *dialogue) promptOf(t *testing.T, argument string) []string {
+	t.Helper()
+	d.prompt = d.now
+	if argument == "pending" {
+		d.prompt = -1
+	}
+	return nil
 }
 
 func (d *dialogue) migrate(t *testing.T, words map[string]string) []string {
@@ -236,7 +256,9 @@ func (d *dialogue) turnAt(t *testing.T, in *parleyv1.Input) []string {
 	}
 	said := make([]string, 0, len(events)+1)
 	for _, e := range events {
-		said = append(said, lineOf(e))
+		if e.GetTimerSet() == nil || d.timers {
+			said = append(said, lineOf(e))
+		}
 		d.history = append(d.history, marshal(t, e))
 		d.remember(e)
 	}

@@ -18,6 +18,10 @@ const (
 	ReasonLoop = "loop"
 	// ReasonSwitch: another flow began.
 	ReasonSwitch = "switch"
+	// ReasonExpired: the person came back too late, and the flow begins again then.
+	ReasonExpired = "expired"
+	// ReasonTimeout: nobody answered in time.
+	ReasonTimeout = "timeout"
 	// ReasonCancelled: the flow ended like that.
 	ReasonCancelled = "cancelled"
 	// ReasonTap, ReasonEmpty, ReasonMigrated: why a step was left.
@@ -42,6 +46,9 @@ func (t *turn) hearActive(m *parleyv1.IncomingMessage) {
 		return
 	}
 	t.emit(inputReceived(t.in))
+	if t.state.Status == Expired {
+		t.emit(sessionResumed(t.state.Step))
+	}
 	if k := t.flow.keywordOf(m); k != nil && t.obeys(k) {
 		return
 	}
@@ -204,16 +211,3 @@ func (t *turn) jump(s *step, m *parleyv1.IncomingMessage) {
 	t.from = s.position
 	t.answer(m)
 }
-
-// wake weighs the fragments of an answer when the person has been quiet. A timer
-// of a question that was answered meanwhile does nothing.
-func (t *turn) wake(due *parleyv1.TimerDue) {
-	p := t.state.Progress
-	if t.state.Status != Active || t.optedOut() || due.GetSessionRef() != p.Ref || due.GetWakeAtMs() != p.WakeAtMs || p.WakeAtMs == 0 {
-		return
-	}
-	t.emit(inputReceived(t.in))
-	t.weigh(t.step(), Pending{Text: joined(p.Fragments), Value: joined(p.Fragments)})
-}
-
-func joined(fragments []string) string { return strings.Join(fragments, "\n") }

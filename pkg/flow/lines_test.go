@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
@@ -29,6 +30,18 @@ func (d *dialogue) stateLine() string {
 	}
 	if p.WakeAtMs != 0 {
 		line += fmt.Sprintf(" wake=+%dms", p.WakeAtMs-d.now)
+	}
+	return line
+}
+
+func timerLine(e *parleyv1.Event) string {
+	at := e.GetTimerSet().WakeAtMs
+	if at == 0 {
+		return "never"
+	}
+	line := "in " + (time.Duration(at-e.AtMs) * time.Millisecond).String()
+	if asked := e.GetTimerSet().AskedMs; asked > 0 {
+		line += " asked " + (time.Duration(asked-e.AtMs) * time.Millisecond).String()
 	}
 	return line
 }
@@ -73,6 +86,19 @@ func eventLine(e *parleyv1.Event) (name, details string) {
 		return "StepEntered", b.StepEntered.Step + loopLine(b.StepEntered.Loop)
 	case *parleyv1.Event_StepPassed:
 		return "StepPassed", strings.TrimRight(b.StepPassed.Step+" "+b.StepPassed.Branch, " ") + loopLine(b.StepPassed.Loop)
+	case *parleyv1.Event_TimerSet:
+		return "TimerSet", timerLine(e)
+	case *parleyv1.Event_ReminderQueued:
+		r := b.ReminderQueued
+		return "ReminderQueued", fmt.Sprintf("%s %d %s", r.Step, r.Number, r.Reason)
+	case *parleyv1.Event_StepTimedOut:
+		return "StepTimedOut", b.StepTimedOut.Step
+	case *parleyv1.Event_SessionExpired:
+		return "SessionExpired", b.SessionExpired.Step
+	case *parleyv1.Event_SessionResumed:
+		return "SessionResumed", b.SessionResumed.Step
+	case *parleyv1.Event_SessionArchived:
+		return "SessionArchived", ""
 	case *parleyv1.Event_StepLeft:
 		return "StepLeft", b.StepLeft.Step + " " + b.StepLeft.Reason
 	case *parleyv1.Event_AnswerAccepted:

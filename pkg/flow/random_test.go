@@ -58,6 +58,7 @@ func (a *author) line(format string, args ...any) { fmt.Fprintf(&a.b, format+"\n
 func (a *author) definition(name string) string {
 	a.line("name: %s\nlanguage: en\nlanguages: [en, es, pt-BR]\nzone: Europe/Madrid", name)
 	a.line("undelivered: %s", a.pick("undelivered", "cancelled", "handover"))
+	a.line("expire: 48h\nquiet_hours: {from: \"22:00\", to: \"07:00\"}")
 	a.line("stale_taps: %s\nunexpected: %s", a.pick("stale", "ignore", "repeat", "jump"), a.pick("odd", "ignore", "repeat", "Texts only"))
 	a.line("slots:")
 	for _, slot := range []string{
@@ -236,6 +237,12 @@ func (a *author) question() {
 		a.line("      table: {name: rows, where: {k: t0, n: n0}, first: {t1: l}}")
 	}
 	a.follow()
+	if a.one(4, "reminds") {
+		a.line("    remind: [{after: 1h, say: %s}, {after: 30h, say: {template: {name: t, language: en}}}]", a.text())
+	}
+	if a.one(4, "times out") {
+		a.line("    timeout: {after: 40h, goto: %s}", a.anywhere())
+	}
 }
 
 func (a *author) fieldsOf(kind string) {

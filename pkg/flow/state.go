@@ -44,11 +44,20 @@ type Progress struct {
 	// that the person has not written since.
 	Undelivered bool `json:"undelivered,omitempty"`
 
+	// TimerMs is when the session wants to be woken, besides WakeAtMs; 0 if never.
+	TimerMs int64 `json:"timer_ms,omitempty"`
+	// Archived says that the session, which has ended, is out of the way.
+	Archived bool `json:"archived,omitempty"`
+
 	// EndedAtMs is when the flow was completed; 0 before, and in old sessions.
 	EndedAtMs int64 `json:"ended_at_ms,omitempty"`
 
 	// The rest belongs to the present step and ends with it.
 
+	// AskedMs is when the question was asked, Reminded how many of its reminders are
+	// done with.
+	AskedMs  int64  `json:"asked_ms,omitempty"`
+	Reminded uint32 `json:"reminded,omitempty"`
 	// Page and Offered are the choices shown last; Offered is nil unless they come
 	// from a table.
 	Page    uint32   `json:"page,omitempty"`
@@ -98,7 +107,17 @@ func (s State) Awaits() *Lookup { return s.Progress.Lookup }
 
 // WakeAt returns when the session wants a [TimerInput], in Unix milliseconds; 0
 // if it does not.
-func (s State) WakeAt() int64 { return s.Progress.WakeAtMs }
+func (s State) WakeAt() int64 {
+	p := s.Progress
+	if p.WakeAtMs == 0 || p.TimerMs > 0 && p.TimerMs < p.WakeAtMs {
+		return p.TimerMs
+	}
+	return p.WakeAtMs
+}
+
+// Archived reports whether the session is out of the way of those that run. A
+// message brings it back.
+func (s State) Archived() bool { return s.Status == Expired || s.Progress.Archived }
 
 const (
 	stateCompleted = "completed"

@@ -17,11 +17,14 @@ const (
 	Cancelled
 	// Human means that a person of the business has taken over: the bot is silent.
 	Human
+	// Expired means that the person has been silent for too long. A message takes the
+	// session up again, with all it has.
+	Expired
 )
 
-var statusNames = [...]string{None: "none", Active: "active", Completed: "completed", Cancelled: "cancelled", Human: "human"}
+var statusNames = [...]string{None: "none", Active: "active", Completed: "completed", Cancelled: "cancelled", Human: "human", Expired: "expired"}
 
-// String returns the status as it is stored: "active", "completed", "cancelled", "human".
+// String returns the status as it is stored: "active", "completed", "cancelled", "human", "expired".
 func (s Status) String() string {
 	if int(s) >= len(statusNames) {
 		return fmt.Sprintf("status(%d)", uint8(s))

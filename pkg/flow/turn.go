@@ -48,6 +48,7 @@ const (
 func Turn(live Live, pinned *Flow, s State, in *parleyv1.Input) (events []*parleyv1.Event, next State) {
 	t := &turn{live: live, flow: pinned, state: s, in: in}
 	t.decide()
+	t.keepTimer()
 	return t.events, t.state
 }
 
@@ -63,6 +64,7 @@ func Complete(live Live, pinned *Flow, s State, in *parleyv1.Input, rows func(Lo
 		t.in = LookupInput(in, found)
 		t.decide()
 	}
+	t.keepTimer()
 	return t.events, t.state, nil
 }
 
@@ -81,6 +83,10 @@ type turn struct {
 	last   string
 	// silent says that no message of the person began the turn.
 	silent bool
+	// askedMs is when the present question was handed over, if that was later than it
+	// was asked; promptPending says that it was not yet.
+	askedMs       int64
+	promptPending bool
 	// understood is the {value} of the text that is being filled.
 	understood string
 }
@@ -147,6 +153,8 @@ func (t *turn) hear(m *parleyv1.IncomingMessage) {
 		t.open(m)
 	case t.state.Status == Completed:
 		t.hearAfterEnd(m)
+	case t.state.Status == Expired:
+		t.hearExpired(m)
 	default:
 		t.hearActive(m)
 	}
@@ -211,6 +219,9 @@ func (t *turn) running() bool { return t.state.Status == Active || t.state.Statu
 
 // begin opens a session at an entry, or at the first step.
 func (t *turn) begin(f *Flow, e *entry) {
+	if t.state.Status == Expired {
+		t.abandon(f)
+	}
 	t.flow, t.from, t.last = f, 0, ""
 	kind := byDefault
 	if e != nil {
@@ -230,6 +241,19 @@ func (t *turn) begin(f *Flow, e *entry) {
 		first = e.step
 	}
 	t.goTo(first)
+}
+
+// abandon ends an expired session that nobody can come back to, because one of the
+// flow f begins.
+func (t *turn) abandon(f *Flow) {
+	if !t.received() {
+		t.emit(inputReceived(t.in))
+	}
+	reason := ReasonExpired
+	if f.name != t.state.Flow {
+		reason = ReasonSwitch
+	}
+	t.cancel(reason)
 }
 
 // received reports whether the input is among the events already.

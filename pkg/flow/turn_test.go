@@ -21,8 +21,8 @@ func TestTurnStamps(t *testing.T) {
 	old := &parleyv1.Event{AtMs: 2000, Flow: "lead", FlowVersion: 4, Language: "en", SessionStartedAtMs: 1000}
 	begun := &parleyv1.Event{AtMs: 2000, Flow: "survey", FlowVersion: 5, Language: "pt-BR", SessionStartedAtMs: 2000}
 	want := []*parleyv1.Event{
-		headerOf(old, 5), headerOf(old, 6),
-		headerOf(begun, 1), headerOf(begun, 2), headerOf(begun, 3),
+		headerOf(old, 6), headerOf(old, 7),
+		headerOf(begun, 1), headerOf(begun, 2), headerOf(begun, 3), headerOf(begun, 4),
 	}
 	if len(events) != len(want) {
 		t.Fatalf("%d events, want %d: %v", len(events), len(want), events)
@@ -54,7 +54,7 @@ func TestTurnAfterCancellation(t *testing.T) {
 	live := load(t, "survey").WithVersion(5)
 	cancelled := Evolve(active(), sessionCancelled("expired", "second", false))
 	events, next := Turn(live, nil, cancelled, at(3000, "hello"))
-	if len(events) != 4 || events[0].GetSessionStarted().GetFlowVersion() != 5 || next.Version != 4 {
+	if len(events) != 5 || events[0].GetSessionStarted().GetFlowVersion() != 5 || next.Version != 5 {
 		t.Errorf("events %v, state %+v", events, next)
 	}
 }

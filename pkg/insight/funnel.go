@@ -39,7 +39,8 @@ type StepCounts struct {
 	// Failed counts sessions with at least one rejected answer, Rejections all
 	// rejected answers.
 	Failed, Rejections int64
-	// Departed counts sessions that left the step without an accepted answer.
+	// Departed counts sessions that left the step without an accepted answer, or
+	// expired there; who comes back is taken out again.
 	Departed int64
 }
 
@@ -85,6 +86,10 @@ func (c *Counts) Add(e *parleyv1.Event) {
 		})
 	case *parleyv1.Event_StepLeft:
 		c.step(cohort, body.StepLeft.Step, func(n *StepCounts) { n.Departed++ })
+	case *parleyv1.Event_SessionExpired:
+		c.step(cohort, body.SessionExpired.Step, func(n *StepCounts) { n.Departed++ })
+	case *parleyv1.Event_SessionResumed:
+		c.step(cohort, body.SessionResumed.Step, func(n *StepCounts) { n.Departed-- }) // and waits again
 	case *parleyv1.Event_HandedOver:
 		c.handedOver(cohort, body.HandedOver)
 	case *parleyv1.Event_SessionMigrated:

@@ -117,7 +117,7 @@ func checkStanding(t interface {
 		if s.Status == flow.Active {
 			stand[StepKey{cohort, s.Step}]++
 		}
-		if s.Status == flow.Active || s.Status == flow.Human && s.Progress.EndedAtMs == 0 {
+		if s.Status == flow.Active || s.Status == flow.Expired || s.Status == flow.Human && s.Progress.EndedAtMs == 0 {
 			running[cohort]++
 		}
 	}
@@ -134,7 +134,7 @@ func TestWholeLanguage(t *testing.T) {
 	defer func() {
 		for _, kind := range []string{
 			"SessionStarted", "StepEntered", "AnswerAccepted", "AnswerRejected", "SessionCompleted", "SessionCancelled", "StepLeft", "HandedOver",
-			"LanguageChanged", "SessionMigrated", "KeywordUsed", "TapStale", "OptedOut", "VariantAssigned", "LookupAnswered", "ConfirmationAsked",
+			"LanguageChanged", "SessionMigrated", "SessionExpired", "SessionResumed", "SessionArchived", "KeywordUsed", "TapStale", "OptedOut", "VariantAssigned", "LookupAnswered", "ConfirmationAsked",
 		} {
 			if kinds[kind] == 0 && !testing.Short() {
 				t.Errorf("nobody came to %s: %v", kind, kinds)
@@ -262,7 +262,7 @@ func (c *crowd) input(p *speaker) *parleyv1.Input {
 		in := message("interactive", b.GetTitle())
 		in.GetMessage().Tap = b.GetId()
 		return in
-	case kind < 10 && p.state.WakeAt() > 0:
+	case kind < 10 && (kind < 5 || p.state.Progress.WakeAtMs > 0) && p.state.WakeAt() > 0:
 		c.now = max(c.now, p.state.WakeAt())
 		return flow.TimerInput("", 0, p.state.Progress.Ref, p.state.WakeAt())
 	case kind > 16:

@@ -24,9 +24,12 @@ type turnColumns struct {
 	events        eventColumns
 	sessions      sessionColumns
 	dead          deadLetterColumns
-	redriven      redrivenColumns
+	redriven      idColumns
 	timers        timerColumns
 	timersOff     keyColumns
+	archive       sessionColumns
+	away          keyColumns // sessions that leave those that run for the archive
+	back          idColumns  // sessions that leave the archive
 }
 
 func (c *turnColumns) add(part TurnPart) error {
@@ -46,7 +49,12 @@ func (c *turnColumns) add(part TurnPart) error {
 		}
 	}
 	for _, session := range part.Sessions {
-		if err := c.sessions.add(session); err != nil {
+		if err := c.addSession(shard, session); err != nil {
+			return err
+		}
+	}
+	for _, session := range part.Replaced {
+		if err := c.archive.add(session); err != nil {
 			return err
 		}
 	}
@@ -65,9 +73,22 @@ func (c *turnColumns) add(part TurnPart) error {
 	return nil
 }
 
+// addSession writes a session where it belongs, and takes it away from where it was.
+func (c *turnColumns) addSession(shard int, s Session) error {
+	if s.State.Archived() {
+		c.away.add(shard, s.Key)
+		return c.archive.add(s)
+	}
+	if s.FromArchive {
+		c.back.add(shard, int64(s.ID))
+	}
+	return c.sessions.add(s)
+}
+
 func (c *turnColumns) args() []any {
 	return slices.Concat(fenceArgs(ServiceSession, c.fences), []any{c.heads, c.counts}, c.contacts.args(), c.inbox.args(), c.events.args(),
-		c.sessions.args(), c.dead.args(), c.redriven.args(), c.timers.args(), c.timersOff.args())
+		c.sessions.args(), c.dead.args(), c.redriven.args(), c.timers.args(), c.timersOff.args(),
+		c.archive.args(), c.away.args(), c.back.args())
 }
 
 type contactColumns struct {
@@ -220,17 +241,17 @@ func (c *deadLetterColumns) args() []any {
 	return []any{nonNil(c.shard), nonNil(c.kind), nonNil(c.position), nonNil(c.channel), nonNil(c.contact), nonNil(c.data), nonNil(c.reason)}
 }
 
-type redrivenColumns struct {
+type idColumns struct {
 	shard []int
 	id    []int64
 }
 
-func (c *redrivenColumns) add(shard int, id int64) {
+func (c *idColumns) add(shard int, id int64) {
 	c.shard = append(c.shard, shard)
 	c.id = append(c.id, id)
 }
 
-func (c *redrivenColumns) args() []any { return []any{nonNil(c.shard), nonNil(c.id)} }
+func (c *idColumns) args() []any { return []any{nonNil(c.shard), nonNil(c.id)} }
 
 type keyColumns struct {
 	shard   []int

@@ -93,6 +93,8 @@ func filled(f protoreflect.FieldDescriptor, create func() protoreflect.Value) pr
 		return protoreflect.ValueOfUint32(1<<32 - 1)
 	case protoreflect.Int64Kind:
 		return protoreflect.ValueOfInt64(-1 << 63)
+	case protoreflect.Sint32Kind:
+		return protoreflect.ValueOfInt32(-1 << 31)
 	case protoreflect.DoubleKind:
 		return protoreflect.ValueOfFloat64(-1.0 / 3)
 	case protoreflect.EnumKind:

@@ -31,7 +31,8 @@ type SessionView struct {
 	Parked          bool            `json:"parked"`
 }
 
-// FindSessions returns the sessions of a contact, named by phone, BSUID or id.
+// FindSessions returns the sessions of a contact, named by phone, BSUID or id: those
+// that run, and those in the archive.
 func (s *Store) FindSessions(ctx context.Context, contact string) ([]SessionView, error) {
 	id, err := uuid.Parse(contact)
 	if err != nil {
@@ -40,7 +41,12 @@ func (s *Store) FindSessions(ctx context.Context, contact string) ([]SessionView
 	rows, err := s.pool.Query(ctx, `
 		SELECT s.session_id, s.channel, s.contact_id, c.phone, c.bsuid, s.flow, s.flow_version, s.status, s.current_state, s.flow_data,
 		       s.language, s.failure_count, s.version, s.started_at, s.last_interaction, c.parked_at IS NOT NULL
-		  FROM contacts c JOIN sessions s ON s.contact_id = c.id
+		  FROM contacts c CROSS JOIN LATERAL (
+			SELECT session_id, channel, contact_id, flow, flow_version, status, current_state, flow_data, language, failure_count, version, started_at, last_interaction
+			  FROM sessions WHERE contact_id = c.id
+			UNION ALL
+			SELECT session_id, channel, contact_id, flow, flow_version, status, current_state, flow_data, language, failure_count, version, started_at, last_interaction
+			  FROM session_archive WHERE contact_id = c.id) s
 		 WHERE c.id = $2 OR c.phone = $1 AND c.phone <> '' OR c.bsuid = $1 AND c.bsuid <> ''
 		 ORDER BY s.channel, s.session_id`, contact, id)
 	if err != nil {

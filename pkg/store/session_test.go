@@ -2,6 +2,7 @@ package store
 
 import (
 	"reflect"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,24 +17,43 @@ func TestSessionRoundTrip(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	lease := take(t, s, ServiceSession, 1)[0]
-	contacts := people(8)
+	contacts, ids := people(8), uint64(1<<40)
 	rapid.Check(t, func(r *rapid.T) {
 		want := Session{
 			Key:   SessionKey{text(r, "channel"), rapid.SampledFrom(contacts).Draw(r, "contact")},
-			ID:    rapid.Uint64Range(1, 1<<62).Draw(r, "id"),
 			State: randomState(r),
+		}
+		before, err := s.LoadKnown(t.Context(), []uuid.UUID{want.Key.Contact}, nil)
+		if err != nil {
+			r.Fatal(err)
+		}
+		was, known := before.Sessions[want.Key]
+		want.ID, want.FromArchive = was.ID, was.FromArchive
+		if !known {
+			ids++
+			want.ID = ids
 		}
 		part := TurnPart{Fence: fence(lease, lease.Checkpoint+1), Sessions: []Session{want}}
 		if held, err := s.AppendTurns(t.Context(), []TurnPart{part}); err != nil || len(held) != 1 {
 			r.Fatalf("held %v, %v", held, err)
 		}
 		lease = moved(lease, part)
-		known, err := s.LoadKnown(t.Context(), []uuid.UUID{want.Key.Contact}, nil)
+		stored, err := s.LoadKnown(t.Context(), []uuid.UUID{want.Key.Contact}, nil)
 		if err != nil {
 			r.Fatal(err)
 		}
-		if got := known.Sessions[want.Key]; !reflect.DeepEqual(got, want) {
+		got := stored.Sessions[want.Key]
+		if got.FromArchive != want.State.Archived() {
+			r.Fatalf("read from the archive: %v", got.FromArchive)
+		}
+		got.FromArchive = want.FromArchive
+		if !reflect.DeepEqual(got, want) {
 			r.Fatalf("got\n%+v\nwant\n%+v", got, want)
+		}
+		archived := value[int](t, s, `SELECT count(*) FROM session_archive WHERE session_id = `+strconv.FormatUint(want.ID, 10))
+		hot := value[int](t, s, `SELECT count(*) FROM sessions WHERE session_id = `+strconv.FormatUint(want.ID, 10))
+		if want.State.Archived() != (archived == 1) || want.State.Archived() == (hot == 1) {
+			r.Fatalf("%d rows in the archive, %d among those that run: %+v", archived, hot, want.State)
 		}
 	})
 }
@@ -42,13 +62,13 @@ func TestSessionRoundTrip(t *testing.T) {
 func randomState(t *rapid.T) flow.State {
 	s := flow.State{
 		Flow: text(t, "flow"), FlowVersion: rapid.Uint32Range(1, 1<<31-1).Draw(t, "flow version"),
-		Status:   rapid.SampledFrom([]flow.Status{flow.Active, flow.Completed, flow.Cancelled, flow.Human}).Draw(t, "status"),
+		Status:   rapid.SampledFrom([]flow.Status{flow.Active, flow.Completed, flow.Cancelled, flow.Human, flow.Expired}).Draw(t, "status"),
 		Language: text(t, "language"), Failures: rapid.Uint32Range(0, 1<<31-1).Draw(t, "failures"),
 		Version: rapid.Uint32Range(1, 1<<31-1).Draw(t, "version"),
 		Answers: map[string]any{}, StartedAtMs: milliseconds2100(t, "started"), LastInteractionMs: milliseconds2100(t, "last"),
 		Progress: randomProgress(t),
 	}
-	if s.Status == flow.Active || s.Status == flow.Human {
+	if s.Status == flow.Active || s.Status == flow.Human || s.Status == flow.Expired {
 		s.Step = rapid.OneOf(rapid.SampledFrom([]string{"completed", "cancelled"}), rapid.Map(rapid.String(), plain)).Draw(t, "step")
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "answers") {
@@ -67,6 +87,8 @@ func randomProgress(t *rapid.T) flow.Progress {
 	}
 	if rapid.Bool().Draw(t, "scalars") {
 		p.Ref, p.Page = text(t, "ref"), count(t, "page")
+		p.TimerMs, p.AskedMs, p.Reminded = milliseconds2100(t, "timer"), milliseconds2100(t, "asked"), count(t, "reminded")
+		p.Archived = rapid.Bool().Draw(t, "archived")
 		p.WakeAtMs, p.UntilMs = milliseconds2100(t, "wake at"), milliseconds2100(t, "until")
 	}
 	return p

@@ -45,6 +45,8 @@ type Session struct {
 	ID    uint64
 	Shard int
 	State flow.State
+	// FromArchive says that the row was read from the archive.
+	FromArchive bool
 }
 
 // Known is what the store knows about the contacts and message ids of a batch.
@@ -91,6 +93,9 @@ type TurnPart struct {
 	DeadLetters []DeadLetter
 	// Redriven are the ids of parked letters whose updates took effect here.
 	Redriven []int64
+	// Replaced are sessions that ended before another one of their contact began, which
+	// is in Sessions: they go to the archive.
+	Replaced []Session
 	// Timers are armed, or moved; TimersOff are taken away, and need not be there.
 	// A session is in one of them, and once: a turn that leaves a session's timer as
 	// it was names it in neither, and costs nothing. Their shard is the part's.
@@ -112,7 +117,13 @@ func (s *Store) LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uui
 		FROM contacts WHERE id = ANY($1)`, contacts).Query(known.scanContacts)
 	batch.Queue(`SELECT channel, contact_id, session_id, shard, flow, flow_version, status, current_state, flow_data,
 		language, failure_count, version, started_at, last_interaction, progress
-		FROM sessions WHERE contact_id = ANY($1)`, contacts).Query(known.scanSessions)
+		FROM sessions WHERE contact_id = ANY($1)`, contacts).Query(known.scanSessions(false))
+	// Those in the archive come first to last, and only where none is among those that run.
+	batch.Queue(`SELECT channel, contact_id, session_id, shard, flow, flow_version, status, current_state, flow_data,
+		language, failure_count, version, started_at, last_interaction, progress
+		FROM session_archive a WHERE contact_id = ANY($1)
+		 AND NOT EXISTS (SELECT FROM sessions s WHERE s.contact_id = a.contact_id AND s.channel = a.channel)
+		ORDER BY archived_at, session_id`, contacts).Query(known.scanSessions(true))
 	batch.Queue(`SELECT id FROM inbox WHERE id = ANY($1)`, inbox).Query(known.scanApplied)
 	// service || '' hides the service from the other index, in which all letters of
 	// a service stand together.
@@ -138,15 +149,18 @@ func (k Known) scanContacts(rows pgx.Rows) error {
 	return rows.Err()
 }
 
-func (k Known) scanSessions(rows pgx.Rows) error {
-	for rows.Next() {
-		session, err := scanSession(rows)
-		if err != nil {
-			return err
+func (k Known) scanSessions(fromArchive bool) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		for rows.Next() {
+			session, err := scanSession(rows)
+			if err != nil {
+				return err
+			}
+			session.FromArchive = fromArchive
+			k.Sessions[session.Key] = session
 		}
-		k.Sessions[session.Key] = session
+		return rows.Err()
 	}
-	return rows.Err()
 }
 
 func (k Known) scanApplied(rows pgx.Rows) error {
@@ -192,7 +206,7 @@ func scanSession(row pgx.CollectableRow, more ...any) (Session, error) {
 	if s.State.Status, err = flow.ParseStatus(status); err != nil {
 		return s, fmt.Errorf("session %d: %w", id, err)
 	}
-	if s.State.Status == flow.Active || s.State.Status == flow.Human {
+	if s.State.Status == flow.Active || s.State.Status == flow.Human || s.State.Status == flow.Expired {
 		s.State.Step = current
 	}
 	if err := json.Unmarshal(answers, &s.State.Answers); err != nil {
@@ -205,8 +219,8 @@ func scanSession(row pgx.CollectableRow, more ...any) (Session, error) {
 }
 
 // appendTurnsSQL is the whole effect of a batch in one statement: fence,
-// checkpoint and event head, contacts, inbox keys, events, sessions, dead letters
-// and timers. A repeated inbox key fails the statement on purpose: it would mean
+// checkpoint and event head, contacts, inbox keys, events, sessions, dead letters,
+// timers and the archive. A repeated inbox key fails the statement on purpose: it would mean
 // that a message is about to take effect twice.
 const appendTurnsSQL = `
 WITH cp AS (
@@ -264,7 +278,26 @@ tm AS (
 	ON CONFLICT (contact_id, channel) DO UPDATE SET shard = excluded.shard, session_ref = excluded.session_ref, wake_at = excluded.wake_at),
 tf AS (
 	DELETE FROM timers t USING cp JOIN unnest($60::int[], $61::text[], $62::uuid[]) u(shard, channel, contact_id) USING (shard)
-	 WHERE t.channel = u.channel AND t.contact_id = u.contact_id)
+	 WHERE t.channel = u.channel AND t.contact_id = u.contact_id),
+ar AS (
+	INSERT INTO session_archive AS a (shard, channel, contact_id, session_id, flow, flow_version, status, current_state, flow_data,
+	       language, failure_count, version, started_at, last_interaction, progress, archived_at)
+	SELECT u.shard, u.channel, u.contact_id, u.session_id, u.flow, u.flow_version, u.status, u.current_state, u.flow_data::jsonb,
+	       u.language, u.failure_count, u.version, u.started_at, u.last_interaction, u.progress::jsonb, clock_timestamp()
+	  FROM cp JOIN unnest($63::int[], $64::text[], $65::uuid[], $66::bigint[], $67::text[], $68::int[], $69::text[], $70::text[], $71::text[],
+	       $72::text[], $73::int[], $74::int[], $75::timestamptz[], $76::timestamptz[], $77::text[])
+	       u(shard, channel, contact_id, session_id, flow, flow_version, status, current_state, flow_data,
+	         language, failure_count, version, started_at, last_interaction, progress) USING (shard)
+	ON CONFLICT (session_id) DO UPDATE SET flow = excluded.flow, status = excluded.status, current_state = excluded.current_state,
+	       started_at = excluded.started_at, flow_version = excluded.flow_version, flow_data = excluded.flow_data, language = excluded.language,
+	       failure_count = excluded.failure_count, version = excluded.version, last_interaction = excluded.last_interaction,
+	       progress = excluded.progress, archived_at = excluded.archived_at),
+so AS (
+	DELETE FROM sessions s USING cp JOIN unnest($78::int[], $79::text[], $80::uuid[]) u(shard, channel, contact_id) USING (shard)
+	 WHERE s.contact_id = u.contact_id AND s.channel = u.channel),
+ao AS (
+	DELETE FROM session_archive a USING cp JOIN unnest($81::int[], $82::bigint[]) u(shard, session_id) USING (shard)
+	 WHERE a.session_id = u.session_id)
 SELECT shard FROM cp`
 
 // AppendTurns commits the parts, each under its own fence, and returns the

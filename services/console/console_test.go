@@ -303,7 +303,7 @@ func TestSessionEvents(t *testing.T) {
 			t.Errorf("event %d: %v", i, e.Event)
 		}
 	}
-	want := "SessionStarted InputReceived StepEntered MessageQueued InputReceived AnswerAccepted StepEntered MessageQueued " +
+	want := "SessionStarted InputReceived StepEntered MessageQueued TimerSet InputReceived AnswerAccepted StepEntered MessageQueued " +
 		"InputReceived AnswerRejected MessageQueued InputReceived AnswerAccepted SessionCompleted MessageQueued"
 	if got := strings.Join(types, " "); got != want {
 		t.Errorf("events\n%s\nwant\n%s", got, want)

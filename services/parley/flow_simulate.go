@@ -203,10 +203,14 @@ func (s *simulation) show(said []string) {
 		}
 		s.to.printf("%s\n", s.to.paint(dim, "  "+strings.Join(hints, " · ")))
 	}
-	if at, waits := s.chat.WakeAt(); waits {
+	if at, waits := s.chat.WakeAt(); waits && at.Sub(s.chat.Now()) < hintedTimer {
 		s.to.printf("%s\n", s.to.paint(dim, fmt.Sprintf("  … a timer goes off at %s: /wait lets the time pass", at.Format(time.TimeOnly))))
 	}
 }
+
+// hintedTimer is how soon a timer must go off to be worth a line: each session is
+// looked after a day of silence.
+const hintedTimer = 23 * time.Hour
 
 func (s *simulation) complain(format string, args ...any) {
 	s.failed = true

@@ -179,11 +179,24 @@ func (b *batch) decide(u update) (err error) {
 		b.unheard(u)
 		return nil
 	}
+	b.replace(session, events)
 	session.Key, session.Shard, session.State = u.session(), u.shard, next
 	session.ID = b.stamp(u, session.ID, events)
 	b.keep(session, before)
 	b.learn(u, events)
 	return nil
+}
+
+// replace puts a session that has ended into the archive when another one begins.
+func (b *batch) replace(old store.Session, events []*parleyv1.Event) {
+	begins := slices.IndexFunc(events, func(e *parleyv1.Event) bool { return e.GetSessionStarted() != nil })
+	if begins < 0 || old.State.Status == flow.None {
+		return
+	}
+	for _, e := range events[:begins] {
+		old.State = flow.Evolve(old.State, e)
+	}
+	b.turn.Replaced = append(b.turn.Replaced, old)
 }
 
 // keep writes the session with this part, and its timer if that changed.
@@ -204,11 +217,12 @@ func (b *batch) wind(key store.SessionKey) {
 	}
 }
 
-// arm sets the session's timer, or ends it. Nothing wakes who opted out: another
-// of their sessions may still want it.
+// arm sets the session's timer, or ends it. Who opted out is not waited for with an
+// answer half given: another of their sessions may still want the timer.
 func (b *batch) arm(key store.SessionKey) {
 	s := b.known.Sessions[key]
-	if at := s.State.WakeAt(); at > 0 && !b.known.Contacts[key.Contact].OptedOut {
+	halfway := s.State.Progress.WakeAtMs > 0 && b.known.Contacts[key.Contact].OptedOut
+	if at := s.State.WakeAt(); at > 0 && !halfway {
 		b.turn.Timers = append(b.turn.Timers, store.Timer{Key: key, Shard: s.Shard, Ref: s.State.Progress.Ref, WakeAt: time.UnixMilli(at)})
 		return
 	}
@@ -225,6 +239,7 @@ func (b *batch) input(u update) *parleyv1.Input {
 		Channel:      u.envelope.Channel,
 		Contact: &parleyv1.ContactInfo{
 			Phone: c.Identity.GetPhone(), Name: c.Identity.GetName(), Language: c.Language, OptedOut: c.OptedOut,
+			UtcOffsetMinutes: b.service.zones.offset(c.Identity.GetPhone(), time.UnixMilli(b.nowMs)),
 		},
 		Body: u.input.Body,
 	}

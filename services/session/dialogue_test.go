@@ -48,12 +48,12 @@ func TestDialogue(t *testing.T) {
 	for _, e := range d.events(ada) {
 		types = append(types, store.EventType(e))
 	}
-	want := "SessionStarted InputReceived StepEntered MessageQueued " +
+	want := "SessionStarted InputReceived StepEntered MessageQueued TimerSet " +
 		"InputReceived AnswerAccepted StepEntered MessageQueued " +
 		"InputReceived AnswerRejected MessageQueued " +
 		"InputReceived AnswerAccepted SessionCompleted MessageQueued " +
 		"InputReceived MessageQueued " +
-		"InputReceived SessionCancelled SessionStarted StepEntered MessageQueued " +
+		"InputReceived SessionCancelled SessionStarted StepEntered MessageQueued TimerSet " +
 		"InputReceived AnswerAccepted StepEntered MessageQueued"
 	if got := strings.Join(types, " "); got != want {
 		t.Errorf("events\n%s\nwant\n%s", got, want)

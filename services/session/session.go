@@ -43,6 +43,7 @@ type Service struct {
 	relay Relay
 	now   func() time.Time
 	log   zerolog.Logger
+	zones zones
 	// heads holds the offset of the last event of each shard that is owned. The
 	// runner's goroutine alone writes it; mu lets others see its keys.
 	mu    sync.Mutex
@@ -55,7 +56,7 @@ var _ lane.Handler = (*Service)(nil)
 func New(s Store, relay Relay, serving Serving, now func() time.Time, log zerolog.Logger) *Service {
 	return &Service{
 		store: s, flows: newLibrary(s, serving, now), relay: relay, now: now, log: log,
-		heads: map[int]uint64{},
+		zones: zones{}, heads: map[int]uint64{},
 	}
 }
 

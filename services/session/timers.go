@@ -115,7 +115,9 @@ func (t *Timers) Fire(ctx context.Context) error {
 func (t *Timers) message(timer store.Timer, now time.Time) (m bus.Message, err error) {
 	wake := timer.WakeAt.UnixMilli()
 	id := fmt.Sprintf("timer/%s/%d", timer.Ref, wake)
-	raw, err := protojson.Marshal(flow.TimerInput(id, wake, timer.Ref, wake))
+	in := flow.TimerInput(id, wake, timer.Ref, wake)
+	in.GetTimerDue().PromptAtMs = promptAt(timer.Prompt)
+	raw, err := protojson.Marshal(in)
 	if err != nil {
 		return m, err
 	}
@@ -125,4 +127,15 @@ func (t *Timers) message(timer store.Timer, now time.Time) (m bus.Message, err e
 		LaneKey: timer.LaneKey, ReceivedAtMs: now.UnixMilli(), Raw: raw,
 	})
 	return m, err
+}
+
+// promptAt is when the provider got the question, as [parleyv1.TimerDue] has it.
+func promptAt(p store.Prompt) int64 {
+	switch {
+	case p.Pending:
+		return -1
+	case p.At.IsZero():
+		return 0
+	}
+	return p.At.UnixMilli()
 }

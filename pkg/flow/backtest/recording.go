@@ -43,7 +43,14 @@ type place struct {
 	step   string
 }
 
-func placeOf(s flow.State, names renames) place { return place{s.Status, names.of(s.Step)} }
+// placeOf is where a session stands. One that has expired stands at its question
+// still: the person may come back to it.
+func placeOf(s flow.State, names renames) place {
+	if s.Status == flow.Expired {
+		s.Status = flow.Active
+	}
+	return place{s.Status, names.of(s.Step)}
+}
 
 // record cuts a session's events into its turns. The first event may be the input
 // that began the session, where the session before keeps it. ok is false if the

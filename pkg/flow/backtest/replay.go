@@ -101,6 +101,10 @@ func (r *replay) hear(h heard) error {
 		return r.play(r.timer(h.in))
 	case h.in.GetMigration() != nil:
 		return r.migrate(h)
+	case switched(h.events):
+		r.add(h.in, h.events, outcomeOf(h.events, r.names))
+		r.over = true
+		return nil
 	case h.at == here || isCommand(h.events):
 		return r.play(r.adapted(h))
 	case h.at.status == flow.Active:
@@ -108,6 +112,14 @@ func (r *replay) hear(h heard) error {
 	}
 	r.add(h.in, nil, "") // it was said to a human, after the end, or to another question
 	return nil
+}
+
+// switched reports whether an input began another flow: whatever this one says to it,
+// it is over.
+func switched(events []*parleyv1.Event) bool {
+	return slices.ContainsFunc(events, func(e *parleyv1.Event) bool {
+		return e.GetSessionCancelled().GetReason() == flow.ReasonSwitch
+	})
 }
 
 // isCommand reports whether an input meant the same at any step when it was recorded.
@@ -118,7 +130,7 @@ func isCommand(events []*parleyv1.Event) bool {
 			return true
 		case *parleyv1.Event_SessionCancelled:
 			reason := body.SessionCancelled.GetReason()
-			return reason == flow.ReasonRestart || reason == flow.ReasonSwitch || reason == flow.ReasonStop
+			return reason == flow.ReasonRestart || reason == flow.ReasonStop
 		}
 	}
 	return false
@@ -144,17 +156,26 @@ func (r *replay) catchUp() error {
 	return nil
 }
 
-// wakeBefore lets a timer go off before an input, unless the recorded session had the
+// wakesMax bounds the timers that go off before one input: reminders, and what an
+// answer that is given late sets.
+const wakesMax = 100
+
+// wakeBefore lets timers go off before an input, unless the recorded session had the
 // same one: then it went off when it is recorded.
 func (r *replay) wakeBefore(h heard) error {
-	at := r.state.WakeAt()
-	if at == 0 || at == h.wakeAt || at > h.in.GetAtMs() {
-		return nil
+	for range wakesMax {
+		at := r.state.WakeAt()
+		if at == 0 || at == h.wakeAt || at > h.in.GetAtMs() || r.over {
+			return nil
+		}
+		if err := r.wake(); err != nil {
+			return err
+		}
+		if err := r.catchUp(); err != nil {
+			return err
+		}
 	}
-	if err := r.wake(); err != nil {
-		return err
-	}
-	return r.catchUp()
+	return nil
 }
 
 // wake lets the timer go off that the session wants.

@@ -169,7 +169,7 @@ func TestChat(t *testing.T) {
 	if lines, err = chat.Say("[1]", at.Add(time.Minute)); err != nil || lines[0] != "< How many?" || !chat.Now().Equal(at.Add(time.Minute)) {
 		t.Fatalf("%q, %v", lines, err)
 	}
-	if _, ok := chat.WakeAt(); ok || chat.State().Step != "many" || len(chat.Events()) == 0 {
+	if at, ok := chat.WakeAt(); !ok || !at.Equal(chat.Now().Add(24*time.Hour-time.Minute)) || chat.State().Step != "many" || len(chat.Events()) == 0 {
 		t.Errorf("%+v", chat.State())
 	}
 	if lines, err = chat.Wait(at.Add(time.Hour)); err != nil || lines != nil {

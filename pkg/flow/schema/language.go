@@ -21,7 +21,7 @@ type field struct {
 
 // parts is the whole language, in the order of the manual.
 func parts() []part {
-	all := []part{flowPart(), completedPart(), slotPart(), entryPart(), keywordPart()}
+	all := []part{flowPart(), completedPart(), expirePart(), quietHoursPart(), slotPart(), entryPart(), keywordPart()}
 	all = append(all, messageParts()...)
 	all = append(all, stepParts()...)
 	return append(all, answerParts()...)
@@ -47,7 +47,29 @@ func flowPart() part {
 			{"stale_taps", word("ignore", "repeat", "jump").otherwise("repeat"), "A button of an earlier step was tapped: ignore it, repeat the present question, or jump back to that step and take it as its answer."},
 			{"undelivered", ref("target"), "Where the session goes if a message of ours does not arrive; without it that is only recorded. At most once until the person writes again."},
 			{"texts", ref("texts"), "Words that Parley says itself, for languages that it does not know, or in your own style."},
+			{"expire", anyOf(ref("silence"), ref("expire")).otherwise("24h"), "How long a person may be silent before the session is put aside; never is for ever. Who comes back goes on where they were."},
+			{"quiet_hours", ref("quiet_hours"), "When nobody is reminded, in the time of the person's country."},
 			{"migrate", mapping(ref("target"), map[string]string{"old_step": "new_step"}), "Where people go who stand on a step that this version no longer has: old step to new step."},
+		},
+	}
+}
+
+func expirePart() part {
+	return part{
+		name: "expire", doc: "The end of a silence.",
+		fields: []field{
+			{"after", ref("silence").otherwise("24h"), "How long a person may be silent."},
+			{"resume", word("continue", "restart").otherwise("continue"), "What who comes back finds: the question with all their answers, or a new beginning."},
+		},
+	}
+}
+
+func quietHoursPart() part {
+	return part{
+		name: "quiet_hours", doc: "When nobody is reminded.", required: []string{"from", "to"},
+		fields: []field{
+			{"from", text("21:00"), "When they begin."},
+			{"to", text("08:00"), "When they end."},
 		},
 	}
 }

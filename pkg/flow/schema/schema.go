@@ -65,6 +65,7 @@ func shared() ordered {
 		{"tag", tag},
 		{"target", target},
 		{"duration", duration},
+		{"silence", anyOf(&node{Const: "never"}, ref("duration")).like("24h", "never")},
 		{"expression", expression},
 		{"words_to_type", typedWords},
 		{"words", words},

@@ -2,7 +2,7 @@ package schema
 
 // stepParts are a step and what it does.
 func stepParts() []part {
-	return []part{stepPart(), loopPart(), branchPart(), splitPart(), variantPart(), runPart()}
+	return []part{stepPart(), loopPart(), remindPart(), timeoutPart(), branchPart(), splitPart(), variantPart(), runPart()}
 }
 
 func stepPart() part {
@@ -24,6 +24,8 @@ func stepPart() part {
 			{"goto", ref("target"), "The step that comes next; without it the one below. In a sub-flow the last step returns."},
 			{"loop", ref("loop"), "How often the session may come back to this step, and where it goes instead."},
 			{"undelivered", ref("target"), "Where a question leads that does not arrive; without it what the flow says."},
+			{"remind", reminders(), "What is said to a person who does not answer."},
+			{"timeout", ref("timeout"), "When the wait for the answer ends, and where the session goes then."},
 		},
 		also: func(n *node) { n.OneOf = stepKinds() },
 	}
@@ -43,6 +45,32 @@ func stepKinds() []*node {
 	does := []*node{has("say"), has("set"), has("language"), has("goto")}
 	none := &node{AnyOf: eachOf("expect", "form", "branch", "split", "run", "handover", "end")}
 	return append(kinds, &node{Title: "a message", AnyOf: does, Not: none})
+}
+
+func reminders() *node {
+	n := list(ref("remind"))
+	n.MaxItems = 5
+	return n
+}
+
+func remindPart() part {
+	return part{
+		name: "remind", doc: "One reminder.", required: []string{"after", "say"},
+		fields: []field{
+			{"after", ref("duration").like("3h"), "How long the person has been silent."},
+			{"say", ref("say"), "What is said. A day after their last message it can only be a template."},
+		},
+	}
+}
+
+func timeoutPart() part {
+	return part{
+		name: "timeout", doc: "The end of the wait.", required: []string{"after", "goto"},
+		fields: []field{
+			{"after", ref("duration").like("2h"), "How long after the question."},
+			{"goto", ref("target"), "Where the session goes."},
+		},
+	}
 }
 
 func loopPart() part {

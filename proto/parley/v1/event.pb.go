@@ -133,6 +133,12 @@ type Event struct {
 	//	*Event_FormDataKept
 	//	*Event_StepLeft
 	//	*Event_DeliveryFailed
+	//	*Event_TimerSet
+	//	*Event_ReminderQueued
+	//	*Event_StepTimedOut
+	//	*Event_SessionExpired
+	//	*Event_SessionResumed
+	//	*Event_SessionArchived
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -529,6 +535,60 @@ func (x *Event) GetDeliveryFailed() *DeliveryFailed {
 	return nil
 }
 
+func (x *Event) GetTimerSet() *TimerSet {
+	if x != nil {
+		if x, ok := x.Body.(*Event_TimerSet); ok {
+			return x.TimerSet
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReminderQueued() *ReminderQueued {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ReminderQueued); ok {
+			return x.ReminderQueued
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetStepTimedOut() *StepTimedOut {
+	if x != nil {
+		if x, ok := x.Body.(*Event_StepTimedOut); ok {
+			return x.StepTimedOut
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSessionExpired() *SessionExpired {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SessionExpired); ok {
+			return x.SessionExpired
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSessionResumed() *SessionResumed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SessionResumed); ok {
+			return x.SessionResumed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSessionArchived() *SessionArchived {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SessionArchived); ok {
+			return x.SessionArchived
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -653,6 +713,30 @@ type Event_DeliveryFailed struct {
 	DeliveryFailed *DeliveryFailed `protobuf:"bytes,58,opt,name=delivery_failed,json=deliveryFailed,proto3,oneof"`
 }
 
+type Event_TimerSet struct {
+	TimerSet *TimerSet `protobuf:"bytes,90,opt,name=timer_set,json=timerSet,proto3,oneof"`
+}
+
+type Event_ReminderQueued struct {
+	ReminderQueued *ReminderQueued `protobuf:"bytes,91,opt,name=reminder_queued,json=reminderQueued,proto3,oneof"`
+}
+
+type Event_StepTimedOut struct {
+	StepTimedOut *StepTimedOut `protobuf:"bytes,92,opt,name=step_timed_out,json=stepTimedOut,proto3,oneof"`
+}
+
+type Event_SessionExpired struct {
+	SessionExpired *SessionExpired `protobuf:"bytes,93,opt,name=session_expired,json=sessionExpired,proto3,oneof"`
+}
+
+type Event_SessionResumed struct {
+	SessionResumed *SessionResumed `protobuf:"bytes,94,opt,name=session_resumed,json=sessionResumed,proto3,oneof"`
+}
+
+type Event_SessionArchived struct {
+	SessionArchived *SessionArchived `protobuf:"bytes,95,opt,name=session_archived,json=sessionArchived,proto3,oneof"`
+}
+
 func (*Event_SessionStarted) isEvent_Body() {}
 
 func (*Event_InputReceived) isEvent_Body() {}
@@ -712,6 +796,18 @@ func (*Event_FormDataKept) isEvent_Body() {}
 func (*Event_StepLeft) isEvent_Body() {}
 
 func (*Event_DeliveryFailed) isEvent_Body() {}
+
+func (*Event_TimerSet) isEvent_Body() {}
+
+func (*Event_ReminderQueued) isEvent_Body() {}
+
+func (*Event_StepTimedOut) isEvent_Body() {}
+
+func (*Event_SessionExpired) isEvent_Body() {}
+
+func (*Event_SessionResumed) isEvent_Body() {}
+
+func (*Event_SessionArchived) isEvent_Body() {}
 
 // EventBatch is what one commit added to one shard, as relayed to WA_EVENTS.
 type EventBatch struct {
@@ -2816,11 +2912,307 @@ func (x *DeliveryFailed) GetReacted() bool {
 	return false
 }
 
+// TimerSet says when the session wants to be woken next.
+type TimerSet struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// wake_at_ms is 0 if it does not want to be.
+	WakeAtMs int64 `protobuf:"varint,1,opt,name=wake_at_ms,json=wakeAtMs,proto3" json:"wake_at_ms,omitempty"`
+	// asked_ms is when the present question was handed over to the provider, if that
+	// was later than it was queued; else 0.
+	AskedMs       int64 `protobuf:"varint,2,opt,name=asked_ms,json=askedMs,proto3" json:"asked_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TimerSet) Reset() {
+	*x = TimerSet{}
+	mi := &file_parley_v1_event_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TimerSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TimerSet) ProtoMessage() {}
+
+func (x *TimerSet) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TimerSet.ProtoReflect.Descriptor instead.
+func (*TimerSet) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *TimerSet) GetWakeAtMs() int64 {
+	if x != nil {
+		return x.WakeAtMs
+	}
+	return 0
+}
+
+func (x *TimerSet) GetAskedMs() int64 {
+	if x != nil {
+		return x.AskedMs
+	}
+	return 0
+}
+
+// ReminderQueued says that the person is reminded of the question. What is said
+// follows as MessageQueued.
+type ReminderQueued struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// number counts the reminders of this question from 1; those that were not due
+	// in time are left out.
+	Number uint32 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// reason says why now: "silent for 3h0m0s".
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReminderQueued) Reset() {
+	*x = ReminderQueued{}
+	mi := &file_parley_v1_event_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReminderQueued) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReminderQueued) ProtoMessage() {}
+
+func (x *ReminderQueued) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReminderQueued.ProtoReflect.Descriptor instead.
+func (*ReminderQueued) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ReminderQueued) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ReminderQueued) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ReminderQueued) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// StepTimedOut says that nobody answered in time. The session goes on elsewhere.
+type StepTimedOut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StepTimedOut) Reset() {
+	*x = StepTimedOut{}
+	mi := &file_parley_v1_event_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StepTimedOut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StepTimedOut) ProtoMessage() {}
+
+func (x *StepTimedOut) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StepTimedOut.ProtoReflect.Descriptor instead.
+func (*StepTimedOut) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *StepTimedOut) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+// SessionExpired says that the person has been silent for too long. The session
+// keeps everything, and can be taken up again.
+type SessionExpired struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// step is the question that waits for an answer.
+	Step          string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionExpired) Reset() {
+	*x = SessionExpired{}
+	mi := &file_parley_v1_event_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionExpired) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionExpired) ProtoMessage() {}
+
+func (x *SessionExpired) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionExpired.ProtoReflect.Descriptor instead.
+func (*SessionExpired) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *SessionExpired) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+// SessionResumed says that the person came back to a session that had expired.
+type SessionResumed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionResumed) Reset() {
+	*x = SessionResumed{}
+	mi := &file_parley_v1_event_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionResumed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionResumed) ProtoMessage() {}
+
+func (x *SessionResumed) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionResumed.ProtoReflect.Descriptor instead.
+func (*SessionResumed) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *SessionResumed) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+// SessionArchived says that a session which ended is out of the way of those that
+// run.
+type SessionArchived struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionArchived) Reset() {
+	*x = SessionArchived{}
+	mi := &file_parley_v1_event_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionArchived) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionArchived) ProtoMessage() {}
+
+func (x *SessionArchived) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionArchived.ProtoReflect.Descriptor instead.
+func (*SessionArchived) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{38}
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xa5\x12\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xb5\x15\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -2868,7 +3260,13 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x10session_migrated\x18. \x01(\v2\x1a.parley.v1.SessionMigratedH\x00R\x0fsessionMigrated\x12?\n" +
 	"\x0eform_data_kept\x18/ \x01(\v2\x17.parley.v1.FormDataKeptH\x00R\fformDataKept\x122\n" +
 	"\tstep_left\x180 \x01(\v2\x13.parley.v1.StepLeftH\x00R\bstepLeft\x12D\n" +
-	"\x0fdelivery_failed\x18: \x01(\v2\x19.parley.v1.DeliveryFailedH\x00R\x0edeliveryFailedB\x06\n" +
+	"\x0fdelivery_failed\x18: \x01(\v2\x19.parley.v1.DeliveryFailedH\x00R\x0edeliveryFailed\x122\n" +
+	"\ttimer_set\x18Z \x01(\v2\x13.parley.v1.TimerSetH\x00R\btimerSet\x12D\n" +
+	"\x0freminder_queued\x18[ \x01(\v2\x19.parley.v1.ReminderQueuedH\x00R\x0ereminderQueued\x12?\n" +
+	"\x0estep_timed_out\x18\\ \x01(\v2\x17.parley.v1.StepTimedOutH\x00R\fstepTimedOut\x12D\n" +
+	"\x0fsession_expired\x18] \x01(\v2\x19.parley.v1.SessionExpiredH\x00R\x0esessionExpired\x12D\n" +
+	"\x0fsession_resumed\x18^ \x01(\v2\x19.parley.v1.SessionResumedH\x00R\x0esessionResumed\x12G\n" +
+	"\x10session_archived\x18_ \x01(\v2\x1a.parley.v1.SessionArchivedH\x00R\x0fsessionArchivedB\x06\n" +
 	"\x04body\"6\n" +
 	"\n" +
 	"EventBatch\x12(\n" +
@@ -3009,7 +3407,22 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x05class\x18\x03 \x01(\tR\x05class\x12\x12\n" +
 	"\x04code\x18\x04 \x01(\rR\x04code\x12\x18\n" +
 	"\aearlier\x18\x05 \x01(\bR\aearlier\x12\x18\n" +
-	"\areacted\x18\x06 \x01(\bR\areacted*H\n" +
+	"\areacted\x18\x06 \x01(\bR\areacted\"C\n" +
+	"\bTimerSet\x12\x1c\n" +
+	"\n" +
+	"wake_at_ms\x18\x01 \x01(\x03R\bwakeAtMs\x12\x19\n" +
+	"\basked_ms\x18\x02 \x01(\x03R\aaskedMs\"T\n" +
+	"\x0eReminderQueued\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\"\n" +
+	"\fStepTimedOut\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\"$\n" +
+	"\x0eSessionExpired\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\"$\n" +
+	"\x0eSessionResumed\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\"\x11\n" +
+	"\x0fSessionArchived*H\n" +
 	"\bPriority\x12\x12\n" +
 	"\x0ePRIORITY_REPLY\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
@@ -3028,7 +3441,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -3064,19 +3477,25 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*FormDataKept)(nil),       // 31: parley.v1.FormDataKept
 	(*StepLeft)(nil),           // 32: parley.v1.StepLeft
 	(*DeliveryFailed)(nil),     // 33: parley.v1.DeliveryFailed
-	nil,                        // 34: parley.v1.LookupAsked.WhereEntry
-	(*Input)(nil),              // 35: parley.v1.Input
-	(*Text)(nil),               // 36: parley.v1.Text
-	(*Media)(nil),              // 37: parley.v1.Media
-	(*Buttons)(nil),            // 38: parley.v1.Buttons
-	(*List)(nil),               // 39: parley.v1.List
-	(*Link)(nil),               // 40: parley.v1.Link
-	(*Form)(nil),               // 41: parley.v1.Form
-	(*GeoPoint)(nil),           // 42: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 43: parley.v1.ContactCard
-	(*Template)(nil),           // 44: parley.v1.Template
-	(*Reaction)(nil),           // 45: parley.v1.Reaction
-	(*Typing)(nil),             // 46: parley.v1.Typing
+	(*TimerSet)(nil),           // 34: parley.v1.TimerSet
+	(*ReminderQueued)(nil),     // 35: parley.v1.ReminderQueued
+	(*StepTimedOut)(nil),       // 36: parley.v1.StepTimedOut
+	(*SessionExpired)(nil),     // 37: parley.v1.SessionExpired
+	(*SessionResumed)(nil),     // 38: parley.v1.SessionResumed
+	(*SessionArchived)(nil),    // 39: parley.v1.SessionArchived
+	nil,                        // 40: parley.v1.LookupAsked.WhereEntry
+	(*Input)(nil),              // 41: parley.v1.Input
+	(*Text)(nil),               // 42: parley.v1.Text
+	(*Media)(nil),              // 43: parley.v1.Media
+	(*Buttons)(nil),            // 44: parley.v1.Buttons
+	(*List)(nil),               // 45: parley.v1.List
+	(*Link)(nil),               // 46: parley.v1.Link
+	(*Form)(nil),               // 47: parley.v1.Form
+	(*GeoPoint)(nil),           // 48: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 49: parley.v1.ContactCard
+	(*Template)(nil),           // 50: parley.v1.Template
+	(*Reaction)(nil),           // 51: parley.v1.Reaction
+	(*Typing)(nil),             // 52: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -3109,27 +3528,33 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	31, // 27: parley.v1.Event.form_data_kept:type_name -> parley.v1.FormDataKept
 	32, // 28: parley.v1.Event.step_left:type_name -> parley.v1.StepLeft
 	33, // 29: parley.v1.Event.delivery_failed:type_name -> parley.v1.DeliveryFailed
-	1,  // 30: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	35, // 31: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	36, // 32: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	37, // 33: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	38, // 34: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	39, // 35: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	40, // 36: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	41, // 37: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	42, // 38: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	43, // 39: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	44, // 40: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	45, // 41: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	46, // 42: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 43: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	22, // 44: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	34, // 45: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	46, // [46:46] is the sub-list for method output_type
-	46, // [46:46] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	34, // 30: parley.v1.Event.timer_set:type_name -> parley.v1.TimerSet
+	35, // 31: parley.v1.Event.reminder_queued:type_name -> parley.v1.ReminderQueued
+	36, // 32: parley.v1.Event.step_timed_out:type_name -> parley.v1.StepTimedOut
+	37, // 33: parley.v1.Event.session_expired:type_name -> parley.v1.SessionExpired
+	38, // 34: parley.v1.Event.session_resumed:type_name -> parley.v1.SessionResumed
+	39, // 35: parley.v1.Event.session_archived:type_name -> parley.v1.SessionArchived
+	1,  // 36: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	41, // 37: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	42, // 38: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	43, // 39: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	44, // 40: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	45, // 41: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	46, // 42: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	47, // 43: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	48, // 44: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	49, // 45: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	50, // 46: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	51, // 47: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	52, // 48: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 49: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	22, // 50: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	40, // 51: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -3170,6 +3595,12 @@ func file_parley_v1_event_proto_init() {
 		(*Event_FormDataKept)(nil),
 		(*Event_StepLeft)(nil),
 		(*Event_DeliveryFailed)(nil),
+		(*Event_TimerSet)(nil),
+		(*Event_ReminderQueued)(nil),
+		(*Event_StepTimedOut)(nil),
+		(*Event_SessionExpired)(nil),
+		(*Event_SessionResumed)(nil),
+		(*Event_SessionArchived)(nil),
 	}
 	file_parley_v1_event_proto_msgTypes[7].OneofWrappers = []any{
 		(*MessageQueued_Text)(nil),
@@ -3190,7 +3621,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   34,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -240,9 +240,12 @@ type ContactInfo struct {
 	// language is what the person chose before, in any session; empty if never.
 	Language string `protobuf:"bytes,3,opt,name=language,proto3" json:"language,omitempty"`
 	// opted_out says that the person asked to hear nothing more.
-	OptedOut      bool `protobuf:"varint,4,opt,name=opted_out,json=optedOut,proto3" json:"opted_out,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	OptedOut bool `protobuf:"varint,4,opt,name=opted_out,json=optedOut,proto3" json:"opted_out,omitempty"`
+	// utc_offset_minutes is the person's time of day, by the country of the phone;
+	// absent if that has several, or is not known.
+	UtcOffsetMinutes *int32 `protobuf:"zigzag32,20,opt,name=utc_offset_minutes,json=utcOffsetMinutes,proto3,oneof" json:"utc_offset_minutes,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ContactInfo) Reset() {
@@ -301,6 +304,13 @@ func (x *ContactInfo) GetOptedOut() bool {
 		return x.OptedOut
 	}
 	return false
+}
+
+func (x *ContactInfo) GetUtcOffsetMinutes() int32 {
+	if x != nil && x.UtcOffsetMinutes != nil {
+		return *x.UtcOffsetMinutes
+	}
+	return 0
 }
 
 // IncomingMessage is a message from a person, reduced to what a flow can react to.
@@ -828,8 +838,11 @@ type TimerDue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// session_ref and wake_at_ms are the session's own when it asked: if it has
 	// moved on, they differ, and nothing happens.
-	SessionRef    string `protobuf:"bytes,1,opt,name=session_ref,json=sessionRef,proto3" json:"session_ref,omitempty"`
-	WakeAtMs      int64  `protobuf:"varint,2,opt,name=wake_at_ms,json=wakeAtMs,proto3" json:"wake_at_ms,omitempty"`
+	SessionRef string `protobuf:"bytes,1,opt,name=session_ref,json=sessionRef,proto3" json:"session_ref,omitempty"`
+	WakeAtMs   int64  `protobuf:"varint,2,opt,name=wake_at_ms,json=wakeAtMs,proto3" json:"wake_at_ms,omitempty"`
+	// prompt_at_ms is when the session's last message was handed over to the
+	// provider, Unix milliseconds; -1 if it was not yet, 0 if that is not known.
+	PromptAtMs    int64 `protobuf:"varint,3,opt,name=prompt_at_ms,json=promptAtMs,proto3" json:"prompt_at_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -874,6 +887,13 @@ func (x *TimerDue) GetSessionRef() string {
 func (x *TimerDue) GetWakeAtMs() int64 {
 	if x != nil {
 		return x.WakeAtMs
+	}
+	return 0
+}
+
+func (x *TimerDue) GetPromptAtMs() int64 {
+	if x != nil {
+		return x.PromptAtMs
 	}
 	return 0
 }
@@ -1222,12 +1242,14 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\tmigration\x18\x0e \x01(\v2\x14.parley.v1.MigrationH\x00R\tmigration\x12>\n" +
 	"\rform_exchange\x18\x0f \x01(\v2\x17.parley.v1.FormExchangeH\x00R\fformExchange\x12G\n" +
 	"\x10delivery_failure\x18\x17 \x01(\v2\x1a.parley.v1.DeliveryFailureH\x00R\x0fdeliveryFailureB\x06\n" +
-	"\x04body\"p\n" +
+	"\x04body\"\xba\x01\n" +
 	"\vContactInfo\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
 	"\blanguage\x18\x03 \x01(\tR\blanguage\x12\x1b\n" +
-	"\topted_out\x18\x04 \x01(\bR\boptedOut\"\xe8\x02\n" +
+	"\topted_out\x18\x04 \x01(\bR\boptedOut\x121\n" +
+	"\x12utc_offset_minutes\x18\x14 \x01(\x11H\x00R\x10utcOffsetMinutes\x88\x01\x01B\x15\n" +
+	"\x13_utc_offset_minutes\"\xe8\x02\n" +
 	"\x0fIncomingMessage\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x10\n" +
@@ -1269,12 +1291,14 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
 	"source_url\x18\x03 \x01(\tR\tsourceUrl\x12\x1a\n" +
 	"\bheadline\x18\x04 \x01(\tR\bheadline\x12\x1b\n" +
-	"\tctwa_clid\x18\x05 \x01(\tR\bctwaClid\"I\n" +
+	"\tctwa_clid\x18\x05 \x01(\tR\bctwaClid\"k\n" +
 	"\bTimerDue\x12\x1f\n" +
 	"\vsession_ref\x18\x01 \x01(\tR\n" +
 	"sessionRef\x12\x1c\n" +
 	"\n" +
-	"wake_at_ms\x18\x02 \x01(\x03R\bwakeAtMs\"\"\n" +
+	"wake_at_ms\x18\x02 \x01(\x03R\bwakeAtMs\x12 \n" +
+	"\fprompt_at_ms\x18\x03 \x01(\x03R\n" +
+	"promptAtMs\"\"\n" +
 	"\fLookupResult\x12\x12\n" +
 	"\x04rows\x18\x01 \x03(\fR\x04rows\"T\n" +
 	"\fStartRequest\x12\x12\n" +
@@ -1369,6 +1393,7 @@ func file_parley_v1_input_proto_init() {
 		(*Input_FormExchange)(nil),
 		(*Input_DeliveryFailure)(nil),
 	}
+	file_parley_v1_input_proto_msgTypes[1].OneofWrappers = []any{}
 	file_parley_v1_input_proto_msgTypes[2].OneofWrappers = []any{
 		(*IncomingMessage_Media)(nil),
 		(*IncomingMessage_Location)(nil),

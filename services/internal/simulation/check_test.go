@@ -399,11 +399,17 @@ func (h *history) inTime(d *dialogue, in *parleyv1.Input) {
 	}
 }
 
-// timersAreTheSessions: at the end nobody waits for a timer, and none is set.
+// timersAreTheSessions: at the end nobody waits for a note to be weighed, and the
+// timers are those that the sessions want.
 func (h *history) timersAreTheSessions() {
 	for _, key := range h.keys() {
-		if s := h.w.database.sessions[key]; s.State.WakeAt() != 0 {
-			h.w.violate("timers", "session %d waits for a timer that is not there", s.ID)
+		s := h.w.database.sessions[key]
+		set, isSet := h.w.database.timers[key]
+		switch at := s.State.WakeAt(); {
+		case s.State.Progress.WakeAtMs != 0:
+			h.w.violate("timers", "session %d waits for a note to be weighed", s.ID)
+		case isSet != (at != 0), isSet && set.WakeAt.UnixMilli() != at:
+			h.w.violate("timers", "session %d waits for %d, its timer is %v", s.ID, at, set)
 		}
 	}
 }

@@ -189,6 +189,9 @@ func (tw *twins) timers() {
 	for i := range real {
 		real[i].WakeAt = real[i].WakeAt.UTC()
 	}
+	for i := range real {
+		real[i].Prompt = store.Prompt{}
+	}
 	tw.same("timers of", real, append([]store.Timer{}, tw.fake.timersOf(shards, until, limit)...), err, nil)
 }
 

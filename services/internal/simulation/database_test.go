@@ -318,7 +318,8 @@ func (d *database) setTimers(part store.TurnPart) {
 	}
 }
 
-// timersOf: pkg/store/timers.go.
+// timersOf: pkg/store/timers.go, but for what became of the question: no flow of the
+// simulation waits so long.
 func (d *database) timersOf(shards []int, until time.Time, limit int) (due []store.Timer) {
 	if d.w.options.Bug == timersEarly {
 		until = until.Add(skewMost + noteQuiet)
@@ -339,6 +340,17 @@ func (d *database) timersOf(shards []int, until time.Time, limit int) (due []sto
 		}
 	}
 	return due
+}
+
+// timersSoon counts those that go off within an hour; the others are for silences
+// that are longer than a run.
+func (d *database) timersSoon() (n int) {
+	for _, t := range d.timers {
+		if t.WakeAt.Before(d.w.now.Add(time.Hour)) {
+			n++
+		}
+	}
+	return n
 }
 
 func (d *database) bury(service string, dl store.DeadLetter) {

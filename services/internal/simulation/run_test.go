@@ -168,7 +168,7 @@ func (w *world) pending() string {
 			}
 		}
 	}
-	if n := len(w.database.timers); n > 0 {
+	if n := w.database.timersSoon(); n > 0 {
 		return fmt.Sprintf("%d timers are set", n)
 	}
 	for _, row := range w.database.sorted() {

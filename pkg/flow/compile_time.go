@@ -1,0 +1,132 @@
+package flow
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/parleyhq/parley/pkg/flow/when"
+)
+
+// expireMs is how long a person may be silent unless the flow says.
+const expireMs = 24 * hourMs
+
+// RemindersMax is the number of reminders that a question can have.
+const RemindersMax = 5
+
+var (
+	expireFields     = []string{"after", "resume"}
+	quietHoursFields = []string{"from", "to"}
+	remindFields     = []string{"after", "say"}
+	timeoutFields    = []string{"after", "goto"}
+)
+
+// expiry reads how long a person may be silent, and what they find when they come
+// back.
+func (c *compiler) expiry(in item) {
+	c.flow.expireMs, c.flow.resume = expireMs, resumeContinue
+	if in.isMapping() {
+		all := c.fields(in, expireFields...)
+		if word := c.word(all.of["resume"], string(resumeContinue), string(resumeRestart)); word != "" {
+			c.flow.resume = resumePolicy(word)
+		}
+		in = all.of["after"]
+	}
+	switch {
+	case in.absent():
+	case c.isWord(in, "never"):
+		c.flow.expireMs = 0
+	default:
+		c.flow.expireMs = c.duration(in)
+	}
+}
+
+func (c *compiler) quietHours(in item) {
+	if in.absent() {
+		return
+	}
+	all := c.fields(in, quietHoursFields...)
+	from := c.minute(c.required(all, "from", "when they begin, such as 21:00"))
+	to := c.minute(c.required(all, "to", "when they end, such as 08:00"))
+	if from == to && all.of != nil {
+		c.report(in.at, ruleValue, "the quiet hours begin when they end: write another time")
+	}
+	c.flow.quiet = &quietHours{from, to}
+}
+
+// minute reads a time of day, in minutes.
+func (c *compiler) minute(in item) int {
+	t := c.text(in)
+	if t.value == "" {
+		return 0
+	}
+	clock, err := when.ParseISOClock(t.value)
+	if err != nil {
+		c.report(t.at, ruleValue, "%q is no time of day: write one such as 21:00", t.value)
+	}
+	return clock.Hour*60 + clock.Minute
+}
+
+// waiting reads what happens while a step waits for its answer.
+func (c *compiler) waiting(s *step, all fields) {
+	for _, key := range []string{"remind", "timeout"} {
+		if in, given := all.of[key]; given && s.expect == nil && all.of["expect"].absent() && all.of["form"].absent() {
+			c.report(in.at, ruleField, "the step waits for no answer: remove %s, or add expect", key)
+			return
+		}
+	}
+	if in, given := all.of["timeout"]; given {
+		of := c.fields(in, timeoutFields...)
+		s.timeout = &timeout{afterMs: c.duration(c.required(of, "after", "how long it waits, such as 2h"))}
+		c.target(c.required(of, "goto", "the step to go to"), &s.timeout.to)
+	}
+	list := c.listIfAny(all.of["remind"])
+	if len(list) > RemindersMax {
+		c.report(all.of["remind"].at, ruleLimit, "%d reminders, the limit is %d: remove some", len(list), RemindersMax)
+	}
+	for _, in := range list {
+		s.reminders = append(s.reminders, c.reminder(s, in))
+	}
+	c.later(func() { c.checkReminders(s, list) })
+}
+
+func (c *compiler) reminder(s *step, in item) reminder {
+	all := c.fields(in, remindFields...)
+	r := reminder{afterMs: c.duration(c.required(all, "after", "how long the person is silent, such as 3h"))}
+	say := c.required(all, "say", "what is said")
+	r.template = c.onlyTemplates(say)
+	choices := s.expect // stand below the text, and a template has none
+	if r.template {
+		choices = nil
+	}
+	r.say = c.bubbles(say, choices)
+	return r
+}
+
+// onlyTemplates reports whether nothing but templates is said.
+func (c *compiler) onlyTemplates(say item) bool {
+	list := []item{say}
+	if say.isList() {
+		list = c.list(say)
+	}
+	return !slices.ContainsFunc(list, func(in item) bool { return !in.hasKey("template") })
+}
+
+// checkReminders finds those that could never be said.
+func (c *compiler) checkReminders(s *step, list []item) {
+	for i, r := range s.reminders {
+		switch {
+		case r.afterMs == 0: // reported
+		case i > 0 && r.afterMs <= s.reminders[i-1].afterMs:
+			c.report(list[i].at, ruleValue, "this reminder comes no later than the one before it: make after longer")
+		case c.flow.expireMs > 0 && r.afterMs >= c.flow.expireMs:
+			c.report(list[i].at, ruleUnreachable, "the session has expired before this reminder: make after shorter, or expire longer")
+		case s.timeout != nil && s.timeout.afterMs > 0 && r.afterMs >= s.timeout.afterMs:
+			c.report(list[i].at, ruleUnreachable, "the step has timed out before this reminder: make after shorter, or the timeout longer")
+		case r.afterMs > windowMs && !r.template:
+			c.report(list[i].at, ruleLimit, "%d hours after the last message WhatsApp takes templates only: say a template, or make after shorter", cmp.Or(r.afterMs/hourMs, 24))
+		}
+	}
+	if s.timeout != nil && c.flow.expireMs > 0 && s.timeout.afterMs >= c.flow.expireMs {
+		c.report(s.at, ruleUnreachable, "the session has expired before the timeout: make after shorter, or expire longer")
+	}
+}
