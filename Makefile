@@ -79,8 +79,8 @@ generate: ## Generate the Go code of the contract and the schema of flow files, 
 	$(WITH_TOOLS) buf generate --template proto/buf.gen.yaml
 	@for code in proto/parley/v1/*.pb.go; do [ -f "$${code%.pb.go}.proto" ] || rm "$$code"; done
 	go run ./services/parley flow schema -w deploy/flows/flow.schema.json
-	@rm -rf services/internal/demoflows/*.yaml services/internal/demoflows/tables services/internal/demoflows/tests
-	cp -R deploy/flows/*.yaml deploy/flows/tables deploy/flows/tests services/internal/demoflows/
+	@rm -rf services/internal/demoflows/*.yaml services/internal/demoflows/slots services/internal/demoflows/tests
+	cp -R deploy/flows/*.yaml deploy/flows/slots deploy/flows/tests services/internal/demoflows/
 
 ##@ Prove it
 

@@ -97,7 +97,7 @@ func (t *turn) speak(s *step) {
 // ask asks the question of a step. Choices from a table must be looked up before.
 func (t *turn) ask(s *step) {
 	if d := s.expect.dynamic; d != nil {
-		t.emit(lookupAsked(s.name, Lookup{Table: d.table, Where: t.filters(d.where, nil), Limit: OptionsMax}))
+		t.emit(lookupAsked(s.name, Lookup{Table: d.table, Verb: d.verb, Where: t.filters(d.where, nil), Limit: d.limit}))
 		return
 	}
 	t.prompt(s)
@@ -116,6 +116,10 @@ func (t *turn) pass(s *step, loop uint32) (next target, goesOn bool) {
 	next, way := t.way(s)
 	t.emit(stepPassed(s, loop, way))
 	t.reach(s)
+	if s.action != nil {
+		t.act(s)
+		return target{}, false
+	}
 	t.say(s.say)
 	switch {
 	case s.run != nil:

@@ -43,6 +43,11 @@ func (f *Flow) edges(s *step) []edge {
 	case s.run != nil:
 		all = append(all, edge{to: target{kind: toStep, step: s.run.entry}, label: "run", gains: slotsOf(s.run.with), call: true})
 		all = append(all, edge{to: s.next, gains: slotsOf(s.run.save), back: true})
+	case s.action != nil:
+		add(s.next, "", columnSlots(s.action.keep)...)
+		for _, w := range s.action.ways {
+			add(w.to, w.result)
+		}
 	case s.handover:
 		add(target{kind: toHandover}, "")
 	default:
@@ -71,10 +76,11 @@ func (f *Flow) answerEdges(s *step, add func(to target, label string, gains ...s
 	if e.slot != "" {
 		gains = append(gains, e.slot)
 	}
-	if e.table != nil {
-		for _, col := range e.table.first {
-			gains = append(gains, col.slot)
-		}
+	switch {
+	case e.table != nil:
+		gains = append(gains, columnSlots(e.table.first)...)
+	case e.dynamic != nil:
+		gains = append(gains, columnSlots(e.dynamic.keep)...)
 	}
 	elsewhere := 0
 	for _, o := range e.options {
@@ -90,6 +96,14 @@ func (f *Flow) answerEdges(s *step, add func(to target, label string, gains ...s
 	if s.timeout != nil {
 		add(s.timeout.to, "timeout")
 	}
+}
+
+func columnSlots(list []column) []string {
+	slots := make([]string, len(list))
+	for i, c := range list {
+		slots[i] = c.slot
+	}
+	return slots
 }
 
 func slotsOf(list []assignment) []string {

@@ -139,6 +139,8 @@ func (a *assigned) lacks(u use) bool {
 		return false
 	case u.phase == returned:
 		return !a.outs[at.run.subflow][u.slot] && !slices.Contains(slotsOf(at.run.with), u.slot)
+	case u.phase == done:
+		return !slices.Contains(columnSlots(at.action.keep), u.slot)
 	}
 	return true
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/parleyhq/parley/pkg/flow/when"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -245,7 +246,24 @@ func (t *turn) chosen(e *expectation, choices []Choice, m *parleyv1.IncomingMess
 			return i, true
 		}
 	}
+	if i, ok := t.timedChoice(e, choices, said); ok {
+		return i, true
+	}
 	return t.numberedChoice(e, choices, word)
+}
+
+// timedChoice finds a free slot by its time, however the person writes it.
+func (t *turn) timedChoice(e *expectation, choices []Choice, said string) (i int, ok bool) {
+	if e.dynamic == nil || e.dynamic.verb != VerbFree {
+		return 0, false
+	}
+	clock, err := when.ParseClock(said, t.state.Language)
+	if err != nil {
+		return 0, false
+	}
+	title := when.FormatClock(clock, t.state.Language)
+	i = slices.IndexFunc(choices, func(c Choice) bool { return c.Title == title })
+	return i, i >= 0
 }
 
 // numberedChoice finds a choice by its number: the one that stands before it in a
@@ -287,25 +305,62 @@ func (t *turn) turnsPage(e *expectation, choices []Choice, m *parleyv1.IncomingM
 	return p.after(int(t.state.Progress.Page)), contains(t.flow.own[t.lang()].more, fold(answerOf(m)))
 }
 
-// offeredRows makes choices of a table's rows, each value once.
-func offeredRows(d *dynamicOptions, rows [][]byte) []Choice {
-	var choices []Choice
+// rowChoice is a choice with the row that it comes from.
+type rowChoice struct {
+	Choice
+	row []byte
+}
+
+func plainChoices(list []rowChoice) []Choice {
+	plain := make([]Choice, len(list))
+	for i, c := range list {
+		plain[i] = c.Choice
+	}
+	return plain
+}
+
+// offeredRows makes choices of rows, each value once.
+func (t *turn) offeredRows(d *dynamicOptions, rows [][]byte) []rowChoice {
+	var choices []rowChoice
 	seen := map[string]bool{}
 	for _, row := range rows {
 		var columns map[string]any
 		if json.Unmarshal(row, &columns) != nil {
 			continue
 		}
-		c := Choice{Title: clip(storable(plain(columns[d.title])), titleMax), Value: valid(plain(columns[d.value]))}
+		c := Choice{Title: clip(storable(t.titleOf(d, columns)), titleMax), Value: valid(plain(columns[d.value]))}
 		if d.description != "" {
-			c.Description = clip(storable(plain(columns[d.description])), descriptionMax)
+			c.Description = clip(storable(t.readableColumn(d, columns, d.description)), descriptionMax)
 		}
 		c.Title = cmp.Or(c.Title, clip(storable(c.Value), titleMax))
 		fits := c.Value != "" && utf8.RuneCountInString(c.Value) <= ChoiceCharactersMax
 		if c.Title != "" && fits && !seen[c.Value] && len(choices) < OptionsMax {
 			seen[c.Value] = true
-			choices = append(choices, c)
+			choices = append(choices, rowChoice{c, row})
 		}
 	}
 	return choices
+}
+
+// titleOf is what people see of a row. A free slot is its time, with the day before
+// it unless one day was asked for.
+func (t *turn) titleOf(d *dynamicOptions, columns map[string]any) string {
+	if d.verb != VerbFree {
+		return plain(columns[d.title])
+	}
+	clock := t.readableColumn(d, columns, "time")
+	if slices.ContainsFunc(d.where, func(f filter) bool { return f.column == "day" }) {
+		return clock
+	}
+	return plain(columns["day"]) + " " + clock
+}
+
+// readableColumn is a value of a row. Days and times of slots come as people read
+// them; those of tables are texts like any other.
+func (t *turn) readableColumn(d *dynamicOptions, columns map[string]any, column string) string {
+	value := plain(columns[column])
+	if d.verb != VerbFree {
+		return value
+	}
+	return t.moment(columnKind(column), value)
 }

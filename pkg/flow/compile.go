@@ -43,7 +43,8 @@ var (
 		"unexpected", "stale_taps", "undelivered", "texts", "migrate", "expire", "quiet_hours",
 	}
 	stepFields = []string{
-		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "handover", "end", "goto", "loop", "undelivered", "remind", "timeout",
+		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "book", "hold", "reschedule", "cancel", "assign",
+		"handover", "end", "goto", "loop", "undelivered", "remind", "timeout",
 	}
 	completedFields = []string{"say", "again", "restart"}
 	slotFields      = []string{"type", "default"}
@@ -151,6 +152,7 @@ const (
 	saying   phase = iota // after its set
 	setting               // before it
 	returned              // after the sub-flow that it runs
+	done                  // after its action was done
 )
 
 func newCompiler(source []byte) *compiler {
@@ -173,9 +175,9 @@ func (c *compiler) later(check func()) { c.checks = append(c.checks, c.here(chec
 
 // here binds a check to the place of now.
 func (c *compiler) here(check func()) func() {
-	part, present := c.part, c.present
+	part, present, phase := c.part, c.present, c.phase
 	return func() {
-		c.part, c.present = part, present
+		c.part, c.present, c.phase = part, present, phase
 		check()
 	}
 }

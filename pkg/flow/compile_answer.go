@@ -26,7 +26,7 @@ var (
 	checkFields   = []string{"if", "say"}
 	tableFields   = []string{"name", "where", "first"}
 	optionFields  = []string{"value", "title", "description", "synonyms", "goto"}
-	dynamicFields = []string{"table", "where", "value", "title", "description", "empty"}
+	dynamicFields = []string{"table", "free", "where", "value", "title", "description", "keep", "empty"}
 	emptyFields   = []string{"say", "goto"}
 	formFields    = []string{"id", "screen", "title", "data", "fields", "save", "partial", "invalid", "attempts", "then"}
 )
@@ -200,14 +200,7 @@ func (c *compiler) tableCheck(in item, e *expectation) {
 	all := c.fields(in, tableFields...)
 	e.table = &tableCheck{name: c.name(c.required(all, "name", "the name of the table")).value}
 	c.filters(c.required(all, "where", "columns and the expressions that they must equal"), e, &e.table.where)
-	for _, p := range c.pairs(all.of["first"], "slots and columns") {
-		if c.nameOf(p.key).value == "" {
-			continue
-		}
-		col := column{slot: p.key.value, column: c.text(p.value).value}
-		c.declare(p.key, &slot{name: p.key.value, kind: textValue, longest: AnswerCharactersMax, at: p.key.at})
-		e.table.first = append(e.table.first, col)
-	}
+	c.keep(all.of["first"], nil, &e.table.first)
 }
 
 // filters reads columns and expressions. e is the answer that they may use; nil
@@ -298,9 +291,14 @@ func (c *compiler) option(o *option, in item) {
 
 func (c *compiler) dynamic(e *expectation, in item) {
 	all := c.fields(in, dynamicFields...)
+	if _, free := all.of["free"]; free {
+		c.free(e, all)
+		return
+	}
 	d := &dynamicOptions{
 		table: c.name(c.required(all, "table", "the name of the table")).value,
 		value: c.text(c.required(all, "value", "the column that is kept")).value,
+		limit: OptionsMax,
 	}
 	e.dynamic = d
 	d.title, d.description = d.value, c.text(all.of["description"]).value
@@ -310,9 +308,8 @@ func (c *compiler) dynamic(e *expectation, in item) {
 	if where, ok := all.of["where"]; ok {
 		c.filters(where, nil, &d.where)
 	}
-	empty := c.fields(c.required(all, "empty", "what happens if the table has nothing"), emptyFields...)
-	d.empty = c.bubbles(c.required(empty, "say", "the text if there is nothing to choose"), nil)
-	c.target(c.required(empty, "goto", "the step to go to then"), &d.emptyTo)
+	c.keep(all.of["keep"], nil, &d.keep)
+	c.nothingFree(d, all)
 }
 
 // checkOptions sees to it that options can be told apart and shown.

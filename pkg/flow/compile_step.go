@@ -41,7 +41,11 @@ func (c *compiler) step(in item) {
 		c.expression(c.scalar(in), wantText, &s.language)
 	}
 	c.control(s, all)
+	if s.action != nil {
+		c.phase = done
+	}
 	s.say = c.bubbles(all.of["say"], s.expect)
+	c.phase = saying
 	c.follow(s, all)
 	c.loop(s, all.of["loop"])
 	c.undelivered(s, all.of["undelivered"])
@@ -76,7 +80,7 @@ func (c *compiler) claim(name written) bool {
 // control reads what a step does besides saying something: one thing.
 func (c *compiler) control(s *step, all fields) {
 	var found []string
-	for _, key := range []string{"expect", "form", "branch", "split", "run", "handover", "end"} {
+	for _, key := range controlFields {
 		in, ok := all.of[key]
 		if !ok {
 			continue
@@ -95,7 +99,14 @@ func (c *compiler) control(s *step, all fields) {
 	}
 }
 
+// controlFields are the things of which a step does one.
+var controlFields = slices.Concat([]string{"expect", "form", "branch", "split", "run"}, actionVerbs, []string{"handover", "end"})
+
 func (c *compiler) controlOf(s *step, key string, in item) {
+	if slices.Contains(actionVerbs, key) {
+		s.action = c.action(key, in)
+		return
+	}
 	switch key {
 	case "expect":
 		s.expect = c.expectation(in)

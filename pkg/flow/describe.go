@@ -147,6 +147,8 @@ func (s *step) kindName() string {
 		return "split"
 	case s.run != nil:
 		return "run"
+	case s.action != nil:
+		return s.action.verb
 	case s.handover:
 		return "handover"
 	case s.next.kind == toCompleted || s.next.kind == toCancelled:

@@ -27,6 +27,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the flows say now into the
 //	timer wake=…                  a timer fires that a session wanted once
 //	exchange screen=A json=…      an open form sends data
 //	start flow=lead               begins a flow by the API
+//	table book: {"result":"done"} what comes of an action: one outcome after the other
+//	order verb=cancel booking=b1  an operator changes a booking or a lead
 //	migrate from=1 to=2 steps=a:b moves the session to another version
 //
 // After a change run the test with -rewrite and read the diff.

@@ -148,7 +148,7 @@ func choicesOffered(step string, page int, offered []Choice) *parleyv1.Event {
 }
 
 func lookupAsked(step string, l Lookup) *parleyv1.Event {
-	asked := &parleyv1.LookupAsked{Step: step, Table: l.Table, Where: l.Where, Limit: l.Limit}
+	asked := &parleyv1.LookupAsked{Step: step, Verb: l.Verb, Table: l.Table, Where: l.Where, Limit: l.Limit}
 	if l.Answer != nil {
 		asked.Answer, asked.Json = l.Answer.Text, encodeValue(l.Answer.Value)
 	}

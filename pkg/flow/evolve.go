@@ -63,7 +63,9 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 	case *parleyv1.Event_SessionMigrated:
 		s.FlowVersion, s.Step = body.SessionMigrated.GetToVersion(), body.SessionMigrated.GetToStep()
 	case *parleyv1.Event_KeywordUsed, *parleyv1.Event_TapStale, *parleyv1.Event_OptedOut, *parleyv1.Event_OptedIn,
-		*parleyv1.Event_StepLeft, *parleyv1.Event_StepTimedOut:
+		*parleyv1.Event_StepLeft, *parleyv1.Event_SlotBooked, *parleyv1.Event_SlotTaken, *parleyv1.Event_SlotHeld,
+		*parleyv1.Event_SlotReleased, *parleyv1.Event_BookingMoved, *parleyv1.Event_BookingCancelled, *parleyv1.Event_LeadAssigned,
+		*parleyv1.Event_LeadQueued, *parleyv1.Event_LeadClosed, *parleyv1.Event_StepTimedOut:
 		// Facts for the history, the read models and the contact.
 	default:
 		s.Progress, known = s.Progress.evolve(e)
@@ -203,7 +205,10 @@ func (p Progress) offered(e *parleyv1.ChoicesOffered) Progress {
 }
 
 func asked(e *parleyv1.LookupAsked) *Lookup {
-	l := &Lookup{Table: e.GetTable(), Where: e.GetWhere(), Limit: e.GetLimit()}
+	l := &Lookup{Verb: e.GetVerb(), Table: e.GetTable(), Where: e.GetWhere(), Limit: e.GetLimit()}
+	if l.Verb != "" && l.Verb != VerbFree {
+		l.Step = e.GetStep()
+	}
 	if len(e.GetJson()) > 0 {
 		l.Answer = &Pending{Text: e.GetAnswer(), Value: decodeValue(e.GetJson())}
 	}

@@ -14,6 +14,10 @@ func Fields() map[string][]string {
 		"timeout": timeoutFields,
 		"texts":   ownKeys, "invalid": invalidRules, "answer": answerNames(), "kinds": mediaKinds,
 	}
+	for verb, fields := range actionFields {
+		all[verb] = fields
+	}
+	all["way"], all["free"] = wayFields, freeFields
 	for field, kinds := range kindFields {
 		for _, kind := range kinds {
 			all["expect."+field] = append(all["expect."+field], kind.String())

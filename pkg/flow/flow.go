@@ -89,6 +89,7 @@ type step struct {
 	branches []branch
 	split    *split
 	run      *call
+	action   *action
 	handover bool
 	pool     string
 	next     target
@@ -215,11 +216,13 @@ type option struct {
 	to          target
 }
 
-// dynamicOptions are choices from a table.
+// dynamicOptions are choices from a table, or slots that are free.
 type dynamicOptions struct {
-	table                     string
+	table, verb               string
 	where                     []filter
 	value, title, description string // columns
+	keep                      []column
+	limit                     uint32
 	empty                     []bubble
 	emptyTo                   target
 }

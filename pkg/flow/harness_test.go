@@ -84,6 +84,11 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Start{Start: s}})
 	case "migrate":
 		return d.migrate(t, words)
+	case "order":
+		o := &parleyv1.ResourceOrder{
+			Verb: words["verb"], Booking: words["booking"], Slot: words["slot"], Lead: words["lead"], Agent: words["agent"], Reason: words["reason"],
+		}
+		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_ResourceOrder{ResourceOrder: o}})
 	}
 	t.Fatalf("unknown command %q", command)
 	return nil
@@ -276,6 +281,9 @@ func (d *dialogue) turnAt(t *testing.T, in *parleyv1.Input) []string {
 // rows answers a lookup from the dialogue's tables.
 func (d *dialogue) rows(l Lookup) ([][]byte, error) {
 	var found [][]byte
+	if l.Verb != "" {
+		return d.outcomes(l), nil
+	}
 	for _, row := range d.tables[l.Table] {
 		matches := true
 		for column, value := range l.Where {
@@ -286,6 +294,19 @@ func (d *dialogue) rows(l Lookup) ([][]byte, error) {
 		}
 	}
 	return found, nil
+}
+
+// outcomes are the rows of the table named by the verb: free slots, or what came of
+// one action after the other.
+func (d *dialogue) outcomes(l Lookup) (rows [][]byte) {
+	list := d.tables[l.Verb]
+	if l.Verb != VerbFree && len(list) > 1 {
+		list, d.tables[l.Verb] = list[:1], list[1:]
+	}
+	for _, row := range list {
+		rows = append(rows, encodeValue(row))
+	}
+	return rows
 }
 
 // remember keeps what later commands and inputs depend on.

@@ -148,7 +148,7 @@ func rarerLine(e *parleyv1.Event) (name, details string) {
 		if len(l.Json) > 0 {
 			line += fmt.Sprintf(" answer=%s", l.Json)
 		}
-		return "LookupAsked", line
+		return "LookupAsked", strings.TrimSpace(l.Verb + " " + line)
 	case *parleyv1.Event_LookupAnswered:
 		return "LookupAnswered", fmt.Sprintf("%s rows=%d", b.LookupAnswered.Step, len(b.LookupAnswered.Rows))
 	case *parleyv1.Event_KeywordUsed:
@@ -170,7 +170,38 @@ func rarerLine(e *parleyv1.Event) (name, details string) {
 	case *parleyv1.Event_FormDataKept:
 		return "FormDataKept", fmt.Sprintf("%s %s %s", b.FormDataKept.Step, b.FormDataKept.Screen, b.FormDataKept.Json)
 	}
+	return resourceLine(e)
+}
+
+// resourceLine writes what becomes of slots and leads.
+func resourceLine(e *parleyv1.Event) (name, details string) {
+	switch b := e.GetBody().(type) {
+	case *parleyv1.Event_SlotBooked:
+		return "SlotBooked", fmt.Sprintf("%s %s %s places=%d", b.SlotBooked.Step, b.SlotBooked.Booking, bookableLine(b.SlotBooked.Slot), b.SlotBooked.Places)
+	case *parleyv1.Event_SlotTaken:
+		return "SlotTaken", fmt.Sprintf("%s %s %s", b.SlotTaken.Step, b.SlotTaken.Verb, b.SlotTaken.Slot)
+	case *parleyv1.Event_SlotHeld:
+		return "SlotHeld", fmt.Sprintf("%s %s %s places=%d until=%d", b.SlotHeld.Step, b.SlotHeld.Booking, bookableLine(b.SlotHeld.Slot), b.SlotHeld.Places, b.SlotHeld.UntilMs)
+	case *parleyv1.Event_SlotReleased:
+		return "SlotReleased", fmt.Sprintf("%s %s", b.SlotReleased.Booking, bookableLine(b.SlotReleased.Slot))
+	case *parleyv1.Event_BookingMoved:
+		return "BookingMoved", fmt.Sprintf("%s %s %s > %s", b.BookingMoved.Step, b.BookingMoved.Booking, bookableLine(b.BookingMoved.From), bookableLine(b.BookingMoved.To))
+	case *parleyv1.Event_BookingCancelled:
+		return "BookingCancelled", fmt.Sprintf("%s %s %s", b.BookingCancelled.Step, b.BookingCancelled.Booking, bookableLine(b.BookingCancelled.Slot))
+	case *parleyv1.Event_LeadAssigned:
+		l := b.LeadAssigned
+		return "LeadAssigned", fmt.Sprintf("%s %s pool=%s agent=%s from=%s %s", l.Step, l.Lead, l.Pool, l.Agent, l.From, l.Reason)
+	case *parleyv1.Event_LeadQueued:
+		l := b.LeadQueued
+		return "LeadQueued", fmt.Sprintf("%s %s pool=%s from=%s %s", l.Step, l.Lead, l.Pool, l.From, l.Reason)
+	case *parleyv1.Event_LeadClosed:
+		return "LeadClosed", fmt.Sprintf("%s pool=%s agent=%s", b.LeadClosed.Lead, b.LeadClosed.Pool, b.LeadClosed.Agent)
+	}
 	return fmt.Sprintf("%T", e.GetBody()), ""
+}
+
+func bookableLine(b *parleyv1.Bookable) string {
+	return fmt.Sprintf("%s(%s %s %s %s)", b.GetId(), b.GetService(), b.GetCalendar(), b.GetDay(), b.GetTime())
 }
 
 func loopLine(n uint32) string {
@@ -192,6 +223,8 @@ func kindOfInput(in *parleyv1.Input) string {
 		return "failure"
 	case *parleyv1.Input_FormExchange:
 		return "exchange"
+	case *parleyv1.Input_ResourceOrder:
+		return "order"
 	}
 	return in.GetMessage().GetType()
 }

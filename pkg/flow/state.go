@@ -91,8 +91,13 @@ type Pending struct {
 }
 
 // Lookup asks for rows of a table: those whose columns have these values, in
-// order, at most Limit.
+// order, at most Limit. With a Verb it asks for free slots, or to have something
+// done: Where are its particulars, and the one row of the answer is its [Outcome].
 type Lookup struct {
+	// Step is the step that has something done; empty for an order from outside, and
+	// for a question.
+	Step  string            `json:"step,omitempty"`
+	Verb  string            `json:"verb,omitempty"`
 	Table string            `json:"table"`
 	Where map[string]string `json:"where"`
 	Limit uint32            `json:"limit"`

@@ -141,6 +141,8 @@ func (t *turn) decide() {
 		t.formExchange(body.FormExchange)
 	case *parleyv1.Input_DeliveryFailure:
 		t.undelivered(body.DeliveryFailure)
+	case *parleyv1.Input_ResourceOrder:
+		t.order(body.ResourceOrder)
 	}
 }
 

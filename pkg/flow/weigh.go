@@ -130,7 +130,9 @@ func (t *turn) settle(s *step, p Pending) {
 	e := s.expect
 	switch {
 	case e.dynamic != nil:
-		t.emit(lookupAsked(s.name, Lookup{Table: e.dynamic.table, Where: t.filters(e.dynamic.where, nil), Limit: OptionsMax, Answer: &Pending{p.Text, p.Value}}))
+		t.emit(lookupAsked(s.name, Lookup{
+			Table: e.dynamic.table, Verb: e.dynamic.verb, Where: t.filters(e.dynamic.where, nil), Limit: OptionsMax, Answer: &Pending{p.Text, p.Value},
+		}))
 	case e.table != nil:
 		more := map[string]any{"value": p.Value, e.slot: p.Value}
 		t.emit(lookupAsked(s.name, Lookup{Table: e.table.name, Where: t.filters(e.table.where, more), Limit: 1, Answer: &Pending{p.Text, p.Value}}))
@@ -139,53 +141,58 @@ func (t *turn) settle(s *step, p Pending) {
 	}
 }
 
-// lookedUp goes on with what a table has.
+// lookedUp goes on with what a table has, or with what was done.
 func (t *turn) lookedUp(rows [][]byte) {
 	l := t.state.Progress.Lookup
-	if l == nil || t.state.Status != Active {
+	if l == nil {
+		return
+	}
+	if l.Verb != "" && l.Verb != VerbFree {
+		t.acted(*l, rows)
 		return
 	}
 	s := t.step()
 	t.from = s.position
 	t.emit(lookupAnswered(s.name, rows))
 	if s.expect.dynamic != nil {
-		t.offered(s, offeredRows(s.expect.dynamic, rows), l.Answer)
+		t.offered(s, rows, l.Answer)
 		return
 	}
 	if len(rows) == 0 {
 		t.reject(s, ReasonTable, nil)
 		return
 	}
-	t.accept(s, *l.Answer, t.kept(s, rows[0])...)
+	t.accept(s, *l.Answer, t.kept(s.name, s.expect.table.first, rows[0])...)
 }
 
-// kept are the values that a step keeps of a table's row.
-func (t *turn) kept(s *step, row []byte) []*parleyv1.Event {
+// kept are the values that a step keeps of a row.
+func (t *turn) kept(step string, keep []column, row []byte) []*parleyv1.Event {
 	columns, _ := decodeValue(row).(map[string]any)
-	events := make([]*parleyv1.Event, len(s.expect.table.first))
-	for i, col := range s.expect.table.first {
-		events[i] = valueSet(s.name, col.slot, clip(storable(plain(columns[col.column])), AnswerCharactersMax))
+	events := make([]*parleyv1.Event, len(keep))
+	for i, col := range keep {
+		events[i] = valueSet(step, col.slot, t.fitted(col.slot, clip(storable(plain(columns[col.column])), AnswerCharactersMax)))
 	}
 	return events
 }
 
-// offered shows choices from a table, or takes the answer if it is still among
-// them.
-func (t *turn) offered(s *step, choices []Choice, answer *Pending) {
+// offered shows choices from rows, or takes the answer if it is still among them.
+func (t *turn) offered(s *step, rows [][]byte, answer *Pending) {
 	d := s.expect.dynamic
+	choices := t.offeredRows(d, rows)
 	for _, c := range choices {
 		if answer != nil && c.Value == answer.Value {
-			t.accept(s, *answer)
+			t.accept(s, *answer, t.kept(s.name, d.keep, c.row)...)
 			return
 		}
 	}
+	choices = choices[:min(len(choices), int(d.limit))]
 	if len(choices) == 0 {
 		t.say(d.empty)
 		t.emit(stepLeft(s.name, ReasonEmpty))
 		t.goTo(d.emptyTo)
 		return
 	}
-	t.emit(choicesOffered(s.name, 0, choices))
+	t.emit(choicesOffered(s.name, 0, plainChoices(choices)))
 	if answer != nil {
 		t.reject(s, ReasonChoice, nil)
 		return

@@ -17,6 +17,7 @@ import (
 
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/flow/dialogue"
+	"github.com/parleyhq/parley/pkg/flow/hours"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -55,13 +56,13 @@ func demoFlows(t testing.TB) []*flow.Flow {
 // TestDemoDialogues counts every dialogue of the demo flows, and compares with where
 // the conversation ended.
 func TestDemoDialogues(t *testing.T) {
-	w := dialogue.World{Flows: demoFlows(t), Tables: map[string]dialogue.Table{}, Zone: time.LoadLocation}
-	for file, source := range glob(t, "tables/*.csv") {
-		table, err := dialogue.ParseTable(string(source))
+	w := dialogue.World{Flows: demoFlows(t), Hours: map[string]*hours.Rules{}, Zone: time.LoadLocation}
+	for file, source := range glob(t, "slots/*.yaml") {
+		rules, err := hours.Parse(source, time.LoadLocation)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %v", file, err)
 		}
-		w.Tables[file[len(demos)+len("/tables/"):len(file)-len(".csv")]] = table
+		w.Hours[rules.Service] = rules
 	}
 	ends := map[flow.Status]int{}
 	for file, source := range glob(t, "tests/*.txt") {

@@ -93,7 +93,11 @@ func (c flowSimulate) open(to output) (*simulation, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &simulation{to: to, given: given, world: dialogue.World{Serves: f.flow.Name(), Tables: tables, Zone: time.LoadLocation}}
+	hours, err := hoursIn(filepath.Join(filepath.Dir(c.File), "slots"))
+	if err != nil {
+		return nil, misused(to.stderr, "%s", reason(err))
+	}
+	s := &simulation{to: to, given: given, world: dialogue.World{Serves: f.flow.Name(), Tables: tables, Hours: hours, Zone: time.LoadLocation}}
 	s.world.Flows = append(s.world.Flows, f.flow)
 	return s, s.begin()
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/flow/dialogue"
+	"github.com/parleyhq/parley/pkg/flow/hours"
 )
 
 // suite is the dialogues of one folder of flows.
@@ -19,6 +20,7 @@ type suite struct {
 	sources []source
 	files   []string // of dialogues
 	tables  map[string]dialogue.Table
+	hours   map[string]*hours.Rules
 	// only is the flow that the command line names; empty for all.
 	only string
 	// single says that it names single files of dialogues, and nothing else.
@@ -130,8 +132,32 @@ func (s *suite) load(stderr io.Writer, folder string) error {
 	for _, file := range s.files {
 		folders = append(folders, filepath.Dir(file))
 	}
-	s.tables, err = tablesIn(folders)
+	if s.tables, err = tablesIn(folders); err != nil {
+		return err
+	}
+	s.hours, err = hoursIn(filepath.Join(folder, "slots"))
 	return err
+}
+
+// hoursIn reads the opening hours in a folder, by service.
+func hoursIn(folder string) (map[string]*hours.Rules, error) {
+	paths, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*hours.Rules{}
+	for _, path := range paths {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		rules, err := hours.Parse(source, time.LoadLocation)
+		if err != nil {
+			return nil, &fs.PathError{Op: "read opening hours", Path: path, Err: err}
+		}
+		all[rules.Service] = rules
+	}
+	return all, nil
 }
 
 // tablesIn reads the CSV files of folders, by name. Of two with one name the first
@@ -177,7 +203,7 @@ func readTable(path string) (dialogue.Table, error) {
 // world is where the dialogues of a file take place. The flow that the file is named
 // after answers when no entry fits; a dialogue can name another.
 func (s *suite) world(file string) dialogue.World {
-	w := dialogue.World{Tables: maps.Clone(s.tables), Zone: time.LoadLocation}
+	w := dialogue.World{Tables: maps.Clone(s.tables), Hours: s.hours, Zone: time.LoadLocation}
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	for _, source := range s.sources {
 		if source.flow == nil {

@@ -27,6 +27,9 @@ type batch struct {
 	// failed is set if a table could not be asked: then nothing of the batch holds.
 	failed error
 
+	// bookings is what the batch knows and changes of slots.
+	bookings *bookings
+
 	// The part being built.
 	turn     store.TurnPart
 	contacts []uuid.UUID
@@ -160,9 +163,13 @@ func (b *batch) applied(u update) {
 
 // decide runs the engine. A panic in it concerns this contact alone.
 func (b *batch) decide(u update) (err error) {
+	b.bookings.Begin()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the flow engine panicked: %v", p)
+		}
+		if err != nil {
+			b.bookings.Undo()
 		}
 	}()
 	session := b.known.Sessions[u.session()]
@@ -171,7 +178,7 @@ func (b *batch) decide(u update) (err error) {
 	if pinned == nil && before.Status != flow.None && before.Status != flow.Cancelled {
 		return fmt.Errorf("version %d of flow %s cannot be loaded", before.FlowVersion, before.Flow)
 	}
-	events, next, err := flow.Complete(b.live(u), pinned, before, b.input(u), b.rows)
+	events, next, err := flow.Complete(b.live(u), pinned, before, b.input(u), b.asked(u))
 	switch {
 	case err != nil:
 		return err
@@ -243,16 +250,6 @@ func (b *batch) input(u update) *parleyv1.Input {
 		},
 		Body: u.input.Body,
 	}
-}
-
-// rows asks a table. If the database does not answer, nothing of the batch holds;
-// a table that is not there is a fault of the flow, and parks the contact.
-func (b *batch) rows(l flow.Lookup) ([][]byte, error) {
-	rows, err := b.service.store.LookupRows(b.ctx, l)
-	if err != nil && !errors.Is(err, store.ErrNoTable) {
-		b.failed = err
-	}
-	return rows, err
 }
 
 // unheard keeps a message that began nothing. What Parley itself put into the

@@ -16,6 +16,7 @@ import (
 
 	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/pkg/flow/hours"
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/lifecycle"
 	"github.com/parleyhq/parley/pkg/store"
@@ -60,9 +61,11 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, platform.GatherReply, nil)
 	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
 	timers := NewTimers(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
+	orders := NewOrders(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
 	return platform.Service{Close: in.Close, Parts: []lifecycle.Part{
 		{Name: "session", Run: func(intake, work context.Context) error { return runWithRelay(intake, work, runner, relay) }},
 		{Name: "session timers", Run: func(intake, _ context.Context) error { return timers.Run(intake) }},
+		{Name: "session orders", Run: func(intake, _ context.Context) error { return orders.Run(intake) }},
 		d.Trimmer(store.ServiceSession, bus.StreamIn, bus.FilterIn),
 		{Name: "session housekeeping", Run: func(intake, _ context.Context) error { return housekeep(intake, d) }},
 	}}, nil
@@ -85,8 +88,9 @@ func (c Config) flows() fs.FS {
 	return os.DirFS(c.FlowsDir)
 }
 
-// Publish makes every flow of a folder the live version of its name, and imports
-// the tables in its folder tables. All problems of all files are reported at
+// Publish makes every flow of a folder the live version of its name, imports the
+// tables in its folder tables, and makes slots of the opening hours in its folder
+// slots. All problems of all files are reported at
 // once, and then nothing is published.
 func Publish(ctx context.Context, s *store.Store, files fs.FS) error {
 	paths, err := fs.Glob(files, "*.yaml")
@@ -104,8 +108,14 @@ func Publish(ctx context.Context, s *store.Store, files fs.FS) error {
 		}
 	}
 	tables, err := readTables(files)
-	if err := errors.Join(append(errs, err)...); err != nil {
+	rules, rulesErr := readRules(files)
+	if err := errors.Join(append(errs, err, rulesErr)...); err != nil {
 		return err
+	}
+	for _, definition := range rules {
+		if _, err := s.SaveRules(ctx, definition, time.Now()); err != nil {
+			return err
+		}
 	}
 	for _, t := range tables {
 		if _, err := s.ImportTable(ctx, t.name, t.columns, t.rows); err != nil {
@@ -153,13 +163,36 @@ func readTables(files fs.FS) ([]table, error) {
 	return tables, errors.Join(errs...)
 }
 
-// housekeep creates event partitions ahead of time and forgets old message ids.
+// readRules reads slots/NAME.yaml: the opening hours of a service.
+func readRules(files fs.FS) ([][]byte, error) {
+	paths, err := fs.Glob(files, "slots/*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	definitions := make([][]byte, len(paths))
+	for i, name := range paths {
+		if definitions[i], err = fs.ReadFile(files, name); err == nil {
+			_, err = hours.Parse(definitions[i], time.LoadLocation)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("opening hours %s: %w", name, err))
+		}
+	}
+	return definitions, errors.Join(errs...)
+}
+
+// housekeep creates event partitions ahead of time, makes the slots that came into
+// the horizon, and forgets old message ids.
 func housekeep(ctx context.Context, d *platform.Deps) error {
 	const every, monthsAhead, forgetMax = time.Hour, 3, 10_000
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		if err := d.Store.EnsureEventPartitions(ctx, monthsAhead); err != nil && ctx.Err() == nil {
+			d.Log.Warn().Err(err).Msg("housekeeping")
+		}
+		if err := d.Store.MakeSlots(ctx, time.Now().Add(-every), time.Now()); err != nil && ctx.Err() == nil {
 			d.Log.Warn().Err(err).Msg("housekeeping")
 		}
 		for ctx.Err() == nil {

@@ -61,20 +61,47 @@ func TestWhatIsKeptWithTheContact(t *testing.T) {
 	d.consistent(t)
 }
 
+const tours = `
+name: tours
+language: en
+entry: [{keyword: [TOURS]}]
+steps:
+  - name: day
+    say: Which day?
+    expect: {type: choice, save: day, options: [monday, tuesday]}
+  - name: hour
+    say: At what time?
+    expect:
+      type: choice
+      save: hour
+      options: {table: tours, where: {day: day}, value: time, empty: {say: There is none., goto: day}}
+  - name: people
+    say: For how many?
+    expect: {type: number, save: people}
+completed: {say: Done., again: Done.}
+`
+
+func importTours(t *testing.T, d *desk, rows [][]string) {
+	t.Helper()
+	if _, err := d.store.ImportTable(t.Context(), "tours", []string{"day", "time"}, rows); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A choice from a table is looked up within the turn that offers it, and again in
 // the one that takes it: what has gone from the table meanwhile cannot be chosen.
 func TestLookupWithinTheTurn(t *testing.T) {
 	d := newDesk(t)
+	d.publish(tours)
+	importTours(t, d, [][]string{{"monday", "16:30"}})
 	for _, p := range []fake.Person{ada, bob} {
-		for i, text := range []string{"book", "haircut", "tomorrow", "yes"} {
+		for i, text := range []string{"tours", "monday"} {
 			d.say(p, fmt.Sprint("wamid.", p.Name, i), text)
 		}
 	}
 	d.restart()
 	d.say(ada, "wamid.5", "16:30")
-	if _, err := d.store.ImportTable(t.Context(), "slots", []string{"service", "weekday", "time", "stylist"}, nil); err != nil {
-		t.Fatal(err)
-	}
+	importTours(t, d, nil)
 	d.say(bob, "wamid.6", "16:30")
 	if _, s := d.known(ada); s.State.Answers["hour"] != "16:30" || s.State.Step != "people" {
 		t.Errorf("%v at %s", s.State.Answers, s.State.Step)
@@ -102,10 +129,10 @@ func (s tableless) LookupRows(ctx context.Context, l flow.Lookup) ([][]byte, err
 // holds, and it is tried again. A table that is not there parks who needs it.
 func TestLookupFails(t *testing.T) {
 	d := newDesk(t)
-	for i, text := range []string{"book", "haircut", "tomorrow"} {
-		d.say(ada, "wamid."+string(rune('1'+i)), text)
-	}
-	d.post(fake.Text(bob, "wamid.b", start, "hi"), fake.Text(ada, "wamid.4", start, "yes"))
+	d.publish(tours)
+	importTours(t, d, [][]string{{"monday", "16:30"}})
+	d.say(ada, "wamid.1", "tours")
+	d.post(fake.Text(bob, "wamid.b", start, "hi"), fake.Text(ada, "wamid.4", start, "monday"))
 	d.Service.store = tableless{d.store, errors.New("connection lost")}
 	if _, err := d.step(100); err == nil || !strings.Contains(err.Error(), "connection lost") {
 		t.Fatalf("%v", err)
@@ -123,11 +150,11 @@ func TestLookupFails(t *testing.T) {
 
 	d.exec(`DELETE FROM table_rows`)
 	d.exec(`DELETE FROM tables`)
-	for i, text := range []string{"book", "haircut", "tomorrow", "yes"} {
+	for i, text := range []string{"tours", "monday"} {
 		d.say(hid, "wamid.h"+string(rune('1'+i)), text)
 	}
-	d.wantParked(hid, "wamid.h4")
-	if got := d.letters(store.DeadParked)[0].Reason; !strings.Contains(got, `"slots"`) {
+	d.wantParked(hid, "wamid.h2")
+	if got := d.letters(store.DeadParked)[0].Reason; !strings.Contains(got, `"tours"`) {
 		t.Errorf("reason %q", got)
 	}
 	d.consistent(t)

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -23,6 +24,7 @@ type Store interface {
 	LoadFlow(ctx context.Context, name string, version uint32) (*flow.Flow, error)
 	LiveFlows(ctx context.Context) ([]store.Live, error)
 	LookupRows(ctx context.Context, l flow.Lookup) ([][]byte, error)
+	Resources
 }
 
 // Relay passes committed events on to those who follow them. It may lose or
@@ -85,8 +87,28 @@ func (s *Service) Drop(shard int) {
 	s.relay.Drop(shard)
 }
 
-// Apply decides every update of the batch and commits all of it at once.
-func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
+// Apply decides every update of the batch and commits all of it at once. If another
+// replica was first at a slot, it is read again and decided again.
+func (s *Service) Apply(ctx context.Context, parts []lane.Part) (held []int, err error) {
+	for try := 1; len(parts) > 0; try++ {
+		held, err = s.apply(ctx, parts)
+		switch {
+		case errors.Is(err, store.ErrFenced):
+			parts = slices.DeleteFunc(slices.Clone(parts), func(p lane.Part) bool { return !slices.Contains(held, p.Fence.Shard) })
+			held, err = nil, nil
+		case errors.Is(err, store.ErrConflict) && try < conflictsMax:
+			err = pause(ctx, try)
+		default:
+			return held, err
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
+}
+
+func (s *Service) apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	updates := decode(parts)
 	known, err := s.store.LoadKnown(ctx, updates.contacts(), updates.inboxIDs())
 	if err != nil {
@@ -103,7 +125,7 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	if b.failed != nil {
 		return nil, b.failed
 	}
-	return s.commit(ctx, turns)
+	return s.commit(ctx, turns, b.changes())
 }
 
 // Park keeps the part's update as a dead letter and parks its contact.
@@ -116,7 +138,7 @@ func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, 
 	b := s.newBatch(ctx, known)
 	b.begin(part.Fence)
 	b.park(updates[0][0], cause.Error())
-	held, err := s.commit(ctx, []store.TurnPart{b.end()})
+	held, err := s.commit(ctx, []store.TurnPart{b.end()}, store.ResourceChanges{})
 	return len(held) == 1, err
 }
 
@@ -124,15 +146,19 @@ func (s *Service) newBatch(ctx context.Context, known store.Known) *batch {
 	if known.Parked == nil {
 		known.Parked = map[uuid.UUID][]store.DeadLetter{}
 	}
-	return &batch{service: s, ctx: ctx, known: known, nowMs: s.now().UnixMilli(), routers: map[string]*flow.Router{}}
+	return &batch{service: s, ctx: ctx, known: known, nowMs: s.now().UnixMilli(), routers: map[string]*flow.Router{}, bookings: newBookings()}
 }
 
 // commit appends the turns and, for the shards whose fence held, moves the
 // heads on and relays the events.
-func (s *Service) commit(ctx context.Context, turns []store.TurnPart) ([]int, error) {
-	held, err := s.store.AppendTurns(ctx, turns)
+func (s *Service) commit(ctx context.Context, turns []store.TurnPart, changes store.ResourceChanges) (held []int, err error) {
+	if changes.Empty() {
+		held, err = s.store.AppendTurns(ctx, turns)
+	} else {
+		held, err = s.store.AppendTurnsAnd(ctx, turns, changes)
+	}
 	if err != nil {
-		return nil, err
+		return held, err
 	}
 	for _, shard := range held {
 		for _, turn := range turns {

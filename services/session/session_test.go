@@ -184,8 +184,8 @@ func (d *desk) put(e *parleyv1.Envelope) {
 func (d *desk) parts(most int) []lane.Part {
 	byShard := map[int]*lane.Part{}
 	for _, m := range d.stream {
-		lease := d.leases[m.Shard]
-		if m.Pos <= lease.Checkpoint || most == 0 {
+		lease, owned := d.leases[m.Shard]
+		if !owned || m.Pos <= lease.Checkpoint || most == 0 {
 			continue
 		}
 		most--

@@ -4,12 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/flow/dialogue"
+	"github.com/parleyhq/parley/pkg/flow/hours"
 	"github.com/parleyhq/parley/pkg/insight"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
@@ -38,16 +38,16 @@ func compile(t testing.TB, source string) *flow.Flow {
 // demoWorld has all demo flows.
 func demoWorld(t testing.TB) dialogue.World {
 	t.Helper()
-	w := dialogue.World{Tables: map[string]dialogue.Table{}, Zone: time.LoadLocation}
+	w := dialogue.World{Hours: map[string]*hours.Rules{}, Zone: time.LoadLocation}
 	for _, file := range glob(t, "*.yaml") {
 		w.Flows = append(w.Flows, compile(t, string(read(t, file))))
 	}
-	for _, file := range glob(t, "tables/*.csv") {
-		table, err := dialogue.ParseTable(string(read(t, file)))
+	for _, file := range glob(t, "slots/*.yaml") {
+		rules, err := hours.Parse(read(t, file), time.LoadLocation)
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.Tables[strings.TrimSuffix(filepath.Base(file), ".csv")] = table
+		w.Hours[rules.Service] = rules
 	}
 	return w
 }

@@ -1,6 +1,7 @@
 package backtest
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 
@@ -23,6 +24,8 @@ type seen struct {
 	turn  int
 	asked *parleyv1.LookupAsked
 	rows  [][]byte
+	// given says that it has answered a lookup of its own turn.
+	given bool
 }
 
 func rowsOf(all []heard) rows {
@@ -34,7 +37,7 @@ func rowsOf(all []heard) rows {
 			case *parleyv1.Event_LookupAsked:
 				asked = body.LookupAsked
 			case *parleyv1.Event_LookupAnswered:
-				r.seen = append(r.seen, seen{turn, asked, body.LookupAnswered.GetRows()})
+				r.seen = append(r.seen, seen{turn: turn, asked: asked, rows: body.LookupAnswered.GetRows()})
 			}
 		}
 	}
@@ -42,11 +45,15 @@ func rowsOf(all []heard) rows {
 }
 
 // find answers with what the conversation saw of the same lookup: in the same turn,
-// else in the last one before it, else in the first one after.
+// one after the other, else in the last one before it, else in the first one after.
 func (r *rows) find(l flow.Lookup) ([][]byte, error) {
 	var best *seen
 	for i := range r.seen {
 		s := &r.seen[i]
+		if s.turn == r.turn && !s.given && s.answers(l) {
+			s.given, best = true, s
+			break
+		}
 		if !s.answers(l) || best != nil && best.turn > r.turn {
 			continue
 		}
@@ -55,7 +62,7 @@ func (r *rows) find(l flow.Lookup) ([][]byte, error) {
 		}
 	}
 	if best == nil {
-		r.wanted = l.Table
+		r.wanted = cmp.Or(l.Table, l.Verb)
 		return nil, errUnknownRows
 	}
 	return best.rows[:min(len(best.rows), int(l.Limit))], nil
@@ -64,5 +71,5 @@ func (r *rows) find(l flow.Lookup) ([][]byte, error) {
 // answers reports whether what was seen tells all that a lookup asks for.
 func (s *seen) answers(l flow.Lookup) bool {
 	all := l.Limit <= s.asked.GetLimit() || len(s.rows) < int(s.asked.GetLimit())
-	return all && s.asked.GetTable() == l.Table && maps.Equal(s.asked.GetWhere(), l.Where)
+	return all && s.asked.GetTable() == l.Table && s.asked.GetVerb() == l.Verb && maps.Equal(s.asked.GetWhere(), l.Where)
 }

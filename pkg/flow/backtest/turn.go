@@ -99,6 +99,20 @@ func partOf(e *parleyv1.Event, names renames) string {
 		return "completed"
 	case *parleyv1.Event_SessionCancelled:
 		return "cancelled (" + body.SessionCancelled.GetReason() + ")"
+	case *parleyv1.Event_SlotBooked:
+		return "books"
+	case *parleyv1.Event_SlotHeld:
+		return "holds"
+	case *parleyv1.Event_SlotTaken:
+		return names.of(body.SlotTaken.GetStep()) + " finds it taken"
+	case *parleyv1.Event_BookingMoved:
+		return "moves the booking"
+	case *parleyv1.Event_BookingCancelled:
+		return "cancels the booking"
+	case *parleyv1.Event_LeadAssigned:
+		return "assigned in " + body.LeadAssigned.GetPool()
+	case *parleyv1.Event_LeadQueued:
+		return "waits in " + body.LeadQueued.GetPool()
 	case *parleyv1.Event_HandedOver:
 		return strings.TrimSpace("handed over " + body.HandedOver.GetPool())
 	}

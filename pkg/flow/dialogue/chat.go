@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/pkg/flow/booking"
+	"github.com/parleyhq/parley/pkg/flow/hours"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -19,6 +21,8 @@ type World struct {
 	Serves string
 	// Tables are the tables of allowed values, by name.
 	Tables map[string]Table
+	// Hours are the opening hours of services, by name: their slots are free.
+	Hours map[string]*hours.Rules
 	// Zone finds a time zone: time.LoadLocation, which asks the system. Without it
 	// there are only those of the flows, and UTC.
 	Zone func(name string) (*time.Location, error)
@@ -36,6 +40,7 @@ type Chat struct {
 	now     time.Time
 	shown   *screen
 	events  []*parleyv1.Event
+	desk    *booking.Desk // what is free and booked; nil until it is asked for
 
 	state             flow.State // without what is stored as JSON
 	answers, progress []byte
@@ -305,8 +310,11 @@ func (c *Chat) remember(e *parleyv1.Event) {
 	}
 }
 
-// rows answers a lookup from the tables.
+// rows answers a lookup from the tables, and does what is to be done with slots.
 func (c *Chat) rows(l flow.Lookup) ([][]byte, error) {
+	if l.Verb != "" {
+		return c.booked(l)
+	}
 	table, ok := c.given.Tables[l.Table]
 	if file := c.given.Files[l.Table]; !ok && file != "" {
 		table, ok = c.world.Tables[tableName(file)]

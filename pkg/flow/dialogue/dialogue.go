@@ -14,7 +14,7 @@ type Dialogue struct {
 	Line  int
 	Given Given
 	acts  []act
-	rows  map[string][]string // lines of the tables, while they are read
+	rows  map[string]*rowsOf // the tables, while they are read
 }
 
 // Given is how a conversation begins.
@@ -32,6 +32,8 @@ type Given struct {
 	// Files maps the name of a table to its file, Tables to its rows.
 	Files  map[string]string
 	Tables map[string]Table
+	// Slots maps services to rows of slots, instead of their opening hours.
+	Slots map[string]Table
 	// Variants maps tests to the variants that the person draws.
 	Variants map[string]string
 }
@@ -45,7 +47,7 @@ type act struct {
 	kind actKind
 	says says          // of saying
 	pass time.Duration // of passing
-	with fields        // of starting
+	with fields        // of starting and othersBooking
 
 	expects []expect
 	// from and to are the lines of expects, the first and the one after the last.
@@ -59,6 +61,7 @@ const (
 	saying actKind = iota
 	passing
 	starting
+	othersBooking
 )
 
 // expect is one message that the flow must say.

@@ -32,6 +32,9 @@
 //	table slots                   a table with its rows below, indented
 //	  service,weekday,time
 //	  cut,monday,10:00
+//	slots cut                     slots of a service, instead of those that its opening
+//	  calendar,day,time,capacity,booked     hours in slots/cut.yaml make
+//	  Ana,2026-12-04,15:30,2,1
 //
 // # The person
 //
@@ -52,6 +55,8 @@
 //	pass 3s                       time goes by, also 2h, 3d; timers go off
 //	start language=es city=Rome   the API starts a flow (flow=, or the one that serves),
 //	                              with values
+//	others service=cut day=2026-12-04 time=15:30   other people take all that is free of
+//	                              these slots; also calendar=
 //
 // # The flow
 //

@@ -25,6 +25,13 @@ func Parse(source string) ([]Dialogue, error) {
 	return p.all, nil
 }
 
+// rowsOf are the lines of a table, and where it goes.
+type rowsOf struct {
+	name  string
+	into  map[string]Table
+	lines []string
+}
+
 type parser struct {
 	number   int
 	given    Given // for all dialogues of the file
@@ -49,7 +56,7 @@ func (p *parser) open(line int) {
 }
 
 func (g Given) clone() Given {
-	g.Files, g.Tables, g.Variants = maps.Clone(g.Files), maps.Clone(g.Tables), maps.Clone(g.Variants)
+	g.Files, g.Tables, g.Slots, g.Variants = maps.Clone(g.Files), maps.Clone(g.Tables), maps.Clone(g.Slots), maps.Clone(g.Variants)
 	return g
 }
 
@@ -79,16 +86,14 @@ func (p *parser) settle() {
 		}
 		a.says = s
 	}
-	for name, rows := range p.now.Given.Tables {
-		if rows != nil {
-			continue
-		}
-		table, err := ParseTable(strings.Join(p.now.rows[name], "\n"))
+	for what, rows := range p.now.rows {
+		table, err := ParseTable(strings.Join(rows.lines, "\n"))
 		if err != nil {
-			p.problems = append(p.problems, Problem{p.now.Line, fmt.Sprintf("table %s: %v", name, err)})
+			p.problems = append(p.problems, Problem{p.now.Line, fmt.Sprintf("%s: %v", what, err)})
 		}
-		p.now.Given.Tables[name] = table
+		rows.into[rows.name] = table
 	}
+	p.now.rows = nil
 }
 
 func (p *parser) line(line string) {
@@ -186,14 +191,19 @@ func (p *parser) command(line string) {
 	case verb == "given":
 		err = p.set(args)
 	case verb == "table":
-		err = p.table(args)
+		err = p.table(verb, args, &p.now.Given.Tables)
+	case verb == "slots":
+		err = p.table(verb, args, &p.now.Given.Slots)
 	case verb == "pass":
 		err = p.pass(args)
 	case verb == "start":
 		err = args.pairs()
 		p.act(act{kind: starting, with: args})
+	case verb == "others":
+		err = args.pairs("service", "calendar", "day", "time")
+		p.act(act{kind: othersBooking, with: args})
 	default:
-		err = fmt.Errorf("%q is not understood: a line begins with >, <, or one of flow, given, table, pass, start, %s", verb, strings.Join(checkVerbs, ", "))
+		err = fmt.Errorf("%q is not understood: a line begins with >, <, or one of flow, given, table, slots, pass, start, others, %s", verb, strings.Join(checkVerbs, ", "))
 	}
 	if err != nil {
 		p.report("%v", err)
@@ -220,22 +230,21 @@ func (p *parser) early() error {
 	return nil
 }
 
-func (p *parser) table(args fields) error {
+// table begins the rows of something that is given.
+func (p *parser) table(verb string, args fields, into *map[string]Table) error {
 	name, err := p.word(args)
 	if err != nil {
 		return err
 	}
-	g := &p.now.Given
-	if g.Tables == nil {
-		g.Tables = map[string]Table{}
+	if *into == nil {
+		*into = map[string]Table{}
 	}
-	g.Tables[name] = nil
 	if p.now.rows == nil {
-		p.now.rows = map[string][]string{}
+		p.now.rows = map[string]*rowsOf{}
 	}
-	rows := p.now.rows
-	rows[name] = nil
-	p.more = func(line string) { rows[name] = append(rows[name], line) }
+	rows := &rowsOf{name: name, into: *into}
+	p.now.rows[verb+" "+name] = rows
+	p.more = func(line string) { rows.lines = append(rows.lines, line) }
 	return nil
 }
 

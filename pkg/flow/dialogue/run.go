@@ -123,6 +123,8 @@ func (c *Chat) do(a act) (said [][]string, err error) {
 		return c.wait(c.now.Add(a.pass))
 	case starting:
 		return c.start(a.with, c.now.Add(betweenMessages))
+	case othersBooking:
+		return nil, c.othersBook(a.with)
 	}
 	return c.say(a.says, c.now.Add(betweenMessages))
 }
@@ -134,6 +136,8 @@ func (a act) text() []string {
 		return []string{"pass " + a.pass.String()}
 	case starting:
 		return []string{strings.TrimRight("start "+a.with.String(), " ")}
+	case othersBooking:
+		return []string{"others " + a.with.String()}
 	}
 	lines := strings.Split(a.says.String(), "\n")
 	for i, line := range lines {

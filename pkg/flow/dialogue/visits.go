@@ -65,6 +65,9 @@ func (t *tracer) event(e *parleyv1.Event, later []*parleyv1.Event) {
 	case *parleyv1.Event_AnswerRejected:
 		t.goBy(body.AnswerRejected.GetStep(), fmt.Sprintf("%d failures", body.AnswerRejected.GetFailures()))
 	case *parleyv1.Event_LookupAnswered:
+		if t.acted(body.LookupAnswered) {
+			return
+		}
 		if nothingOffered(later) {
 			t.goBy(body.LookupAnswered.GetStep(), "empty")
 		}
@@ -130,6 +133,7 @@ func (t *tracer) pass(step, branch string) {
 		t.take(step, n-1)
 	case s.Kind == "run":
 		t.goBy(step, "run")
+	case flow.IsAction(s.Kind): // its outcome says where
 	default:
 		t.goBy(step, branch)
 	}
@@ -142,6 +146,17 @@ func (t *tracer) accept(a *parleyv1.AnswerAccepted) {
 		return
 	}
 	t.goBy(a.GetStep(), "")
+}
+
+// acted goes where the outcome of an action leads.
+func (t *tracer) acted(e *parleyv1.LookupAnswered) bool {
+	if !flow.IsAction(t.step(e.GetStep()).Kind) {
+		return false
+	}
+	if !t.goBy(e.GetStep(), flow.ResultOf(e.GetRows())) {
+		t.goBy(e.GetStep(), "")
+	}
+	return true
 }
 
 // nothingOffered reports whether a lookup for choices found none. Choices that

@@ -2,7 +2,7 @@ package schema
 
 // answerParts are what can be asked.
 func answerParts() []part {
-	return []part{expectPart(), checkPart(), tablePart(), optionPart(), optionsPart(), emptyPart(), invalidPart(), formPart()}
+	return []part{expectPart(), checkPart(), tablePart(), optionPart(), optionsPart(), freePart(), emptyPart(), invalidPart(), formPart()}
 }
 
 func expectPart() part {
@@ -115,21 +115,29 @@ func optionPart() part {
 
 func optionsPart() part {
 	return part{
-		name: "options", doc: "Choices from a table, read when the question is asked, and again when it is answered.", required: []string{"table", "value", "empty"},
+		name: "options", doc: "Choices from a table, or free slots: read when the question is asked, and again when it is answered.", required: []string{"empty"},
 		fields: []field{
 			{"table", ref("name"), "The name of the table."},
+			{"free", ref("free"), "Instead of a table: the slots of a service that are free."},
 			{"where", ref("filters").like(map[string]string{"weekday": "weekday(day)"}), "What a row must have: column to expression."},
 			{"value", text("id"), "The column that is kept."},
 			{"title", text("name"), "The column that people see; without it that of value."},
-			{"description", text(), "The column below the title."},
-			{"empty", ref("empty"), "What happens if the table has nothing."},
+			{"description", text(), "The column below the title; of slots it is the calendar."},
+			{"keep", mapping(text("time"), map[string]string{"hour": "time"}), "Keeps columns of what is chosen: slot to column. A free slot has slot, service, calendar, day and time."},
+			{"empty", ref("empty"), "What happens if there is nothing to choose."},
+		},
+		also: func(n *node) {
+			n.OneOf = []*node{
+				{Title: "rows of a table", Required: []string{"table", "value"}, Not: has("free")},
+				{Title: "free slots", Required: []string{"free"}, Not: &node{AnyOf: eachOf("table", "where", "value", "title")}},
+			}
 		},
 	}
 }
 
 func emptyPart() part {
 	return part{
-		name: "empty", doc: "What happens if the table has nothing to choose.", required: []string{"say", "goto"},
+		name: "empty", doc: "What happens if there is nothing to choose.", required: []string{"say", "goto"},
 		fields: []field{
 			{"say", ref("say"), "What is said."},
 			{"goto", ref("target"), "The step that comes next."},

@@ -2,12 +2,12 @@ package schema
 
 // stepParts are a step and what it does.
 func stepParts() []part {
-	return []part{stepPart(), loopPart(), remindPart(), timeoutPart(), branchPart(), splitPart(), variantPart(), runPart()}
+	return append([]part{stepPart(), loopPart(), remindPart(), timeoutPart(), branchPart(), splitPart(), variantPart(), runPart()}, actionParts()...)
 }
 
 func stepPart() part {
 	return part{
-		name: "step", doc: "One step. In this order: set, language, say, and then one thing at most: expect, form, branch, split, run, handover or end.",
+		name: "step", doc: "One step. In this order: set, language, say, and then one thing at most: expect, form, branch, split, run, an action (book, hold, reschedule, cancel, assign), handover or end.",
 		required: []string{"name"},
 		fields: []field{
 			{"name", ref("name").like("guests"), "Name of the step, unique in the flow. In a sub-flow it is then called subflow.step."},
@@ -19,6 +19,11 @@ func stepPart() part {
 			{"branch", list(ref("branch")), "The first branch that holds is taken; the last has no if."},
 			{"split", ref("split"), "Divides the sessions at random, for good: an A/B test."},
 			{"run", ref("run"), "Runs a sub-flow and comes back."},
+			{"book", ref("book"), "Books a slot; say is said if it was booked."},
+			{"hold", ref("hold"), "Keeps a slot for the person for a while; book makes it theirs."},
+			{"reschedule", ref("reschedule"), "Moves a booking of the person to another slot."},
+			{"cancel", ref("cancel"), "Cancels a booking of the person."},
+			{"assign", ref("assign"), "Gives the person's lead to an agent of a pool."},
 			{"handover", ref("handover"), "A human takes over, the bot is silent."},
 			{"end", word("completed", "cancelled"), "The flow ends."},
 			{"goto", ref("target"), "The step that comes next; without it the one below. In a sub-flow the last step returns."},
@@ -39,11 +44,16 @@ func stepKinds() []*node {
 		{Title: "branches", Required: []string{"branch"}, Not: has("goto")},
 		{Title: "an A/B test", Required: []string{"split"}, Not: has("goto")},
 		{Title: "a sub-flow", Required: []string{"run"}},
+		{Title: "a booking", Required: []string{"book"}},
+		{Title: "a hold", Required: []string{"hold"}},
+		{Title: "a move of a booking", Required: []string{"reschedule"}},
+		{Title: "a cancellation", Required: []string{"cancel"}},
+		{Title: "an assignment", Required: []string{"assign"}},
 		{Title: "a handover", Required: []string{"handover"}, Not: has("goto")},
 		{Title: "an end", Required: []string{"end"}, Not: has("goto")},
 	}
 	does := []*node{has("say"), has("set"), has("language"), has("goto")}
-	none := &node{AnyOf: eachOf("expect", "form", "branch", "split", "run", "handover", "end")}
+	none := &node{AnyOf: eachOf("expect", "form", "branch", "split", "run", "book", "hold", "reschedule", "cancel", "assign", "handover", "end")}
 	return append(kinds, &node{Title: "a message", AnyOf: does, Not: none})
 }
 

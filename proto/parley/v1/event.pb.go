@@ -139,6 +139,15 @@ type Event struct {
 	//	*Event_SessionExpired
 	//	*Event_SessionResumed
 	//	*Event_SessionArchived
+	//	*Event_SlotBooked
+	//	*Event_SlotTaken
+	//	*Event_SlotHeld
+	//	*Event_SlotReleased
+	//	*Event_BookingMoved
+	//	*Event_BookingCancelled
+	//	*Event_LeadAssigned
+	//	*Event_LeadQueued
+	//	*Event_LeadClosed
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -589,6 +598,87 @@ func (x *Event) GetSessionArchived() *SessionArchived {
 	return nil
 }
 
+func (x *Event) GetSlotBooked() *SlotBooked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SlotBooked); ok {
+			return x.SlotBooked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSlotTaken() *SlotTaken {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SlotTaken); ok {
+			return x.SlotTaken
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSlotHeld() *SlotHeld {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SlotHeld); ok {
+			return x.SlotHeld
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSlotReleased() *SlotReleased {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SlotReleased); ok {
+			return x.SlotReleased
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetBookingMoved() *BookingMoved {
+	if x != nil {
+		if x, ok := x.Body.(*Event_BookingMoved); ok {
+			return x.BookingMoved
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetBookingCancelled() *BookingCancelled {
+	if x != nil {
+		if x, ok := x.Body.(*Event_BookingCancelled); ok {
+			return x.BookingCancelled
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLeadAssigned() *LeadAssigned {
+	if x != nil {
+		if x, ok := x.Body.(*Event_LeadAssigned); ok {
+			return x.LeadAssigned
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLeadQueued() *LeadQueued {
+	if x != nil {
+		if x, ok := x.Body.(*Event_LeadQueued); ok {
+			return x.LeadQueued
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetLeadClosed() *LeadClosed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_LeadClosed); ok {
+			return x.LeadClosed
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -737,6 +827,42 @@ type Event_SessionArchived struct {
 	SessionArchived *SessionArchived `protobuf:"bytes,95,opt,name=session_archived,json=sessionArchived,proto3,oneof"`
 }
 
+type Event_SlotBooked struct {
+	SlotBooked *SlotBooked `protobuf:"bytes,70,opt,name=slot_booked,json=slotBooked,proto3,oneof"`
+}
+
+type Event_SlotTaken struct {
+	SlotTaken *SlotTaken `protobuf:"bytes,71,opt,name=slot_taken,json=slotTaken,proto3,oneof"`
+}
+
+type Event_SlotHeld struct {
+	SlotHeld *SlotHeld `protobuf:"bytes,72,opt,name=slot_held,json=slotHeld,proto3,oneof"`
+}
+
+type Event_SlotReleased struct {
+	SlotReleased *SlotReleased `protobuf:"bytes,73,opt,name=slot_released,json=slotReleased,proto3,oneof"`
+}
+
+type Event_BookingMoved struct {
+	BookingMoved *BookingMoved `protobuf:"bytes,74,opt,name=booking_moved,json=bookingMoved,proto3,oneof"`
+}
+
+type Event_BookingCancelled struct {
+	BookingCancelled *BookingCancelled `protobuf:"bytes,75,opt,name=booking_cancelled,json=bookingCancelled,proto3,oneof"`
+}
+
+type Event_LeadAssigned struct {
+	LeadAssigned *LeadAssigned `protobuf:"bytes,76,opt,name=lead_assigned,json=leadAssigned,proto3,oneof"`
+}
+
+type Event_LeadQueued struct {
+	LeadQueued *LeadQueued `protobuf:"bytes,110,opt,name=lead_queued,json=leadQueued,proto3,oneof"`
+}
+
+type Event_LeadClosed struct {
+	LeadClosed *LeadClosed `protobuf:"bytes,111,opt,name=lead_closed,json=leadClosed,proto3,oneof"`
+}
+
 func (*Event_SessionStarted) isEvent_Body() {}
 
 func (*Event_InputReceived) isEvent_Body() {}
@@ -808,6 +934,24 @@ func (*Event_SessionExpired) isEvent_Body() {}
 func (*Event_SessionResumed) isEvent_Body() {}
 
 func (*Event_SessionArchived) isEvent_Body() {}
+
+func (*Event_SlotBooked) isEvent_Body() {}
+
+func (*Event_SlotTaken) isEvent_Body() {}
+
+func (*Event_SlotHeld) isEvent_Body() {}
+
+func (*Event_SlotReleased) isEvent_Body() {}
+
+func (*Event_BookingMoved) isEvent_Body() {}
+
+func (*Event_BookingCancelled) isEvent_Body() {}
+
+func (*Event_LeadAssigned) isEvent_Body() {}
+
+func (*Event_LeadQueued) isEvent_Body() {}
+
+func (*Event_LeadClosed) isEvent_Body() {}
 
 // EventBatch is what one commit added to one shard, as relayed to WA_EVENTS.
 type EventBatch struct {
@@ -2261,7 +2405,11 @@ type LookupAsked struct {
 	// answer is the answer that is weighed by it; empty if choices are read.
 	Answer string `protobuf:"bytes,5,opt,name=answer,proto3" json:"answer,omitempty"`
 	// json is that answer, typed.
-	Json          []byte `protobuf:"bytes,6,opt,name=json,proto3" json:"json,omitempty"`
+	Json []byte `protobuf:"bytes,6,opt,name=json,proto3" json:"json,omitempty"`
+	// verb is what is done instead of reading a table: "free", "book", "hold",
+	// "reschedule", "cancel", "release", "assign", "take", "close"; where has its
+	// particulars, and the one row of the answer is its outcome.
+	Verb          string `protobuf:"bytes,7,opt,name=verb,proto3" json:"verb,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2336,6 +2484,13 @@ func (x *LookupAsked) GetJson() []byte {
 		return x.Json
 	}
 	return nil
+}
+
+func (x *LookupAsked) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
 }
 
 // LookupAnswered records the rows, so that the history can be decided again.
@@ -3208,11 +3363,716 @@ func (*SessionArchived) Descriptor() ([]byte, []int) {
 	return file_parley_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
+// Bookable is a slot of a calendar, as it was when something became of it.
+type Bookable struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Id         string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Service    string                 `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
+	Calendar   string                 `protobuf:"bytes,3,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	StartsAtMs int64                  `protobuf:"varint,4,opt,name=starts_at_ms,json=startsAtMs,proto3" json:"starts_at_ms,omitempty"`
+	// day and time are those of the service's zone: 2026-12-04, 15:30.
+	Day           string `protobuf:"bytes,5,opt,name=day,proto3" json:"day,omitempty"`
+	Time          string `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Bookable) Reset() {
+	*x = Bookable{}
+	mi := &file_parley_v1_event_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Bookable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Bookable) ProtoMessage() {}
+
+func (x *Bookable) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Bookable.ProtoReflect.Descriptor instead.
+func (*Bookable) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *Bookable) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Bookable) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Bookable) GetCalendar() string {
+	if x != nil {
+		return x.Calendar
+	}
+	return ""
+}
+
+func (x *Bookable) GetStartsAtMs() int64 {
+	if x != nil {
+		return x.StartsAtMs
+	}
+	return 0
+}
+
+func (x *Bookable) GetDay() string {
+	if x != nil {
+		return x.Day
+	}
+	return ""
+}
+
+func (x *Bookable) GetTime() string {
+	if x != nil {
+		return x.Time
+	}
+	return ""
+}
+
+// SlotBooked says that places of a slot are the person's.
+type SlotBooked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// step is the step of the flow that did it; empty if an operator did.
+	Step          string    `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Booking       string    `protobuf:"bytes,2,opt,name=booking,proto3" json:"booking,omitempty"`
+	Slot          *Bookable `protobuf:"bytes,3,opt,name=slot,proto3" json:"slot,omitempty"`
+	Places        uint32    `protobuf:"varint,4,opt,name=places,proto3" json:"places,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlotBooked) Reset() {
+	*x = SlotBooked{}
+	mi := &file_parley_v1_event_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlotBooked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlotBooked) ProtoMessage() {}
+
+func (x *SlotBooked) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlotBooked.ProtoReflect.Descriptor instead.
+func (*SlotBooked) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SlotBooked) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *SlotBooked) GetBooking() string {
+	if x != nil {
+		return x.Booking
+	}
+	return ""
+}
+
+func (x *SlotBooked) GetSlot() *Bookable {
+	if x != nil {
+		return x.Slot
+	}
+	return nil
+}
+
+func (x *SlotBooked) GetPlaces() uint32 {
+	if x != nil {
+		return x.Places
+	}
+	return 0
+}
+
+// SlotTaken says that a slot could not be had: it is full, closed, or past.
+type SlotTaken struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Slot  string                 `protobuf:"bytes,2,opt,name=slot,proto3" json:"slot,omitempty"`
+	// verb is what was tried: "book", "hold" or "reschedule".
+	Verb          string `protobuf:"bytes,3,opt,name=verb,proto3" json:"verb,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlotTaken) Reset() {
+	*x = SlotTaken{}
+	mi := &file_parley_v1_event_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlotTaken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlotTaken) ProtoMessage() {}
+
+func (x *SlotTaken) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlotTaken.ProtoReflect.Descriptor instead.
+func (*SlotTaken) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *SlotTaken) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *SlotTaken) GetSlot() string {
+	if x != nil {
+		return x.Slot
+	}
+	return ""
+}
+
+func (x *SlotTaken) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+// SlotHeld says that places of a slot are kept for the person until a moment.
+type SlotHeld struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Booking       string                 `protobuf:"bytes,2,opt,name=booking,proto3" json:"booking,omitempty"`
+	Slot          *Bookable              `protobuf:"bytes,3,opt,name=slot,proto3" json:"slot,omitempty"`
+	Places        uint32                 `protobuf:"varint,4,opt,name=places,proto3" json:"places,omitempty"`
+	UntilMs       int64                  `protobuf:"varint,5,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlotHeld) Reset() {
+	*x = SlotHeld{}
+	mi := &file_parley_v1_event_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlotHeld) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlotHeld) ProtoMessage() {}
+
+func (x *SlotHeld) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlotHeld.ProtoReflect.Descriptor instead.
+func (*SlotHeld) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *SlotHeld) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *SlotHeld) GetBooking() string {
+	if x != nil {
+		return x.Booking
+	}
+	return ""
+}
+
+func (x *SlotHeld) GetSlot() *Bookable {
+	if x != nil {
+		return x.Slot
+	}
+	return nil
+}
+
+func (x *SlotHeld) GetPlaces() uint32 {
+	if x != nil {
+		return x.Places
+	}
+	return 0
+}
+
+func (x *SlotHeld) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
+// SlotReleased says that what was held is free again: nobody booked it in time.
+type SlotReleased struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Booking       string                 `protobuf:"bytes,1,opt,name=booking,proto3" json:"booking,omitempty"`
+	Slot          *Bookable              `protobuf:"bytes,2,opt,name=slot,proto3" json:"slot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlotReleased) Reset() {
+	*x = SlotReleased{}
+	mi := &file_parley_v1_event_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlotReleased) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlotReleased) ProtoMessage() {}
+
+func (x *SlotReleased) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlotReleased.ProtoReflect.Descriptor instead.
+func (*SlotReleased) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *SlotReleased) GetBooking() string {
+	if x != nil {
+		return x.Booking
+	}
+	return ""
+}
+
+func (x *SlotReleased) GetSlot() *Bookable {
+	if x != nil {
+		return x.Slot
+	}
+	return nil
+}
+
+// BookingMoved says that a booking is at another slot now, under the same id.
+type BookingMoved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Booking       string                 `protobuf:"bytes,2,opt,name=booking,proto3" json:"booking,omitempty"`
+	From          *Bookable              `protobuf:"bytes,3,opt,name=from,proto3" json:"from,omitempty"`
+	To            *Bookable              `protobuf:"bytes,4,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BookingMoved) Reset() {
+	*x = BookingMoved{}
+	mi := &file_parley_v1_event_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BookingMoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BookingMoved) ProtoMessage() {}
+
+func (x *BookingMoved) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BookingMoved.ProtoReflect.Descriptor instead.
+func (*BookingMoved) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *BookingMoved) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *BookingMoved) GetBooking() string {
+	if x != nil {
+		return x.Booking
+	}
+	return ""
+}
+
+func (x *BookingMoved) GetFrom() *Bookable {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+func (x *BookingMoved) GetTo() *Bookable {
+	if x != nil {
+		return x.To
+	}
+	return nil
+}
+
+// BookingCancelled says that a booking is no more.
+type BookingCancelled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Booking       string                 `protobuf:"bytes,2,opt,name=booking,proto3" json:"booking,omitempty"`
+	Slot          *Bookable              `protobuf:"bytes,3,opt,name=slot,proto3" json:"slot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BookingCancelled) Reset() {
+	*x = BookingCancelled{}
+	mi := &file_parley_v1_event_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BookingCancelled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BookingCancelled) ProtoMessage() {}
+
+func (x *BookingCancelled) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BookingCancelled.ProtoReflect.Descriptor instead.
+func (*BookingCancelled) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *BookingCancelled) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *BookingCancelled) GetBooking() string {
+	if x != nil {
+		return x.Booking
+	}
+	return ""
+}
+
+func (x *BookingCancelled) GetSlot() *Bookable {
+	if x != nil {
+		return x.Slot
+	}
+	return nil
+}
+
+// LeadAssigned says which agent has the person's lead now.
+type LeadAssigned struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Lead  string                 `protobuf:"bytes,2,opt,name=lead,proto3" json:"lead,omitempty"`
+	Pool  string                 `protobuf:"bytes,3,opt,name=pool,proto3" json:"pool,omitempty"`
+	Agent string                 `protobuf:"bytes,4,opt,name=agent,proto3" json:"agent,omitempty"`
+	// from is the agent who had it before; empty if none did.
+	From string `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`
+	// reason is "step", "queue" (it had waited), "absent", "refused", "silent" (no
+	// reaction in time), or "operator".
+	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadAssigned) Reset() {
+	*x = LeadAssigned{}
+	mi := &file_parley_v1_event_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadAssigned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadAssigned) ProtoMessage() {}
+
+func (x *LeadAssigned) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadAssigned.ProtoReflect.Descriptor instead.
+func (*LeadAssigned) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *LeadAssigned) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *LeadAssigned) GetLead() string {
+	if x != nil {
+		return x.Lead
+	}
+	return ""
+}
+
+func (x *LeadAssigned) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *LeadAssigned) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *LeadAssigned) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *LeadAssigned) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// LeadQueued says that the lead waits for an agent who is on and has room.
+type LeadQueued struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Lead  string                 `protobuf:"bytes,2,opt,name=lead,proto3" json:"lead,omitempty"`
+	Pool  string                 `protobuf:"bytes,3,opt,name=pool,proto3" json:"pool,omitempty"`
+	// from and reason are as in LeadAssigned.
+	From          string `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadQueued) Reset() {
+	*x = LeadQueued{}
+	mi := &file_parley_v1_event_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadQueued) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadQueued) ProtoMessage() {}
+
+func (x *LeadQueued) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadQueued.ProtoReflect.Descriptor instead.
+func (*LeadQueued) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *LeadQueued) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *LeadQueued) GetLead() string {
+	if x != nil {
+		return x.Lead
+	}
+	return ""
+}
+
+func (x *LeadQueued) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *LeadQueued) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *LeadQueued) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// LeadClosed says that nothing more is to be done for the lead.
+type LeadClosed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lead          string                 `protobuf:"bytes,1,opt,name=lead,proto3" json:"lead,omitempty"`
+	Pool          string                 `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
+	Agent         string                 `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeadClosed) Reset() {
+	*x = LeadClosed{}
+	mi := &file_parley_v1_event_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeadClosed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeadClosed) ProtoMessage() {}
+
+func (x *LeadClosed) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeadClosed.ProtoReflect.Descriptor instead.
+func (*LeadClosed) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *LeadClosed) GetLead() string {
+	if x != nil {
+		return x.Lead
+	}
+	return ""
+}
+
+func (x *LeadClosed) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *LeadClosed) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xb5\x15\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xda\x19\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -3266,7 +4126,20 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0estep_timed_out\x18\\ \x01(\v2\x17.parley.v1.StepTimedOutH\x00R\fstepTimedOut\x12D\n" +
 	"\x0fsession_expired\x18] \x01(\v2\x19.parley.v1.SessionExpiredH\x00R\x0esessionExpired\x12D\n" +
 	"\x0fsession_resumed\x18^ \x01(\v2\x19.parley.v1.SessionResumedH\x00R\x0esessionResumed\x12G\n" +
-	"\x10session_archived\x18_ \x01(\v2\x1a.parley.v1.SessionArchivedH\x00R\x0fsessionArchivedB\x06\n" +
+	"\x10session_archived\x18_ \x01(\v2\x1a.parley.v1.SessionArchivedH\x00R\x0fsessionArchived\x128\n" +
+	"\vslot_booked\x18F \x01(\v2\x15.parley.v1.SlotBookedH\x00R\n" +
+	"slotBooked\x125\n" +
+	"\n" +
+	"slot_taken\x18G \x01(\v2\x14.parley.v1.SlotTakenH\x00R\tslotTaken\x122\n" +
+	"\tslot_held\x18H \x01(\v2\x13.parley.v1.SlotHeldH\x00R\bslotHeld\x12>\n" +
+	"\rslot_released\x18I \x01(\v2\x17.parley.v1.SlotReleasedH\x00R\fslotReleased\x12>\n" +
+	"\rbooking_moved\x18J \x01(\v2\x17.parley.v1.BookingMovedH\x00R\fbookingMoved\x12J\n" +
+	"\x11booking_cancelled\x18K \x01(\v2\x1b.parley.v1.BookingCancelledH\x00R\x10bookingCancelled\x12>\n" +
+	"\rlead_assigned\x18L \x01(\v2\x17.parley.v1.LeadAssignedH\x00R\fleadAssigned\x128\n" +
+	"\vlead_queued\x18n \x01(\v2\x15.parley.v1.LeadQueuedH\x00R\n" +
+	"leadQueued\x128\n" +
+	"\vlead_closed\x18o \x01(\v2\x15.parley.v1.LeadClosedH\x00R\n" +
+	"leadClosedB\x06\n" +
 	"\x04body\"6\n" +
 	"\n" +
 	"EventBatch\x12(\n" +
@@ -3359,14 +4232,15 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x06Choice\x12\x14\n" +
 	"\x05title\x18\x01 \x01(\tR\x05title\x12 \n" +
 	"\vdescription\x18\x02 \x01(\tR\vdescription\x12\x14\n" +
-	"\x05value\x18\x03 \x01(\tR\x05value\"\xec\x01\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\"\x80\x02\n" +
 	"\vLookupAsked\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x14\n" +
 	"\x05table\x18\x02 \x01(\tR\x05table\x127\n" +
 	"\x05where\x18\x03 \x03(\v2!.parley.v1.LookupAsked.WhereEntryR\x05where\x12\x14\n" +
 	"\x05limit\x18\x04 \x01(\rR\x05limit\x12\x16\n" +
 	"\x06answer\x18\x05 \x01(\tR\x06answer\x12\x12\n" +
-	"\x04json\x18\x06 \x01(\fR\x04json\x1a8\n" +
+	"\x04json\x18\x06 \x01(\fR\x04json\x12\x12\n" +
+	"\x04verb\x18\a \x01(\tR\x04verb\x1a8\n" +
 	"\n" +
 	"WhereEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -3422,7 +4296,62 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x04step\x18\x01 \x01(\tR\x04step\"$\n" +
 	"\x0eSessionResumed\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\"\x11\n" +
-	"\x0fSessionArchived*H\n" +
+	"\x0fSessionArchived\"\x98\x01\n" +
+	"\bBookable\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1a\n" +
+	"\bcalendar\x18\x03 \x01(\tR\bcalendar\x12 \n" +
+	"\fstarts_at_ms\x18\x04 \x01(\x03R\n" +
+	"startsAtMs\x12\x10\n" +
+	"\x03day\x18\x05 \x01(\tR\x03day\x12\x12\n" +
+	"\x04time\x18\x06 \x01(\tR\x04time\"{\n" +
+	"\n" +
+	"SlotBooked\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x18\n" +
+	"\abooking\x18\x02 \x01(\tR\abooking\x12'\n" +
+	"\x04slot\x18\x03 \x01(\v2\x13.parley.v1.BookableR\x04slot\x12\x16\n" +
+	"\x06places\x18\x04 \x01(\rR\x06places\"G\n" +
+	"\tSlotTaken\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
+	"\x04slot\x18\x02 \x01(\tR\x04slot\x12\x12\n" +
+	"\x04verb\x18\x03 \x01(\tR\x04verb\"\x94\x01\n" +
+	"\bSlotHeld\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x18\n" +
+	"\abooking\x18\x02 \x01(\tR\abooking\x12'\n" +
+	"\x04slot\x18\x03 \x01(\v2\x13.parley.v1.BookableR\x04slot\x12\x16\n" +
+	"\x06places\x18\x04 \x01(\rR\x06places\x12\x19\n" +
+	"\buntil_ms\x18\x05 \x01(\x03R\auntilMs\"Q\n" +
+	"\fSlotReleased\x12\x18\n" +
+	"\abooking\x18\x01 \x01(\tR\abooking\x12'\n" +
+	"\x04slot\x18\x02 \x01(\v2\x13.parley.v1.BookableR\x04slot\"\x8a\x01\n" +
+	"\fBookingMoved\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x18\n" +
+	"\abooking\x18\x02 \x01(\tR\abooking\x12'\n" +
+	"\x04from\x18\x03 \x01(\v2\x13.parley.v1.BookableR\x04from\x12#\n" +
+	"\x02to\x18\x04 \x01(\v2\x13.parley.v1.BookableR\x02to\"i\n" +
+	"\x10BookingCancelled\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x18\n" +
+	"\abooking\x18\x02 \x01(\tR\abooking\x12'\n" +
+	"\x04slot\x18\x03 \x01(\v2\x13.parley.v1.BookableR\x04slot\"\x8c\x01\n" +
+	"\fLeadAssigned\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
+	"\x04lead\x18\x02 \x01(\tR\x04lead\x12\x12\n" +
+	"\x04pool\x18\x03 \x01(\tR\x04pool\x12\x14\n" +
+	"\x05agent\x18\x04 \x01(\tR\x05agent\x12\x12\n" +
+	"\x04from\x18\x05 \x01(\tR\x04from\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"t\n" +
+	"\n" +
+	"LeadQueued\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
+	"\x04lead\x18\x02 \x01(\tR\x04lead\x12\x12\n" +
+	"\x04pool\x18\x03 \x01(\tR\x04pool\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\tR\x04from\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"J\n" +
+	"\n" +
+	"LeadClosed\x12\x12\n" +
+	"\x04lead\x18\x01 \x01(\tR\x04lead\x12\x12\n" +
+	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x14\n" +
+	"\x05agent\x18\x03 \x01(\tR\x05agent*H\n" +
 	"\bPriority\x12\x12\n" +
 	"\x0ePRIORITY_REPLY\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
@@ -3441,7 +4370,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -3483,19 +4412,29 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*SessionExpired)(nil),     // 37: parley.v1.SessionExpired
 	(*SessionResumed)(nil),     // 38: parley.v1.SessionResumed
 	(*SessionArchived)(nil),    // 39: parley.v1.SessionArchived
-	nil,                        // 40: parley.v1.LookupAsked.WhereEntry
-	(*Input)(nil),              // 41: parley.v1.Input
-	(*Text)(nil),               // 42: parley.v1.Text
-	(*Media)(nil),              // 43: parley.v1.Media
-	(*Buttons)(nil),            // 44: parley.v1.Buttons
-	(*List)(nil),               // 45: parley.v1.List
-	(*Link)(nil),               // 46: parley.v1.Link
-	(*Form)(nil),               // 47: parley.v1.Form
-	(*GeoPoint)(nil),           // 48: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 49: parley.v1.ContactCard
-	(*Template)(nil),           // 50: parley.v1.Template
-	(*Reaction)(nil),           // 51: parley.v1.Reaction
-	(*Typing)(nil),             // 52: parley.v1.Typing
+	(*Bookable)(nil),           // 40: parley.v1.Bookable
+	(*SlotBooked)(nil),         // 41: parley.v1.SlotBooked
+	(*SlotTaken)(nil),          // 42: parley.v1.SlotTaken
+	(*SlotHeld)(nil),           // 43: parley.v1.SlotHeld
+	(*SlotReleased)(nil),       // 44: parley.v1.SlotReleased
+	(*BookingMoved)(nil),       // 45: parley.v1.BookingMoved
+	(*BookingCancelled)(nil),   // 46: parley.v1.BookingCancelled
+	(*LeadAssigned)(nil),       // 47: parley.v1.LeadAssigned
+	(*LeadQueued)(nil),         // 48: parley.v1.LeadQueued
+	(*LeadClosed)(nil),         // 49: parley.v1.LeadClosed
+	nil,                        // 50: parley.v1.LookupAsked.WhereEntry
+	(*Input)(nil),              // 51: parley.v1.Input
+	(*Text)(nil),               // 52: parley.v1.Text
+	(*Media)(nil),              // 53: parley.v1.Media
+	(*Buttons)(nil),            // 54: parley.v1.Buttons
+	(*List)(nil),               // 55: parley.v1.List
+	(*Link)(nil),               // 56: parley.v1.Link
+	(*Form)(nil),               // 57: parley.v1.Form
+	(*GeoPoint)(nil),           // 58: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 59: parley.v1.ContactCard
+	(*Template)(nil),           // 60: parley.v1.Template
+	(*Reaction)(nil),           // 61: parley.v1.Reaction
+	(*Typing)(nil),             // 62: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -3534,27 +4473,42 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	37, // 33: parley.v1.Event.session_expired:type_name -> parley.v1.SessionExpired
 	38, // 34: parley.v1.Event.session_resumed:type_name -> parley.v1.SessionResumed
 	39, // 35: parley.v1.Event.session_archived:type_name -> parley.v1.SessionArchived
-	1,  // 36: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	41, // 37: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	42, // 38: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	43, // 39: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	44, // 40: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	45, // 41: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	46, // 42: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	47, // 43: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	48, // 44: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	49, // 45: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	50, // 46: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	51, // 47: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	52, // 48: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 49: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	22, // 50: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	40, // 51: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	41, // 36: parley.v1.Event.slot_booked:type_name -> parley.v1.SlotBooked
+	42, // 37: parley.v1.Event.slot_taken:type_name -> parley.v1.SlotTaken
+	43, // 38: parley.v1.Event.slot_held:type_name -> parley.v1.SlotHeld
+	44, // 39: parley.v1.Event.slot_released:type_name -> parley.v1.SlotReleased
+	45, // 40: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
+	46, // 41: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
+	47, // 42: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
+	48, // 43: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
+	49, // 44: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
+	1,  // 45: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	51, // 46: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	52, // 47: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	53, // 48: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	54, // 49: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	55, // 50: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	56, // 51: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	57, // 52: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	58, // 53: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	59, // 54: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	60, // 55: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	61, // 56: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	62, // 57: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 58: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	22, // 59: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	50, // 60: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	40, // 61: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	40, // 62: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	40, // 63: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	40, // 64: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	40, // 65: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	40, // 66: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	67, // [67:67] is the sub-list for method output_type
+	67, // [67:67] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -3601,6 +4555,15 @@ func file_parley_v1_event_proto_init() {
 		(*Event_SessionExpired)(nil),
 		(*Event_SessionResumed)(nil),
 		(*Event_SessionArchived)(nil),
+		(*Event_SlotBooked)(nil),
+		(*Event_SlotTaken)(nil),
+		(*Event_SlotHeld)(nil),
+		(*Event_SlotReleased)(nil),
+		(*Event_BookingMoved)(nil),
+		(*Event_BookingCancelled)(nil),
+		(*Event_LeadAssigned)(nil),
+		(*Event_LeadQueued)(nil),
+		(*Event_LeadClosed)(nil),
 	}
 	file_parley_v1_event_proto_msgTypes[7].OneofWrappers = []any{
 		(*MessageQueued_Text)(nil),
@@ -3621,7 +4584,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   40,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

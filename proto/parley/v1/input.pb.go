@@ -44,6 +44,7 @@ type Input struct {
 	//	*Input_Migration
 	//	*Input_FormExchange
 	//	*Input_DeliveryFailure
+	//	*Input_ResourceOrder
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -184,6 +185,15 @@ func (x *Input) GetDeliveryFailure() *DeliveryFailure {
 	return nil
 }
 
+func (x *Input) GetResourceOrder() *ResourceOrder {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ResourceOrder); ok {
+			return x.ResourceOrder
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -216,6 +226,10 @@ type Input_DeliveryFailure struct {
 	DeliveryFailure *DeliveryFailure `protobuf:"bytes,23,opt,name=delivery_failure,json=deliveryFailure,proto3,oneof"`
 }
 
+type Input_ResourceOrder struct {
+	ResourceOrder *ResourceOrder `protobuf:"bytes,30,opt,name=resource_order,json=resourceOrder,proto3,oneof"`
+}
+
 func (*Input_Message) isInput_Body() {}
 
 func (*Input_TimerDue) isInput_Body() {}
@@ -229,6 +243,8 @@ func (*Input_Migration) isInput_Body() {}
 func (*Input_FormExchange) isInput_Body() {}
 
 func (*Input_DeliveryFailure) isInput_Body() {}
+
+func (*Input_ResourceOrder) isInput_Body() {}
 
 // ContactInfo is what a decision may depend on besides the session.
 type ContactInfo struct {
@@ -1223,11 +1239,102 @@ func (x *DeliveryFailure) GetQueuedAtMs() int64 {
 	return 0
 }
 
+// ResourceOrder changes what a person has booked, or whose lead they are, without a
+// message of theirs: an operator wants it, a hold has run out, an agent is free.
+type ResourceOrder struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// verb is "cancel", "reschedule" or "release" for a booking; "assign", "take" or
+	// "close" for a lead.
+	Verb    string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
+	Booking string `protobuf:"bytes,2,opt,name=booking,proto3" json:"booking,omitempty"`
+	// slot is where a booking moves to.
+	Slot string `protobuf:"bytes,3,opt,name=slot,proto3" json:"slot,omitempty"`
+	Lead string `protobuf:"bytes,4,opt,name=lead,proto3" json:"lead,omitempty"`
+	// agent is who gets the lead, or takes it; empty lets the pool choose.
+	Agent string `protobuf:"bytes,5,opt,name=agent,proto3" json:"agent,omitempty"`
+	// reason is why a lead goes to somebody else, as in LeadAssigned.
+	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceOrder) Reset() {
+	*x = ResourceOrder{}
+	mi := &file_parley_v1_input_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceOrder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceOrder) ProtoMessage() {}
+
+func (x *ResourceOrder) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceOrder.ProtoReflect.Descriptor instead.
+func (*ResourceOrder) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ResourceOrder) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+func (x *ResourceOrder) GetBooking() string {
+	if x != nil {
+		return x.Booking
+	}
+	return ""
+}
+
+func (x *ResourceOrder) GetSlot() string {
+	if x != nil {
+		return x.Slot
+	}
+	return ""
+}
+
+func (x *ResourceOrder) GetLead() string {
+	if x != nil {
+		return x.Lead
+	}
+	return ""
+}
+
+func (x *ResourceOrder) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *ResourceOrder) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_parley_v1_input_proto protoreflect.FileDescriptor
 
 const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/input.proto\x12\tparley.v1\"\xc2\x04\n" +
+	"\x15parley/v1/input.proto\x12\tparley.v1\"\x85\x05\n" +
 	"\x05Input\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x12$\n" +
@@ -1241,7 +1348,8 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\x05start\x18\r \x01(\v2\x17.parley.v1.StartRequestH\x00R\x05start\x124\n" +
 	"\tmigration\x18\x0e \x01(\v2\x14.parley.v1.MigrationH\x00R\tmigration\x12>\n" +
 	"\rform_exchange\x18\x0f \x01(\v2\x17.parley.v1.FormExchangeH\x00R\fformExchange\x12G\n" +
-	"\x10delivery_failure\x18\x17 \x01(\v2\x1a.parley.v1.DeliveryFailureH\x00R\x0fdeliveryFailureB\x06\n" +
+	"\x10delivery_failure\x18\x17 \x01(\v2\x1a.parley.v1.DeliveryFailureH\x00R\x0fdeliveryFailure\x12A\n" +
+	"\x0eresource_order\x18\x1e \x01(\v2\x18.parley.v1.ResourceOrderH\x00R\rresourceOrderB\x06\n" +
 	"\x04body\"\xba\x01\n" +
 	"\vContactInfo\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
@@ -1325,7 +1433,14 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\x05class\x18\x03 \x01(\tR\x05class\x12\x12\n" +
 	"\x04code\x18\x04 \x01(\rR\x04code\x12 \n" +
 	"\fqueued_at_ms\x18\x05 \x01(\x03R\n" +
-	"queuedAtMsB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"queuedAtMs\"\x93\x01\n" +
+	"\rResourceOrder\x12\x12\n" +
+	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x18\n" +
+	"\abooking\x18\x02 \x01(\tR\abooking\x12\x12\n" +
+	"\x04slot\x18\x03 \x01(\tR\x04slot\x12\x12\n" +
+	"\x04lead\x18\x04 \x01(\tR\x04lead\x12\x14\n" +
+	"\x05agent\x18\x05 \x01(\tR\x05agent\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reasonB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_input_proto_rawDescOnce sync.Once
@@ -1339,7 +1454,7 @@ func file_parley_v1_input_proto_rawDescGZIP() []byte {
 	return file_parley_v1_input_proto_rawDescData
 }
 
-var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_parley_v1_input_proto_goTypes = []any{
 	(*Input)(nil),           // 0: parley.v1.Input
 	(*ContactInfo)(nil),     // 1: parley.v1.ContactInfo
@@ -1355,7 +1470,8 @@ var file_parley_v1_input_proto_goTypes = []any{
 	(*Migration)(nil),       // 11: parley.v1.Migration
 	(*FormExchange)(nil),    // 12: parley.v1.FormExchange
 	(*DeliveryFailure)(nil), // 13: parley.v1.DeliveryFailure
-	nil,                     // 14: parley.v1.Migration.StepsEntry
+	(*ResourceOrder)(nil),   // 14: parley.v1.ResourceOrder
+	nil,                     // 15: parley.v1.Migration.StepsEntry
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
@@ -1366,17 +1482,18 @@ var file_parley_v1_input_proto_depIdxs = []int32{
 	11, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
 	12, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
 	13, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
-	3,  // 8: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
-	4,  // 9: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
-	5,  // 10: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
-	6,  // 11: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
-	7,  // 12: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
-	14, // 13: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	14, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
+	3,  // 9: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
+	4,  // 10: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
+	5,  // 11: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
+	6,  // 12: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
+	7,  // 13: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
+	15, // 14: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	15, // [15:15] is the sub-list for method output_type
+	15, // [15:15] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
@@ -1392,6 +1509,7 @@ func file_parley_v1_input_proto_init() {
 		(*Input_Migration)(nil),
 		(*Input_FormExchange)(nil),
 		(*Input_DeliveryFailure)(nil),
+		(*Input_ResourceOrder)(nil),
 	}
 	file_parley_v1_input_proto_msgTypes[1].OneofWrappers = []any{}
 	file_parley_v1_input_proto_msgTypes[2].OneofWrappers = []any{
@@ -1406,7 +1524,7 @@ func file_parley_v1_input_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_input_proto_rawDesc), len(file_parley_v1_input_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

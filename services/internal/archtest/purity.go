@@ -35,8 +35,9 @@ var pureImports = []string{
 	"github.com/expr-lang/expr/vm",
 	// Phone numbers by the tables of all countries, which are part of the program.
 	"github.com/nyaruka/phonenumbers",
-	// The core itself, for what is built on it, and its two grammars.
-	modulePrefix + "pkg/flow", modulePrefix + "pkg/flow/text", modulePrefix + "pkg/flow/when",
+	// The core itself, for what is built on it, its two grammars, and what it books.
+	modulePrefix + "pkg/flow", modulePrefix + "pkg/flow/text", modulePrefix + "pkg/flow/when", modulePrefix + "pkg/flow/hours",
+	modulePrefix + "pkg/flow/booking",
 	// The vocabulary, and its encoding.
 	modulePrefix + "proto/parley/v1", "google.golang.org/protobuf/proto",
 }

@@ -11,7 +11,7 @@ import (
 var statementArgument = map[string]int{
 	"Queue": 0,
 	"Exec":  1, "Query": 1, "QueryRow": 1,
-	"heldShards": 1, "exec": 1,
+	"heldShards": 1, "exec": 1, "mustChange": 1,
 }
 
 // builtStatements are the functions that may run a statement which is not a
@@ -19,6 +19,7 @@ var statementArgument = map[string]int{
 var builtStatements = map[string]string{
 	"pkg/store.ReplaceCounts": "one of two table names that stand in the line above",
 	"pkg/store.heldShards":    "hands on its parameter; its callers are checked",
+	"pkg/store.mustChange":    "hands on its parameter; its callers are checked",
 	"pkg/store.Query":         "hands on its parameter; its callers are checked",
 	"pkg/store/pgtest.exec":   "hands on its parameter; its callers are checked",
 	"pkg/store/pgtest.create": "CREATE DATABASE takes no parameters; the names are numbers that the package makes",

@@ -8,5 +8,5 @@ import "embed"
 // Files are the flow definitions, one YAML file each; in tables/ the tables of
 // allowed values that they read, and in tests/ the dialogues that they keep to.
 //
-//go:embed *.yaml tables/*.csv tests/*.txt
+//go:embed *.yaml slots/*.yaml tests/*.txt
 var Files embed.FS

@@ -13,6 +13,7 @@ import (
 
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/flow/dialogue"
+	"github.com/parleyhq/parley/pkg/flow/hours"
 )
 
 // source is where the files are written; this package holds copies.
@@ -21,7 +22,7 @@ var source = filepath.Join("..", "..", "..", "deploy", "flows")
 var rewrite = flag.Bool("rewrite", false, "write what the flows say now into deploy/flows/tests; then run make generate")
 
 func TestCarriesWhatDeployHolds(t *testing.T) {
-	for _, pattern := range []string{"*.yaml", "tables/*.csv", "tests/*.txt"} {
+	for _, pattern := range []string{"*.yaml", "slots/*.yaml", "tests/*.txt"} {
 		want, err := filepath.Glob(filepath.Join(source, pattern))
 		if err != nil || len(want) == 0 {
 			t.Fatalf("no %s in %s: %v", pattern, source, err)
@@ -128,7 +129,7 @@ func rewriteFile(t *testing.T, w dialogue.World, file string) {
 // world is a channel with all demo flows, as the sandbox has it.
 func world(t *testing.T) dialogue.World {
 	t.Helper()
-	w := dialogue.World{Serves: "lead", Tables: map[string]dialogue.Table{}, Zone: time.LoadLocation}
+	w := dialogue.World{Serves: "lead", Hours: map[string]*hours.Rules{}, Zone: time.LoadLocation}
 	for _, file := range glob(t, "*.yaml") {
 		f, err := flow.Parse(read(t, file))
 		if err != nil {
@@ -136,12 +137,12 @@ func world(t *testing.T) dialogue.World {
 		}
 		w.Flows = append(w.Flows, f)
 	}
-	for _, file := range glob(t, "tables/*.csv") {
-		table, err := dialogue.ParseTable(string(read(t, file)))
+	for _, file := range glob(t, "slots/*.yaml") {
+		rules, err := hours.Parse(read(t, file), time.LoadLocation)
 		if err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		w.Tables[strings.TrimSuffix(path.Base(file), ".csv")] = table
+		w.Hours[rules.Service] = rules
 	}
 	return w
 }

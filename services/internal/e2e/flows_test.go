@@ -108,7 +108,7 @@ func TestUpBooking(t *testing.T) {
 	first := g.next(t, ann, "These times are free")
 	taps(t, u, ann, first, "More")
 	g.next(t, ann, "These times are free")
-	taps(t, u, ann, first, "10:00") // of the page before
+	taps(t, u, ann, first, "10:00 am") // of the page before
 	g.next(t, ann, "For how many people?")
 	says(t, u, ann, "español")
 	g.next(t, ann, "¿Para cuántas personas?")

@@ -19,6 +19,7 @@ import (
 	"github.com/parleyhq/parley/pkg/insight"
 	"github.com/parleyhq/parley/pkg/store"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+	"github.com/parleyhq/parley/services/session"
 )
 
 // database is PostgreSQL as pkg/store uses it: each method is one statement,
@@ -435,7 +436,10 @@ var (
 
 // client is one process's connection to the database, and everything that can
 // go wrong with it.
-type client struct{ p *process }
+type client struct {
+	p                 *process
+	session.Resources // nobody books here
+}
 
 // statement runs one statement as a client sees it: it may fail before, or be
 // done while the answer is lost, or be done only after the client gave up, or

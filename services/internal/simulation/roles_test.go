@@ -40,9 +40,9 @@ func bootIngress(p *process) {
 }
 
 func bootSession(p *process) {
-	service := session.New(client{p}, relay{p.w}, platform.OneFlow(flowName), p.now, zerolog.Nop())
+	service := session.New(client{p: p}, relay{p.w}, platform.OneFlow(flowName), p.now, zerolog.Nop())
 	p.lane(store.ServiceSession, keepMemory(p, service), readStream(p.w.in))
-	timers := session.NewTimers(client{p}, service.Owned, firing{publisher{p, p.w.in}}, p.w.options.Shards, p.now, zerolog.Nop())
+	timers := session.NewTimers(client{p: p}, service.Owned, firing{publisher{p, p.w.in}}, p.w.options.Shards, p.now, zerolog.Nop())
 	p.w.spawn(p, "timers", func() {
 		for !p.stopping {
 			p.w.wait(timersEvery)
@@ -63,7 +63,7 @@ func (f firing) Publish(ctx context.Context, messages ...bus.Message) error {
 }
 
 func bootProjector(p *process) {
-	p.lane(store.ServiceProjector, keepMemory(p, projector.New(client{p}, zerolog.Nop())), followEvents)
+	p.lane(store.ServiceProjector, keepMemory(p, projector.New(client{p: p}, zerolog.Nop())), followEvents)
 }
 
 // sends is what a dispatcher process has on its way to the provider.
@@ -84,18 +84,18 @@ func bootDispatcher(p *process) {
 	if p.w.options.Bug == noGrace {
 		limits.Grace = 0
 	}
-	s.service = dispatcher.New(client{p}, limits, s.launch, p.now, zerolog.Nop())
+	s.service = dispatcher.New(client{p: p}, limits, s.launch, p.now, zerolog.Nop())
 	events := p.lane(store.ServiceDispatcher, keepMemory(p, apart(p, s.service)), followEvents)
 	events.onShare = func(owned int) {
 		s.service.SetShare(float64(owned) / float64(p.w.options.Shards))
 	}
 	events.onBatch = func() { p.w.notify(s.cycle) }
-	p.lane(store.ServiceReceipts, keepMemory(p, dispatcher.NewReceipts(client{p}, zerolog.Nop())), readStream(p.w.status))
+	p.lane(store.ServiceReceipts, keepMemory(p, dispatcher.NewReceipts(client{p: p}, zerolog.Nop())), readStream(p.w.status))
 	s.cycle = p.w.spawn(p, "cycle", s.run)
 	p.w.spawn(p, "orphans", func() {
 		for !p.stopping {
 			p.w.wait(5 * time.Second)
-			_ = client{p}.adoptOrphans()
+			_ = client{p: p}.adoptOrphans()
 		}
 	})
 }

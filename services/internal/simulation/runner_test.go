@@ -90,7 +90,7 @@ func (r *runner) run() {
 }
 
 func (r *runner) heartbeat() {
-	live, held, err := client{r.p}.Heartbeat(context.Background(), r.service, r.owner, leaseTime)
+	live, held, err := client{p: r.p}.Heartbeat(context.Background(), r.service, r.owner, leaseTime)
 	if err != nil {
 		return
 	}
@@ -125,7 +125,7 @@ func (r *runner) acquire() {
 		return
 	}
 	except := slices.Sorted(maps.Keys(r.owned))
-	leases, err := client{r.p}.Acquire(context.Background(), r.service, r.owner, leaseTime, most, except)
+	leases, err := client{p: r.p}.Acquire(context.Background(), r.service, r.owner, leaseTime, most, except)
 	if err != nil {
 		r.later()
 		return
@@ -234,14 +234,14 @@ func (r *runner) drop(shard int) {
 
 func (r *runner) release(shard int, epoch int64) {
 	r.drop(shard)
-	_ = client{r.p}.Release(context.Background(), r.service, shard, epoch)
+	_ = client{p: r.p}.Release(context.Background(), r.service, shard, epoch)
 }
 
 func (r *runner) leave() {
 	for _, shard := range slices.Sorted(maps.Keys(r.owned)) {
 		r.release(shard, r.owned[shard].lease.Epoch)
 	}
-	_ = client{r.p}.Leave(context.Background(), r.service, r.owner)
+	_ = client{p: r.p}.Leave(context.Background(), r.service, r.owner)
 }
 
 func (r *runner) shareChanged() {
@@ -324,7 +324,7 @@ func (f *follower) catchUp() error {
 	if f.r.p.w.options.Bug == relayOnly {
 		return nil
 	}
-	events, err := client{f.r.p}.ReadEvents(context.Background(), f.own.lease.Shard, f.pos, 1000)
+	events, err := client{p: f.r.p}.ReadEvents(context.Background(), f.own.lease.Shard, f.pos, 1000)
 	for _, e := range events {
 		f.next(e)
 	}
