@@ -21,6 +21,10 @@ type SessionHealth struct {
 	NextTry    *time.Time `json:"next_try,omitempty" db:"next_try"`
 	Alarm      string     `json:"alarm,omitempty" db:"alarm"`
 	AlarmSince *time.Time `json:"alarm_since,omitempty" db:"alarm_since"`
+	// MissedFrom and MissedTo are the last time in which nothing could be heard. They are
+	// read from what the watcher remembers.
+	MissedFrom *time.Time `json:"missed_from,omitempty" db:"missed_from"`
+	MissedTo   *time.Time `json:"missed_to,omitempty" db:"missed_to"`
 }
 
 // WatchedSession is a session that this watcher owns: what was remembered of it, and
@@ -117,11 +121,13 @@ func (s *Store) SaveSession(ctx context.Context, w WatchedSession, h SessionHeal
 	return nil
 }
 
-const sessionHealthColumns = `channel, state, since, seen_at, heard_at, down_since, tries, next_try, alarm, alarm_since`
-
 // SessionsHealth returns how every session is, by channel.
 func (s *Store) SessionsHealth(ctx context.Context) ([]SessionHealth, error) {
-	rows, err := s.pool.Query(ctx, `SELECT `+sessionHealthColumns+` FROM session_health ORDER BY channel`)
+	rows, err := s.pool.Query(ctx, `
+		SELECT channel, state, since, seen_at, heard_at, down_since, tries, next_try, alarm, alarm_since,
+		       NULLIF(memory->>'missed_from', '0001-01-01T00:00:00Z')::timestamptz AS missed_from,
+		       NULLIF(memory->>'missed_to', '0001-01-01T00:00:00Z')::timestamptz AS missed_to
+		  FROM session_health ORDER BY channel`)
 	if err != nil {
 		return nil, fmt.Errorf("read sessions' health: %w", err)
 	}

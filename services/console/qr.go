@@ -25,6 +25,8 @@ type qrView struct {
 	QR      string    `json:"qr"`
 	Expires time.Time `json:"expires_at"`
 	SVG     string    `json:"svg"`
+	// Blocks is the picture for a terminal.
+	Blocks string `json:"blocks"`
 }
 
 // sessionQR answers the code that links a phone: as JSON with an SVG in it, or alone
@@ -54,7 +56,7 @@ func (a *API) sessionQR(w http.ResponseWriter, r *http.Request) {
 	case "text":
 		picture(w, "text/plain; charset=utf-8", []byte(blocksOf(matrix)))
 	default:
-		view.SVG = svgOf(matrix)
+		view.SVG, view.Blocks = svgOf(matrix), blocksOf(matrix)
 		answer(w, http.StatusOK, view)
 	}
 }

@@ -143,12 +143,14 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		{Name: "failures", Run: func(intake, _ context.Context) error { return failures.Run(intake) }},
 		{Name: "late ids", Run: func(intake, _ context.Context) error { return joinLate(intake, d.Store, sessions, d.Log) }},
 	}
-	return platform.Service{Close: in.Close, Parts: append(parts, c.watch(d, sessions, service)...)}, nil
+	status := bus.NewPublisher(d.NATS, bus.StreamStatus, bus.PublisherOptions{})
+	parts = append(parts, c.watch(d, sessions, service, status)...)
+	return platform.Service{Parts: parts, Close: func() { in.Close(); status.Close() }}, nil
 }
 
 // watch is the parts that keep the sessions of WASenderApi alive, and hold back what
 // is queued for one that is down; none without sessions.
-func (c Config) watch(d *platform.Deps, client *wasender.Client, service *Service) []lifecycle.Part {
+func (c Config) watch(d *platform.Deps, client *wasender.Client, service *Service, status publisher) []lifecycle.Part {
 	keys, _ := c.sessionKeys() // Problems reports what is wrong with them
 	if len(keys) == 0 {
 		return nil
@@ -161,6 +163,7 @@ func (c Config) watch(d *platform.Deps, client *wasender.Client, service *Servic
 	w := &watcher{
 		store: d.Store, client: client, nats: d.NATS, channels: slices.Sorted(maps.Keys(keys)), owner: d.Owner, lease: d.Common.LeaseTime,
 		ids:    &sessionIDs{client: client, key: func(channel string) string { return keys[channel][0] }},
+		status: status, portfolio: d.Channels.Portfolio, shards: d.Shards,
 		policy: policy, tick: watchTick, now: time.Now, log: d.Log, meter: newSessionMeter(time.Now),
 	}
 	g := sessionGate{health: d.Store.SessionsHealth, set: service.SetClosed, now: time.Now, log: d.Log}

@@ -35,6 +35,18 @@ type watch struct {
 	nextAsk, asked time.Time
 	// unsaved says that the last write failed.
 	unsaved bool
+	// caught gets what came of asking what was missed, and nextCatch is when it may be
+	// asked again.
+	caught    chan caught
+	nextCatch time.Time
+	catching  bool
+}
+
+// caught is what came of asking what was missed until a time.
+type caught struct {
+	until    time.Time
+	receipts int
+	err      error
 }
 
 func newWatch(w *watcher, session store.WatchedSession) *watch {
@@ -42,11 +54,18 @@ func newWatch(w *watcher, session store.WatchedSession) *watch {
 	if err := json.Unmarshal(session.Memory, &h); err != nil {
 		h = health.Health{State: health.Unknown} // it is learnt anew
 	}
-	return &watch{watcher: w, session: session, health: h, saved: h}
+	return &watch{watcher: w, session: session, health: h, saved: h, caught: make(chan caught, 1)}
 }
 
 // run watches until ctx ends or the session is another's.
 func (w *watch) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		if w.catching {
+			<-w.caught
+		}
+	}()
 	signals, orders := make(chan *nats.Msg, signalsMax), make(chan *nats.Msg, signalsMax)
 	for subject, into := range map[string]chan *nats.Msg{bus.SubjectSignal(w.session.Channel): signals, bus.SubjectOrder(w.session.Channel): orders} {
 		sub, err := w.nats.ChanSubscribe(subject, into)
@@ -70,6 +89,8 @@ func (w *watch) run(ctx context.Context) error {
 			if err := w.obey(ctx, m); err != nil {
 				return err
 			}
+		case c := <-w.caught:
+			w.learnMissed(ctx, c)
 		case <-ticker.C:
 		case <-ctx.Done():
 			return w.keep(context.WithoutCancel(ctx), "")
@@ -90,6 +111,7 @@ func (w *watch) act(ctx context.Context) error {
 	if !w.now().Before(w.nextAsk) {
 		w.ask(ctx)
 	}
+	w.askMissed(ctx)
 	before := w.health
 	action := w.step(health.Input{Kind: health.Tick})
 	if action == health.Nothing {
@@ -97,6 +119,35 @@ func (w *watch) act(ctx context.Context) error {
 	}
 	_, err := w.try(ctx, before, action)
 	return err
+}
+
+// askMissed begins to ask what was missed while the session was down, beside all else.
+// Without the account's token there is nobody to ask.
+func (w *watch) askMissed(ctx context.Context) {
+	if !w.policy.CanAct || w.catching || !w.health.Owes() || w.health.State != wasender.Connected || w.now().Before(w.nextCatch) {
+		return
+	}
+	w.catching = true
+	from, until := w.health.MissedFrom, w.health.MissedTo
+	go func() {
+		receipts, err := w.catchUp(ctx, w.session.Channel, from)
+		w.caught <- caught{until, receipts, err}
+	}()
+}
+
+// learnMissed notes that what was missed has been asked for, or that it must be again.
+func (w *watch) learnMissed(ctx context.Context, c caught) {
+	w.catching = false
+	if c.err != nil {
+		w.nextCatch = w.now().Add(catchAgain)
+		if ctx.Err() == nil {
+			w.log.Warn().Err(c.err).Str("channel", w.session.Channel).Msg("what was missed is asked for again in a minute")
+		}
+		return
+	}
+	w.step(health.Input{Kind: health.Asked, Until: c.until})
+	w.log.Warn().Str("channel", w.session.Channel).Time("from", w.health.MissedFrom).Time("to", w.health.MissedTo).Int("receipts", c.receipts).
+		Msg("session was not heard: receipts are caught up; what people wrote then comes only if WhatsApp still delivers it")
 }
 
 // try does what Step decided, after it is written that it will be: without that it
@@ -335,6 +386,12 @@ func (w *watch) changes(action string) []string {
 	}
 	if w.health.Alarm != w.saved.Alarm {
 		list = append(list, "alarm")
+	}
+	if w.health.MissedTo != w.saved.MissedTo {
+		list = append(list, "missed")
+	}
+	if w.health.CaughtUp != w.saved.CaughtUp {
+		list = append(list, "caught_up")
 	}
 	if action != "" {
 		list = append(list, action)

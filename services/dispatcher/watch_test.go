@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -35,6 +36,7 @@ type ward struct {
 	begun    time.Time
 	answers  func(method, path string) fake.Answer
 	answerMu sync.Mutex
+	receipts []bus.Message
 }
 
 const (
@@ -88,6 +90,14 @@ func newWard(t *testing.T, session fake.Session) *ward {
 	return w
 }
 
+// Publish keeps the receipts that were caught up.
+func (w *ward) Publish(_ context.Context, messages ...bus.Message) error {
+	w.answerMu.Lock()
+	defer w.answerMu.Unlock()
+	w.receipts = append(w.receipts, messages...)
+	return nil
+}
+
 func (w *ward) now() time.Time { return w.begun.Add(time.Since(w.begun) * wardSpeed) }
 
 func (w *ward) answer(f func(method, path string) fake.Answer) {
@@ -105,6 +115,7 @@ func (w *ward) watcher(owner string, canAct bool) *watcher {
 	policy.CanAct = canAct
 	return &watcher{
 		store: w.db.Store, client: client, nats: w.nc, channels: []string{"shop"}, owner: owner, lease: time.Second, policy: policy,
+		status: w, portfolio: func(channel string) string { return "portfolio of " + channel }, shards: 4,
 		ids:  &sessionIDs{client: client, key: func(string) string { return wardKey }},
 		tick: 10 * time.Millisecond, now: w.now, log: zerolog.New(w.log), meter: newSessionMeter(w.now),
 	}
@@ -211,7 +222,7 @@ func TestWatchConnectsAgain(t *testing.T) {
 	for _, change := range history {
 		what = append(what, change.What+" "+change.State)
 	}
-	if got := strings.Join(what, ", "); got != "state connected, connect disconnected, state disconnected, state connected" {
+	if got := strings.Join(what, ", "); got != "caught_up connected, missed connected, state connected, connect disconnected, state disconnected, state connected" {
 		t.Errorf("history: %s", got)
 	}
 }
@@ -329,6 +340,69 @@ func TestWatchAsks(t *testing.T) {
 	w.await("left alone", is("connected", ""))
 	if w.connects()+w.restarts() != 0 {
 		t.Error("something was tried although nothing was known to be wrong")
+	}
+}
+
+// What became of the messages sent before a drop is asked for when the session is back,
+// once, and goes where the receipts would have gone; what the log does not know, or is
+// older, is left alone.
+func TestWatchCatchesUp(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, fake.Session{Status: "connected", Linked: true})
+	send := func(text string) (msgID int64) {
+		t.Helper()
+		_, err := w.watcher("sender", true).client.Send(t.Context(), wasender.Outgoing{Channel: "shop", Message: &parleyv1.MessageQueued{
+			Phone: "15550001", Content: &parleyv1.MessageQueued_Text{Text: &parleyv1.Text{Body: text}},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return 100_000 + int64(w.gateway.Accepted()) - 1
+	}
+	var ids []string
+	for _, status := range []string{"delivered", "read", "in_progress"} {
+		msgID := send(status)
+		w.gateway.SetMessage(msgID, status)
+		ids = append(ids, w.gateway.WhatsAppID(msgID))
+	}
+	w.watch("a", true)
+	w.await("connected", is("connected", ""))
+	w.gateway.SetStatus(7, "disconnected")
+	w.signal(&parleyv1.SessionSignal{Unsent: true})
+	w.await("down", func(h store.SessionHealth) bool { return h.DownSince != nil })
+	back := w.await("back", func(h store.SessionHealth) bool { return h.State == "connected" && h.MissedTo != nil })
+	if !back.MissedFrom.Before(*back.MissedTo) {
+		t.Errorf("missed %s to %s", back.MissedFrom, back.MissedTo)
+	}
+	var history string
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(history, "caught_up") && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		list, err := w.db.SessionHistory(t.Context(), "shop", 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		history = fmt.Sprint(list)
+	}
+	w.questions(3) // it is not asked again
+	w.answerMu.Lock()
+	defer w.answerMu.Unlock()
+	found := map[string]string{}
+	for _, m := range w.receipts {
+		e := &parleyv1.Envelope{}
+		if err := proto.Unmarshal(m.Data, e); err != nil {
+			t.Fatal(err)
+		}
+		r, err := wasender.DecodeReceipt(e)
+		if err != nil || !strings.HasPrefix(m.Subject, "wa.status.") || e.Portfolio != "portfolio of shop" || e.LaneKey != "15550001" {
+			t.Errorf("%s: %v, %v", m.Subject, e, err)
+		}
+		found[r.WAMID] = r.Status
+	}
+	// The fake takes a message to be sent as soon as somebody asks for it.
+	if len(w.receipts) != 3 || found[ids[0]] != "delivered" || found[ids[1]] != "read" || found[ids[2]] != "sent" {
+		t.Errorf("caught up %v of %v", found, ids)
+	}
+	if n := w.gateway.Requests("GET /whatsapp-sessions/7/message-logs"); n != 1 {
+		t.Errorf("the log was read %d times", n)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
 
+	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
 	"github.com/parleyhq/parley/pkg/whatsapp/wasender/health"
@@ -48,18 +49,28 @@ type watchStore interface {
 //	lease of the row ─▶ watch: signals, orders, questions ─▶ health.Step ─▶ row ─▶ connect, restart
 //	        1                           2                          3         4             5
 type watcher struct {
-	store    watchStore
-	client   *wasender.Client
-	ids      *sessionIDs
-	nats     *nats.Conn
-	channels []string
-	owner    string
-	lease    time.Duration
-	policy   health.Policy
-	tick     time.Duration
-	now      func() time.Time
-	log      zerolog.Logger
-	meter    *sessionMeter
+	store  watchStore
+	client *wasender.Client
+	ids    *sessionIDs
+	nats   *nats.Conn
+	// status takes the receipts that were missed. Portfolio and shards say which lane
+	// they belong to.
+	status    publisher
+	portfolio func(channel string) string
+	shards    int
+	channels  []string
+	owner     string
+	lease     time.Duration
+	policy    health.Policy
+	tick      time.Duration
+	now       func() time.Time
+	log       zerolog.Logger
+	meter     *sessionMeter
+}
+
+// publisher stores messages durably: nil means that every one is on disk.
+type publisher interface {
+	Publish(ctx context.Context, messages ...bus.Message) error
 }
 
 // watching is a session that this replica watches.

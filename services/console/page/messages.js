@@ -53,7 +53,7 @@ function log(found) {
 }
 
 // words is what there is to read of a message, or what it is.
-const words = (m) => [m.kind !== 'text' && chip(m.kind), ' ', said(m.body || '')];
+const words = (m) => [m.kind !== 'text' && [chip(m.kind), ' '], said(m.body || '')];
 
 function conversation(found) {
   const person = found[0];

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// statuses are the numbers of what became of a message.
+var statuses = map[string]int{"error": 0, "in_progress": 1, "sent": 2, "delivered": 3, "read": 4, "played": 5}
+
 // account answers the calls about sessions: /whatsapp-sessions/{id}/{action}.
 func (s *Server) account(method, path string, body []byte) Answer {
 	s.mu.Lock()
@@ -136,8 +139,10 @@ func (s *Server) message(action string, msgID, session int64) Answer {
 		if m.asked++; m.asked <= s.JoinAfter {
 			return good(map[string]any{"msgId": msgID, "status": m.status})
 		}
-		m.status = "sent"
-		return good(map[string]any{"remoteJid": strings.TrimPrefix(m.send.To, "+") + "@s.whatsapp.net", "id": m.id, "msgId": msgID, "status": 2})
+		if m.status == "in_progress" {
+			m.status = "sent"
+		}
+		return good(map[string]any{"remoteJid": strings.TrimPrefix(m.send.To, "+") + "@s.whatsapp.net", "id": m.id, "msgId": msgID, "status": statuses[m.status]})
 	case "POST resend":
 		m.status = "in_progress"
 		return good(map[string]any{"msgId": msgID})

@@ -43,6 +43,11 @@ type Health struct {
 	UnheardSince time.Time `json:"unheard_since"`
 	Echoes       bool      `json:"echoes,omitempty"`
 	DeafTried    bool      `json:"deaf_tried,omitempty"`
+	// MissedFrom and MissedTo are the last time in which nothing could be heard, CaughtUp
+	// is the MissedTo up to which it was asked what was missed.
+	MissedFrom time.Time `json:"missed_from"`
+	MissedTo   time.Time `json:"missed_to"`
+	CaughtUp   time.Time `json:"caught_up"`
 
 	Alarm      Alarm     `json:"alarm,omitempty"`
 	AlarmSince time.Time `json:"alarm_since"`
@@ -105,6 +110,8 @@ const (
 	TryRefused
 	// Resumed says that another watcher took over: what it tried is not known.
 	Resumed
+	// Asked is the end of asking what was missed up to Until.
+	Asked
 )
 
 // Input is one thing that is learnt of a session. Random, 0 to 1, spreads the waits.
@@ -116,6 +123,7 @@ type Input struct {
 	Order  Action
 	// Wait is how long WASenderApi wants to be left alone, after a try that failed.
 	Wait   time.Duration
+	Until  time.Time
 	Random float64
 }
 
@@ -149,6 +157,8 @@ func Step(h Health, in Input, p Policy) (Health, Action) {
 		h = h.unanswered(in, p)
 	case Tried, TryFailed, TryRefused, Resumed:
 		h = h.tried(in)
+	case Asked:
+		h.CaughtUp = in.Until
 	}
 	return h.alarmed(in.At, p), action
 }
@@ -161,10 +171,17 @@ func (h Health) said(at time.Time, status wasender.Status) Health {
 	}
 	switch {
 	case status == wasender.Connected:
+		if !h.Down.IsZero() {
+			h = h.missed(h.Down, at)
+		}
 		h.Down, h.Person = time.Time{}, ""
 		h.Off = h.Off && at.Before(h.NotBefore) // an order to disconnect takes a moment
 	case h.Down.IsZero():
-		h.Down, h.Unheard, h.UnheardSince = at, 0, time.Time{}
+		h.Down = at
+		if h.Alarm == Deaf {
+			h.Down = h.UnheardSince
+		}
+		h.Unheard, h.UnheardSince = 0, time.Time{}
 	}
 	if status.NeedsPerson() {
 		h.Person = status
@@ -174,6 +191,9 @@ func (h Health) said(at time.Time, status wasender.Status) Health {
 
 // heard takes a sign of life. What was sent before is not deaf's fault any more.
 func (h Health) heard(at time.Time) Health {
+	if h.Alarm == Deaf {
+		h = h.missed(h.UnheardSince, at)
+	}
 	h.Heard = at
 	h.Echoes = h.Echoes || h.Unheard > 0
 	h.Unheard, h.UnheardSince, h.DeafTried = 0, time.Time{}, false
@@ -188,11 +208,24 @@ func (h Health) sent(in Input) Health {
 	return h
 }
 
+// missed notes a time in which nothing could be heard. One that nobody has asked about
+// yet is part of it.
+func (h Health) missed(from, to time.Time) Health {
+	if !h.Owes() || from.Before(h.MissedFrom) {
+		h.MissedFrom = from
+	}
+	h.MissedTo = to
+	return h
+}
+
+// Owes reports whether it is still to be asked what was missed.
+func (h Health) Owes() bool { return h.MissedTo.After(h.CaughtUp) }
+
 // unanswered takes a question without an answer. After some of them nobody knows the
 // state any more.
 func (h Health) unanswered(in Input, p Policy) Health {
 	h.Misses++
-	h.KeyRefused = in.Kind == Refused
+	h.KeyRefused = h.KeyRefused || in.Kind == Refused // only an answer takes it back
 	if (h.Misses >= p.MissesMost || h.KeyRefused) && h.State != Unknown {
 		h.State, h.Since = Unknown, in.At
 	}
@@ -238,7 +271,6 @@ func (h Health) tick(in Input, p Policy) (Health, Action) {
 		return h, Nothing
 	case h.State == wasender.Connected:
 		h.DeafTried = true
-		h.UnheardSince = in.At // it is judged anew
 		return h.begin(in, p), Restart
 	}
 	return h.begin(in, p), Connect

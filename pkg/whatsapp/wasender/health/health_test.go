@@ -72,6 +72,7 @@ func TestStep(t *testing.T) {
 		"does not answer":                 {policy, []told{say(0, "connected"), {1, Input{Kind: Unanswered}}, {1, Input{Kind: Unanswered}}, {1, Input{Kind: Unanswered}}, tick(time.Hour)}, Nothing, NoAnswer, Unknown},
 		"answers again":                   {policy, []told{{1, Input{Kind: Unanswered}}, {1, Input{Kind: Unanswered}}, {1, Input{Kind: Unanswered}}, say(1, "connected"), tick(0)}, Nothing, Quiet, "connected"},
 		"key refused":                     {policy, []told{say(0, "connected"), {1, Input{Kind: Refused}}, tick(time.Hour)}, Nothing, KeyRefused, Unknown},
+		"key refused, then silence":       {policy, []told{{1, Input{Kind: Refused}}, {1, Input{Kind: Unanswered}}, tick(time.Hour)}, Nothing, KeyRefused, Unknown},
 		"deaf":                            {policy, []told{say(0, "connected"), sent(0, 1), heard(1), sent(1, 3), tick(10 * time.Minute)}, Restart, Deaf, "connected"},
 		"deaf, restarted once":            {policy, []told{say(0, "connected"), sent(0, 1), heard(1), sent(1, 3), tick(10 * time.Minute), {1, Input{Kind: Tried}}, tick(time.Hour)}, Nothing, Deaf, "connected"},
 		"deaf, heard again":               {policy, []told{say(0, "connected"), sent(0, 1), heard(1), sent(1, 3), tick(10 * time.Minute), heard(time.Second), tick(time.Hour)}, Nothing, Quiet, "connected"},
@@ -93,6 +94,37 @@ func TestStep(t *testing.T) {
 				t.Errorf("advice of %q is %q", h.Alarm, h.Alarm.Advice())
 			}
 		})
+	}
+}
+
+// What was missed is known from the drop to the return, or from the first message
+// without an echo, until somebody has asked about it; what comes before that is one time.
+func TestMissed(t *testing.T) {
+	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+	h := Health{}
+	for _, step := range []struct {
+		in       Input
+		owes     bool
+		from, to int
+	}{
+		{Input{Kind: Said, Status: "connected", At: at(0)}, false, 0, 0},
+		{Input{Kind: Said, Status: "disconnected", At: at(1)}, false, 0, 0},
+		{Input{Kind: Said, Status: "connecting", At: at(2)}, false, 0, 0},
+		{Input{Kind: Said, Status: "connected", At: at(3)}, true, 1, 3},
+		{Input{Kind: Said, Status: "disconnected", At: at(4)}, true, 1, 3},
+		{Input{Kind: Said, Status: "connected", At: at(5)}, true, 1, 5},
+		{Input{Kind: Asked, Until: at(3), At: at(6)}, true, 1, 5},
+		{Input{Kind: Asked, Until: at(5), At: at(6)}, false, 1, 5},
+		{Input{Kind: Sent, Count: 1, At: at(7)}, false, 1, 5},
+		{Input{Kind: Heard, At: at(8)}, false, 1, 5},
+		{Input{Kind: Sent, Count: 3, At: at(9)}, false, 1, 5},
+		{Input{Kind: Tick, At: at(20)}, false, 1, 5},
+		{Input{Kind: Heard, At: at(30)}, true, 9, 30},
+	} {
+		h, _ = Step(reread(t, h), step.in, policy)
+		if h.Owes() != step.owes || step.to > 0 && (!h.MissedFrom.Equal(at(step.from)) || !h.MissedTo.Equal(at(step.to))) {
+			t.Errorf("after %+v: owes %t, missed %s to %s", step.in, h.Owes(), h.MissedFrom, h.MissedTo)
+		}
 	}
 }
 
