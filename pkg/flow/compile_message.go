@@ -171,6 +171,10 @@ func (c *compiler) other(b *bubble, all fields) {
 		if !ok || slices.Contains([]string{"header", "footer", "link", "preview"}, key) {
 			continue
 		}
+		if key == "template" && len(found) == 1 { // for when the window is closed: bubbleFields has it behind what it can stand for
+			c.otherOf(b, key, in)
+			continue
+		}
 		if found = append(found, key); len(found) == 2 {
 			c.report(in.at, ruleField, "one message has %s and %s: write two, as a list", found[0], key)
 			return

@@ -6,9 +6,9 @@ import (
 
 // The events, without their headers.
 
-func (f *Flow) sessionStarted(language, ref string, entry entryKind) *parleyv1.Event {
+func (f *Flow) sessionStarted(language, ref string, entry entryKind, windowUntilMs int64) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_SessionStarted{SessionStarted: &parleyv1.SessionStarted{
-		Flow: f.name, FlowVersion: f.version, Language: language, Ref: ref, Entry: string(entry),
+		Flow: f.name, FlowVersion: f.version, Language: language, Ref: ref, Entry: string(entry), WindowUntilMs: windowUntilMs,
 	}}}
 }
 
@@ -169,7 +169,7 @@ func tapStale(step string, policy tapPolicy) *parleyv1.Event {
 
 func handedOver(step, pool, reason string) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_HandedOver{HandedOver: &parleyv1.HandedOver{
-		Step: step, Pool: pool, Reason: reason,
+		Step: step, Pool: pool, Reason: reason, Hushes: true,
 	}}}
 }
 
@@ -184,7 +184,7 @@ func deliveryFailed(d *parleyv1.DeliveryFailure, earlier, reacted bool) *parleyv
 }
 
 func optedOut() *parleyv1.Event {
-	return &parleyv1.Event{Body: &parleyv1.Event_OptedOut{OptedOut: &parleyv1.OptedOut{}}}
+	return &parleyv1.Event{Body: &parleyv1.Event_OptedOut{OptedOut: &parleyv1.OptedOut{Hushes: true}}}
 }
 
 func optedIn() *parleyv1.Event {

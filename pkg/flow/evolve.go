@@ -29,6 +29,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 			s.Progress.Undelivered = false
 			s.Progress.Archived = false
 		}
+		s.Progress.WindowUntilMs = max(s.Progress.WindowUntilMs, body.InputReceived.GetInput().GetContact().GetWindowUntilMs())
 	case *parleyv1.Event_StepEntered:
 		s = s.at(body.StepEntered.GetStep(), body.StepEntered.GetLoop(), e.GetAtMs())
 	case *parleyv1.Event_StepPassed:
@@ -52,7 +53,9 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 	case *parleyv1.Event_SessionResumed:
 		s.Status, s.Progress.AskedMs, s.Progress.Reminded = Active, e.GetAtMs(), 0
 	case *parleyv1.Event_HandedOver:
-		s = s.handedOver(body.HandedOver.GetStep())
+		s = s.handedOver(body.HandedOver.GetStep()).hushed(body.HandedOver.GetHushes(), e.GetAtMs())
+	case *parleyv1.Event_OptedOut:
+		s = s.hushed(body.OptedOut.GetHushes(), e.GetAtMs())
 	case *parleyv1.Event_ValueSet:
 		s.Answers = with(s.Answers, body.ValueSet.GetSlot(), decodeValue(body.ValueSet.GetJson()))
 	case *parleyv1.Event_LanguageChanged:
@@ -62,7 +65,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		s.Language = body.LanguageChanged.GetLanguage()
 	case *parleyv1.Event_SessionMigrated:
 		s.FlowVersion, s.Step = body.SessionMigrated.GetToVersion(), body.SessionMigrated.GetToStep()
-	case *parleyv1.Event_KeywordUsed, *parleyv1.Event_TapStale, *parleyv1.Event_OptedOut, *parleyv1.Event_OptedIn,
+	case *parleyv1.Event_KeywordUsed, *parleyv1.Event_TapStale, *parleyv1.Event_OptedIn,
 		*parleyv1.Event_StepLeft, *parleyv1.Event_SlotBooked, *parleyv1.Event_SlotTaken, *parleyv1.Event_SlotHeld,
 		*parleyv1.Event_SlotReleased, *parleyv1.Event_BookingMoved, *parleyv1.Event_BookingCancelled, *parleyv1.Event_LeadAssigned,
 		*parleyv1.Event_LeadQueued, *parleyv1.Event_LeadClosed, *parleyv1.Event_StepTimedOut:
@@ -140,7 +143,7 @@ func started(e *parleyv1.SessionStarted, atMs int64) State {
 		Answers:           map[string]any{},
 		StartedAtMs:       atMs,
 		LastInteractionMs: atMs,
-		Progress:          Progress{Ref: e.GetRef()},
+		Progress:          Progress{Ref: e.GetRef(), WindowUntilMs: e.GetWindowUntilMs()},
 	}
 }
 
@@ -172,11 +175,19 @@ func (s State) handedOver(step string) State {
 	return s
 }
 
+// hushed remembers when the bot was told to be silent.
+func (s State) hushed(hushes bool, atMs int64) State {
+	if hushes {
+		s.Progress.HushedMs = atMs
+	}
+	return s
+}
+
 // left forgets what belonged to the present step.
 func (p Progress) left() Progress {
 	return Progress{
 		Ref: p.Ref, FirstLanguage: p.FirstLanguage, Calls: p.Calls, Loops: p.Loops, Variants: p.Variants, Goals: p.Goals,
-		TimerMs: p.TimerMs, Undelivered: p.Undelivered,
+		TimerMs: p.TimerMs, Undelivered: p.Undelivered, WindowUntilMs: p.WindowUntilMs, HushedMs: p.HushedMs,
 	}
 }
 

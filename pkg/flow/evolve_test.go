@@ -47,7 +47,7 @@ func TestEvolveUnknownKind(t *testing.T) {
 
 func TestEvolveSessionStartedCarriesNothingOver(t *testing.T) {
 	f := compile(t, small).WithVersion(3)
-	e := f.sessionStarted("en", "0123456789", byDefault)
+	e := f.sessionStarted("en", "0123456789", byDefault, 0)
 	e.AtMs = 9000
 	want := State{
 		Flow: "small", FlowVersion: 3, Status: Active, Language: "en", Version: 1,

@@ -57,6 +57,9 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 		return d.channel(words)
 	case "contact":
 		d.contact = &parleyv1.ContactInfo{Phone: words["phone"], Name: words["name"], Language: words["language"], OptedOut: words["opted_out"] == "true"}
+		if words["window"] != "" {
+			d.contact.WindowUntilMs = d.now + duration(t, words["window"]).Milliseconds()
+		}
 		return nil
 	case "receive":
 		return d.turn(t, d.message(t, words))

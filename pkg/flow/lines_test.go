@@ -231,6 +231,13 @@ func kindOfInput(in *parleyv1.Input) string {
 
 // messageLine writes a message as its reader sees it: choices stand in brackets.
 func messageLine(m *parleyv1.MessageQueued) string {
+	if m.GetFallback() != nil {
+		return contentLine(m) + " or " + templateLine(m.GetFallback())
+	}
+	return contentLine(m)
+}
+
+func contentLine(m *parleyv1.MessageQueued) string {
 	switch c := m.GetContent().(type) {
 	case *parleyv1.MessageQueued_Text:
 		line := fmt.Sprintf("say     %q", c.Text.GetBody())

@@ -126,11 +126,13 @@ func (t *turn) say(all []bubble) {
 		if (b.typing || b.reaction != "") && t.messageID() == "" {
 			continue // they belong to a message, and this turn has none
 		}
+		t.fallback = fallbackOf(b)
 		if b.isText() {
 			t.emit(textQueued(t.body(b.body), b.preview))
-			continue
+		} else {
+			t.queue(t.message(b))
 		}
-		t.queue(t.message(b))
+		t.fallback = nil
 	}
 }
 
@@ -161,7 +163,9 @@ func (t *turn) sayWith(s *step, say []bubble) {
 	}
 	for i, b := range say {
 		if i == carrier && s.expect != nil {
+			t.fallback = fallbackOf(b)
 			t.question(s, b)
+			t.fallback = nil
 			continue
 		}
 		t.say(say[i : i+1])

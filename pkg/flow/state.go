@@ -43,6 +43,11 @@ type Progress struct {
 	// Undelivered says that the session reacted to a message that did not arrive, and
 	// that the person has not written since.
 	Undelivered bool `json:"undelivered,omitempty"`
+	// WindowUntilMs is until when WhatsApp takes free text for the person; 0 if that is
+	// not known. HushedMs is when the bot was told to be silent, by the person or because
+	// a human took over: what was queued before is not sent any more.
+	WindowUntilMs int64 `json:"window_until_ms,omitempty"`
+	HushedMs      int64 `json:"hushed_ms,omitempty"`
 
 	// TimerMs is when the session wants to be woken, besides WakeAtMs; 0 if never.
 	TimerMs int64 `json:"timer_ms,omitempty"`

@@ -87,6 +87,8 @@ type turn struct {
 	// was asked; promptPending says that it was not yet.
 	askedMs       int64
 	promptPending bool
+	// fallback is the template of the message that is being said; nil if it has none.
+	fallback *template
 	// understood is the {value} of the text that is being filled.
 	understood string
 }
@@ -104,7 +106,7 @@ func (t *turn) emit(e *parleyv1.Event) {
 	}
 	e.AtMs = t.in.GetAtMs() // first: Evolve reads it
 	if queued := e.GetMessageQueued(); queued != nil {
-		queued.Step = t.speaker()
+		t.dress(queued)
 	}
 	t.state = Evolve(t.state, e)
 	e.Version = t.state.Version
@@ -229,7 +231,7 @@ func (t *turn) begin(f *Flow, e *entry) {
 	if e != nil {
 		kind = e.kind
 	}
-	t.emit(f.sessionStarted(t.firstLanguage(e), refOf(t.in.GetId()), kind))
+	t.emit(f.sessionStarted(t.firstLanguage(e), refOf(t.in.GetId()), kind, t.windowAtStart()))
 	if !t.received() {
 		t.emit(inputReceived(t.in))
 	}

@@ -126,6 +126,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	service := New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
 	sender.finish = service.Finish
 	service.SetFacts(c.facts())
+	service.SetStandings(d.Store.Standings, c.windowless())
 	share := func(owned int) { service.SetShare(float64(owned) / float64(d.Shards)) }
 	share(0)
 	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, platform.GatherReply, share)
@@ -146,6 +147,12 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	status := bus.NewPublisher(d.NATS, bus.StreamStatus, bus.PublisherOptions{})
 	parts = append(parts, c.watch(d, sessions, service, status)...)
 	return platform.Service{Parts: parts, Close: func() { in.Close(); status.Close() }}, nil
+}
+
+// windowless says which channels take free text at any time: the sessions of WASenderApi.
+func (c Config) windowless() func(channel string) bool {
+	keys, _ := c.sessionKeys() // Problems reports what is wrong with them
+	return func(channel string) bool { return len(keys[channel]) > 0 }
 }
 
 // watch is the parts that keep the sessions of WASenderApi alive, and hold back what

@@ -30,6 +30,10 @@ func (s *Service) Cycle(ctx context.Context) error {
 	if len(results) == 0 && len(jobs) == 0 {
 		return nil
 	}
+	if err := s.review(ctx, jobs); err != nil {
+		s.takeBack(jobs)
+		return err
+	}
 	granted, err := s.store.AdvanceDeliveries(ctx, results, intents(jobs))
 	if err != nil {
 		s.takeBack(jobs)

@@ -14,6 +14,11 @@ import (
 type Job struct {
 	store.Delivery
 	Epoch int64
+	// WindowUntil is until when free text was known to be welcome when it was queued;
+	// zero if that was not known, or the job was read from the store.
+	WindowUntil time.Time
+	// Refusal says why the job must not be sent any more; empty if it may.
+	Refusal string
 }
 
 // Limits are the rates and times that the Desk keeps to.

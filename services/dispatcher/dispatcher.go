@@ -44,6 +44,9 @@ type Service struct {
 	// polled is when held sends were last looked up.
 	polled time.Time
 	wake   chan struct{}
+	// standings and windowless let messages that have waited be looked at again.
+	standings  Standings
+	windowless func(channel string) bool
 }
 
 var _ lane.Handler = (*Service)(nil)
@@ -156,7 +159,7 @@ func (s *Service) queued(parts []lane.Part) ([]Job, error) {
 			if err != nil {
 				return nil, fmt.Errorf("contact of event %d/%d: %w", m.Shard, m.Pos, err)
 			}
-			jobs = append(jobs, Job{Epoch: part.Fence.Epoch, Delivery: store.Delivery{
+			jobs = append(jobs, Job{Epoch: part.Fence.Epoch, WindowUntil: windowOf(queued), Delivery: store.Delivery{
 				Key: store.DeliveryKey{Shard: m.Shard, Offset: m.Pos}, Channel: m.Event.Channel, Contact: contact,
 				SessionID: m.Event.SessionId, Content: content, State: store.DeliveryQueued, QueuedAt: time.UnixMilli(m.Event.AtMs),
 				Priority: min(int(queued.GetPriority()), priorities-1), Campaign: queued.GetCampaign(),
@@ -175,7 +178,7 @@ func (s *Service) start(jobs []Job) {
 	waits := map[lineKey]bool{}
 	for i, job := range jobs {
 		key := lineKey{job.Channel, job.Contact}
-		if !waits[key] && s.desk.Start(now, job) {
+		if !waits[key] && s.fresh(now, job) && s.desk.Start(now, job) {
 			jobs[i].State = store.DeliverySending
 		}
 		waits[key] = true
@@ -224,7 +227,11 @@ func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, 
 // is not sent: its outcome is known. Callers hold the lock.
 func (s *Service) send(job Job) {
 	s.inFlight++
-	if refused := s.desk.refusal(s.now(), job); refused != nil {
+	refused := s.desk.refusal(s.now(), job)
+	if job.Refusal != "" {
+		refused = refuse(job)
+	}
+	if refused != nil {
 		s.outcomes = append(s.outcomes, outcome{job: job, err: refused, at: s.now()})
 		s.signal()
 		return

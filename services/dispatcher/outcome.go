@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -94,7 +95,7 @@ func (o outcome) result(now time.Time) store.SendResult {
 		return r
 	}
 	refused := o.policy()
-	r.ErrorClass, r.ErrorCode = refused.Class.String(), refused.Code
+	r.ErrorClass, r.ErrorCode = cmp.Or(o.job.Refusal, refused.Class.String()), refused.Code
 	if refused.Class == meta.Ambiguous {
 		r.Cause = cause(refused)
 	}

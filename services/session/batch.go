@@ -246,6 +246,7 @@ func (b *batch) input(u update) *parleyv1.Input {
 		Channel:      u.envelope.Channel,
 		Contact: &parleyv1.ContactInfo{
 			Phone: c.Identity.GetPhone(), Name: c.Identity.GetName(), Language: c.Language, OptedOut: c.OptedOut,
+			WindowUntilMs:    b.window(u),
 			UtcOffsetMinutes: b.service.zones.offset(c.Identity.GetPhone(), time.UnixMilli(b.nowMs)),
 		},
 		Body: u.input.Body,

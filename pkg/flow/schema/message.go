@@ -22,13 +22,17 @@ func messagePart() part {
 			{"sticker", ref("media"), "A sticker; it has no caption."},
 			{"location", ref("location"), "A place on the map."},
 			{"contact", ref("contact"), "A contact card."},
-			{"template", ref("template"), "An approved template: it may be sent after the 24 hours in which other messages may."},
+			{"template", ref("template"), "An approved template: it may be sent after the 24 hours in which other messages may. Beside another message it is what is sent instead of it then."},
 			{"reaction", text("👍"), "An emoji on the person's last message."},
 			{"typing", truth(), "Shows that somebody is typing."},
 			{"preview", truth().otherwise(false), "Shows a preview of the first link in the text."},
 		},
 		also: func(n *node) {
-			n.OneOf = eachOf("text", "image", "video", "audio", "document", "sticker", "location", "contact", "template", "reaction", "typing")
+			others := []string{"text", "image", "video", "audio", "document", "sticker", "location", "contact", "reaction", "typing"}
+			n.OneOf = append(eachOf(others...), &node{Required: []string{"template"}, Not: &node{AnyOf: eachOf(others...)}})
+			for _, alone := range n.OneOf[len(others)-2 : len(others)] { // what stands for a moment has no template
+				alone.Not = has("template")
+			}
 			n.DependentSchemas = ordered{{"link", has("text")}, {"header", has("text")}, {"footer", has("text")}}
 		},
 	}

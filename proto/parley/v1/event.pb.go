@@ -1008,7 +1008,9 @@ type SessionStarted struct {
 	// the id of the first input. Sessions older than this field have none.
 	Ref string `protobuf:"bytes,4,opt,name=ref,proto3" json:"ref,omitempty"`
 	// entry is what started it: "keyword", "regex", "ad", "payload", "api", "default".
-	Entry         string `protobuf:"bytes,5,opt,name=entry,proto3" json:"entry,omitempty"`
+	Entry string `protobuf:"bytes,5,opt,name=entry,proto3" json:"entry,omitempty"`
+	// window_until_ms is the input's; 1 if nobody has heard the person on this channel.
+	WindowUntilMs int64 `protobuf:"varint,24,opt,name=window_until_ms,json=windowUntilMs,proto3" json:"window_until_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1076,6 +1078,13 @@ func (x *SessionStarted) GetEntry() string {
 		return x.Entry
 	}
 	return ""
+}
+
+func (x *SessionStarted) GetWindowUntilMs() int64 {
+	if x != nil {
+		return x.WindowUntilMs
+	}
+	return 0
 }
 
 // InputReceived records the input that the events after it, of the same turn,
@@ -1348,7 +1357,12 @@ type MessageQueued struct {
 	// campaign names what the message belongs to: campaigns of one number take turns.
 	Campaign string `protobuf:"bytes,22,opt,name=campaign,proto3" json:"campaign,omitempty"`
 	// step is the one that says it; empty if none does.
-	Step          string `protobuf:"bytes,24,opt,name=step,proto3" json:"step,omitempty"`
+	Step string `protobuf:"bytes,24,opt,name=step,proto3" json:"step,omitempty"`
+	// fallback is sent instead if the window of free text has closed before it is sent.
+	Fallback *Template `protobuf:"bytes,25,opt,name=fallback,proto3" json:"fallback,omitempty"`
+	// window_until_ms is until when the window was known to be open when the message was
+	// queued; 0 if it is not known, or does not matter.
+	WindowUntilMs int64 `protobuf:"varint,26,opt,name=window_until_ms,json=windowUntilMs,proto3" json:"window_until_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1522,6 +1536,20 @@ func (x *MessageQueued) GetStep() string {
 		return x.Step
 	}
 	return ""
+}
+
+func (x *MessageQueued) GetFallback() *Template {
+	if x != nil {
+		return x.Fallback
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetWindowUntilMs() int64 {
+	if x != nil {
+		return x.WindowUntilMs
+	}
+	return 0
 }
 
 type isMessageQueued_Content interface {
@@ -2662,7 +2690,10 @@ type HandedOver struct {
 	// pool names who should take it; empty if the flow does not say.
 	Pool string `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
 	// reason is "step", "attempts" or "keyword".
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// hushes says that what was queued before is not sent any more. Events of before this
+	// field did not.
+	Hushes        bool `protobuf:"varint,24,opt,name=hushes,proto3" json:"hushes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2718,9 +2749,19 @@ func (x *HandedOver) GetReason() string {
 	return ""
 }
 
+func (x *HandedOver) GetHushes() bool {
+	if x != nil {
+		return x.Hushes
+	}
+	return false
+}
+
 // OptedOut says that the person asked to hear nothing more, on any session.
 type OptedOut struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// hushes says that what was queued before is not sent any more. Events of before this
+	// field did not.
+	Hushes        bool `protobuf:"varint,24,opt,name=hushes,proto3" json:"hushes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2753,6 +2794,13 @@ func (x *OptedOut) ProtoReflect() protoreflect.Message {
 // Deprecated: Use OptedOut.ProtoReflect.Descriptor instead.
 func (*OptedOut) Descriptor() ([]byte, []int) {
 	return file_parley_v1_event_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *OptedOut) GetHushes() bool {
+	if x != nil {
+		return x.Hushes
+	}
+	return false
 }
 
 // OptedIn says that the person came back.
@@ -4143,13 +4191,14 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x04body\"6\n" +
 	"\n" +
 	"EventBatch\x12(\n" +
-	"\x06events\x18\x01 \x03(\v2\x10.parley.v1.EventR\x06events\"\x8b\x01\n" +
+	"\x06events\x18\x01 \x03(\v2\x10.parley.v1.EventR\x06events\"\xb3\x01\n" +
 	"\x0eSessionStarted\x12\x12\n" +
 	"\x04flow\x18\x01 \x01(\tR\x04flow\x12!\n" +
 	"\fflow_version\x18\x02 \x01(\rR\vflowVersion\x12\x1a\n" +
 	"\blanguage\x18\x03 \x01(\tR\blanguage\x12\x10\n" +
 	"\x03ref\x18\x04 \x01(\tR\x03ref\x12\x14\n" +
-	"\x05entry\x18\x05 \x01(\tR\x05entry\"7\n" +
+	"\x05entry\x18\x05 \x01(\tR\x05entry\x12&\n" +
+	"\x0fwindow_until_ms\x18\x18 \x01(\x03R\rwindowUntilMs\"7\n" +
 	"\rInputReceived\x12&\n" +
 	"\x05input\x18\x01 \x01(\v2\x10.parley.v1.InputR\x05input\"Q\n" +
 	"\vStepEntered\x12\x12\n" +
@@ -4164,7 +4213,7 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eAnswerRejected\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfailures\x18\x03 \x01(\rR\bfailures\"\x97\x05\n" +
+	"\bfailures\x18\x03 \x01(\rR\bfailures\"\xf0\x05\n" +
 	"\rMessageQueued\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
 	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12%\n" +
@@ -4182,7 +4231,9 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x06typing\x18\x14 \x01(\v2\x11.parley.v1.TypingH\x00R\x06typing\x12/\n" +
 	"\bpriority\x18\x15 \x01(\x0e2\x13.parley.v1.PriorityR\bpriority\x12\x1a\n" +
 	"\bcampaign\x18\x16 \x01(\tR\bcampaign\x12\x12\n" +
-	"\x04step\x18\x18 \x01(\tR\x04stepB\t\n" +
+	"\x04step\x18\x18 \x01(\tR\x04step\x12/\n" +
+	"\bfallback\x18\x19 \x01(\v2\x13.parley.v1.TemplateR\bfallback\x12&\n" +
+	"\x0fwindow_until_ms\x18\x1a \x01(\x03R\rwindowUntilMsB\t\n" +
 	"\acontent\"\x12\n" +
 	"\x10SessionCompleted\"\\\n" +
 	"\x10SessionCancelled\x12\x16\n" +
@@ -4253,14 +4304,15 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x04step\x18\x02 \x01(\tR\x04step\"6\n" +
 	"\bTapStale\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
-	"\x06policy\x18\x02 \x01(\tR\x06policy\"L\n" +
+	"\x06policy\x18\x02 \x01(\tR\x06policy\"d\n" +
 	"\n" +
 	"HandedOver\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\n" +
-	"\n" +
-	"\bOptedOut\"\t\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06hushes\x18\x18 \x01(\bR\x06hushes\"\"\n" +
+	"\bOptedOut\x12\x16\n" +
+	"\x06hushes\x18\x18 \x01(\bR\x06hushes\"\t\n" +
 	"\aOptedIn\"\x89\x01\n" +
 	"\x0fSessionMigrated\x12!\n" +
 	"\ffrom_version\x18\x01 \x01(\rR\vfromVersion\x12\x1d\n" +
@@ -4496,19 +4548,20 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	61, // 56: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
 	62, // 57: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
 	0,  // 58: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	22, // 59: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	50, // 60: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	40, // 61: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	40, // 62: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	40, // 63: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	40, // 64: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	40, // 65: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	40, // 66: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	67, // [67:67] is the sub-list for method output_type
-	67, // [67:67] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	60, // 59: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 60: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	50, // 61: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	40, // 62: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	40, // 63: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	40, // 64: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	40, // 65: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	40, // 66: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	40, // 67: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	68, // [68:68] is the sub-list for method output_type
+	68, // [68:68] is the sub-list for method input_type
+	68, // [68:68] is the sub-list for extension type_name
+	68, // [68:68] is the sub-list for extension extendee
+	0,  // [0:68] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }

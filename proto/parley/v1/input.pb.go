@@ -260,8 +260,11 @@ type ContactInfo struct {
 	// utc_offset_minutes is the person's time of day, by the country of the phone;
 	// absent if that has several, or is not known.
 	UtcOffsetMinutes *int32 `protobuf:"zigzag32,20,opt,name=utc_offset_minutes,json=utcOffsetMinutes,proto3,oneof" json:"utc_offset_minutes,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// window_until_ms is until when WhatsApp takes free text for the person on this
+	// channel; 0 if that is not known, or there is no such limit.
+	WindowUntilMs int64 `protobuf:"varint,24,opt,name=window_until_ms,json=windowUntilMs,proto3" json:"window_until_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ContactInfo) Reset() {
@@ -325,6 +328,13 @@ func (x *ContactInfo) GetOptedOut() bool {
 func (x *ContactInfo) GetUtcOffsetMinutes() int32 {
 	if x != nil && x.UtcOffsetMinutes != nil {
 		return *x.UtcOffsetMinutes
+	}
+	return 0
+}
+
+func (x *ContactInfo) GetWindowUntilMs() int64 {
+	if x != nil {
+		return x.WindowUntilMs
 	}
 	return 0
 }
@@ -1350,13 +1360,14 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\rform_exchange\x18\x0f \x01(\v2\x17.parley.v1.FormExchangeH\x00R\fformExchange\x12G\n" +
 	"\x10delivery_failure\x18\x17 \x01(\v2\x1a.parley.v1.DeliveryFailureH\x00R\x0fdeliveryFailure\x12A\n" +
 	"\x0eresource_order\x18\x1e \x01(\v2\x18.parley.v1.ResourceOrderH\x00R\rresourceOrderB\x06\n" +
-	"\x04body\"\xba\x01\n" +
+	"\x04body\"\xe2\x01\n" +
 	"\vContactInfo\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
 	"\blanguage\x18\x03 \x01(\tR\blanguage\x12\x1b\n" +
 	"\topted_out\x18\x04 \x01(\bR\boptedOut\x121\n" +
-	"\x12utc_offset_minutes\x18\x14 \x01(\x11H\x00R\x10utcOffsetMinutes\x88\x01\x01B\x15\n" +
+	"\x12utc_offset_minutes\x18\x14 \x01(\x11H\x00R\x10utcOffsetMinutes\x88\x01\x01\x12&\n" +
+	"\x0fwindow_until_ms\x18\x18 \x01(\x03R\rwindowUntilMsB\x15\n" +
 	"\x13_utc_offset_minutes\"\xe8\x02\n" +
 	"\x0fIncomingMessage\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +

@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Standing is what may have changed since a message to a contact was queued.
+type Standing struct {
+	// WindowUntil is until when free text may be sent; zero if that is not known.
+	WindowUntil time.Time
+	// Hushed is when the bot was told to be silent; zero if it was not.
+	Hushed time.Time
+}
+
+// Standings reads how those of the given sessions stand that run.
+func (s *Store) Standings(ctx context.Context, keys []SessionKey) (map[SessionKey]Standing, error) {
+	channels, contacts := make([]string, len(keys)), make([][16]byte, len(keys))
+	for i, k := range keys {
+		channels[i], contacts[i] = k.Channel, k.Contact
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT s.channel, s.contact_id, COALESCE((s.progress->>'window_until_ms')::bigint, 0), COALESCE((s.progress->>'hushed_ms')::bigint, 0)
+		  FROM unnest($1::text[], $2::uuid[]) k(channel, contact_id)
+		  JOIN sessions s ON s.contact_id = k.contact_id AND s.channel = k.channel`, channels, contacts)
+	if err != nil {
+		return nil, fmt.Errorf("read how sessions stand: %w", err)
+	}
+	standings := make(map[SessionKey]Standing, len(keys))
+	var k SessionKey
+	var window, hushed int64
+	_, err = pgx.ForEachRow(rows, []any{&k.Channel, &k.Contact, &window, &hushed}, func() error {
+		standings[k] = Standing{WindowUntil: fromMs(window), Hushed: fromMs(hushed)}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read how sessions stand: %w", err)
+	}
+	return standings, nil
+}
+
+// fromMs is the time of Unix milliseconds; 0 is the zero time.
+func fromMs(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
+}

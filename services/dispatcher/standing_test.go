@@ -1,0 +1,117 @@
+package dispatcher
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/parleyhq/parley/pkg/lane"
+	"github.com/parleyhq/parley/pkg/store"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// stands writes how the session of a contact stands.
+func (db *database) stands(contact, progress string) {
+	db.t.Helper()
+	_, err := db.conn.Exec(db.t.Context(), `INSERT INTO sessions (channel, contact_id, session_id, shard, flow, flow_version, status, current_state,
+		flow_data, language, failure_count, version, started_at, last_interaction, progress)
+		VALUES ('n1', $1, 7, $2, 'f', 1, 'active', 's', '{}', 'en', 0, 1, now(), now(), $3::jsonb)
+		ON CONFLICT (contact_id, channel) DO UPDATE SET progress = excluded.progress`, store.ContactID("p", contact), shard, progress)
+	if err != nil {
+		db.t.Fatal(err)
+	}
+}
+
+// careful is an office that looks again.
+func careful(t *testing.T, db *database, windowless bool) *office {
+	t.Helper()
+	o := open(t, db)
+	o.SetStandings(db.Standings, func(string) bool { return windowless })
+	return o
+}
+
+func until(m lane.Message, at time.Time) lane.Message {
+	m.Event.GetMessageQueued().WindowUntilMs = at.UnixMilli()
+	return m
+}
+
+func instead(m lane.Message, template string) lane.Message {
+	m.Event.GetMessageQueued().Fallback = &parleyv1.Template{Name: template}
+	return m
+}
+
+func contentOf(t *testing.T, job Job) *parleyv1.MessageQueued {
+	t.Helper()
+	m := &parleyv1.MessageQueued{}
+	if err := proto.Unmarshal(job.Content, m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// What the session has just decided goes with the commit of its event.
+func TestFreshMessagesGoAtOnce(t *testing.T) {
+	db := newDatabase(t)
+	o := careful(t, db, false)
+	o.apply(until(queued("a", 1), start.Add(time.Hour)), queued("b", 2))
+	o.wantLaunched("1 2")
+}
+
+// WIRE.md 3.4, 131047: after the window a message is its template, or fails before the
+// call, whether it closed while the message waited or was never open.
+func TestWindowHasClosed(t *testing.T) {
+	for name, at := range map[string]time.Time{"meanwhile": start.Add(time.Hour), "never open": time.UnixMilli(1)} {
+		t.Run(name, func(t *testing.T) {
+			db := newDatabase(t)
+			o := careful(t, db, false)
+			o.pass(59*time.Minute + 30*time.Second) // the dispatcher was away
+			o.apply(until(queued("a", 1), at), instead(until(queued("b", 2), at), "hello"))
+			o.wantLaunched("")
+			o.cycle()
+			job := o.wantLaunched("2")[0]
+			if m := contentOf(t, job); m.GetTemplate().GetName() != "hello" || m.GetFallback() != nil || m.GetPhone() == "" {
+				t.Errorf("sent %v", m)
+			}
+			o.cycle()
+			if r := db.row(1); r.State != store.DeliveryFailed || r.Class != refusalWindow || r.Code != codeWindow {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// The person has written since, or the channel has no windows.
+func TestWindowIsOpen(t *testing.T) {
+	db := newDatabase(t)
+	o := careful(t, db, false)
+	o.pass(2 * time.Hour)
+	db.stands("a", `{"window_until_ms": 99999999999999}`)
+	o.apply(instead(until(queued("a", 1), start.Add(time.Hour)), "hello"))
+	o.cycle()
+	if m := contentOf(t, o.wantLaunched("1")[0]); m.GetText() == nil {
+		t.Errorf("sent %v", m)
+	}
+	sessions := careful(t, newDatabase(t), true)
+	sessions.apply(until(queued("a", 1), time.UnixMilli(1)))
+	sessions.cycle()
+	sessions.wantLaunched("1")
+}
+
+// DESIGN 7: whoever opted out, or talks to a human, gets nothing that was queued before;
+// what was said in that very turn goes.
+func TestHushedMessages(t *testing.T) {
+	db := newDatabase(t)
+	o := careful(t, db, false)
+	o.pass(time.Minute)
+	db.stands("a", `{"hushed_ms": `+fmt.Sprint(start.Add(time.Second).UnixMilli())+`}`)
+	db.stands("b", `{"hushed_ms": `+fmt.Sprint(start.UnixMilli())+`}`)
+	o.apply(queued("a", 1), queued("b", 2))
+	o.cycle()
+	o.wantLaunched("2")
+	o.cycle()
+	if r := db.row(1); r.State != store.DeliveryFailed || r.Class != refusalHushed {
+		t.Errorf("%+v", r)
+	}
+}
