@@ -2,8 +2,11 @@ package dispatcher
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
@@ -55,4 +58,54 @@ func TestDeskClosed(t *testing.T) {
 	if jobs := d.Next(now); len(jobs) != 2 || jobs[0].Key.Offset != 1 || jobs[1].Key.Offset != 2 {
 		t.Errorf("after it opened: %v", jobs)
 	}
+}
+
+// closer drives a desk whose channels are closed and opened meanwhile.
+type closer struct {
+	*clerk
+	closed map[string]bool
+}
+
+// sends does what may send, and checks that nothing of a closed channel went.
+func (c closer) sends(do func(*rapid.T)) func(*rapid.T) {
+	return func(t *rapid.T) {
+		before := maps.Clone(c.away)
+		do(t)
+		for key := range c.away {
+			if j := c.head(key); !before[key] && c.closed[j.Channel] {
+				c.t.Fatalf("%v goes although %s is closed", key, j.Channel)
+			}
+		}
+	}
+}
+
+func (c closer) close(t *rapid.T) {
+	now := map[string]bool{}
+	for _, name := range []string{"n1", "n2"} {
+		if rapid.Bool().Draw(t, name) {
+			now[name] = true
+		} else if c.closed[name] {
+			delete(c.shut, scope{scopeNumber, name}) // what it was told before does not count any more
+		}
+	}
+	clear(c.closed)
+	maps.Copy(c.closed, now)
+	c.desk.SetClosed(now)
+}
+
+// Over random histories nothing goes to a closed channel, the others are not held up,
+// nothing spins, and when all are open again nothing was lost.
+func TestDeskClosedProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := closer{newClerk(t), map[string]bool{}}
+		t.Repeat(map[string]func(*rapid.T){
+			"add": c.add, "start": c.sends(c.start), "next": c.sends(c.next), "settle": c.settle, "receipt": c.receipt, "hold": c.hold,
+			"retry": c.retry, "give back": c.giveBack, "refuse": c.refuse, "pass": c.pass, "sleep": c.sleep, "close": c.close, "": c.check,
+		})
+		for name := range c.closed {
+			delete(c.shut, scope{scopeNumber, name})
+		}
+		c.desk.SetClosed(nil)
+		c.finish()
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
+	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
 	"github.com/parleyhq/parley/pkg/whatsapp/wasender/health"
 )
 
@@ -35,7 +36,7 @@ func newSessionMeter(now func() time.Time) *sessionMeter {
 		s.mu.Unlock()
 		for channel, h := range seen {
 			of := attribute.String("channel", channel)
-			o.ObserveInt64(state, 1, metric.WithAttributes(of, attribute.String("state", string(h.State))))
+			o.ObserveInt64(state, 1, metric.WithAttributes(of, attribute.String("state", label(h.State))))
 			if h.Alarm != health.Quiet {
 				o.ObserveInt64(alarm, 1, metric.WithAttributes(of, attribute.String("alarm", string(h.Alarm))))
 			}
@@ -46,6 +47,15 @@ func newSessionMeter(now func() time.Time) *sessionMeter {
 		return nil
 	}, state, alarm, heard)
 	return s
+}
+
+// label is a state as a label of a metric: the gateway may invent words without end.
+func label(state wasender.Status) string {
+	switch state {
+	case wasender.Connecting, wasender.Connected, wasender.Disconnected, wasender.NeedScan, wasender.NeedPasskey, wasender.LoggedOut, wasender.Expired, health.Unknown:
+		return string(state)
+	}
+	return "other"
 }
 
 func (s *sessionMeter) saw(channel string, h health.Health) {

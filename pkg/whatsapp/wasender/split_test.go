@@ -348,8 +348,13 @@ func FuzzSplit(f *testing.F) {
 		}
 		f.Add(body)
 	}
+	f.Add([]byte(`{"event":"qrcode.updated","data":{"qr":"2@the-code-to-scan"}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		code := wasender.CodeOf(body).Reveal()
 		for _, e := range split(t, body, secret) {
+			if len(code) > 12 && bytes.Count(body, []byte(code)) == 1 && bytes.Contains(e.GetRaw(), []byte(code)) {
+				t.Errorf("the code that links a phone survived: %v", e)
+			}
 			if holds(e, secret) {
 				t.Errorf("the secret survived: %v", e)
 			}

@@ -5,10 +5,19 @@ import { ago, chip, el, time } from './dom.js';
 
 const tones = { connected: 'good', connecting: 'wait', unknown: 'wait' };
 
+// problems are what was refused lately, by channel: the page is drawn again meanwhile.
+const problems = new Map();
+const problemFor = 30000;
+
+function problemOf(channel) {
+  const found = problems.get(channel);
+  return found && Date.now() - found.at < problemFor ? found.text : '';
+}
+
 export const cards = (sessions, again) => el('div', { class: 'cards' }, sessions.map((s) => card(s, again)));
 
 function card(s, again) {
-  const problem = el('p', { class: 'problem', role: 'alert' });
+  const problem = el('p', { class: 'problem', role: 'alert' }, problemOf(s.channel));
   return el('section', { class: 'card session', 'data-channel': s.channel, 'data-state': s.state },
     el('h3', {}, s.channel, ' ', chip(s.state.replaceAll('_', ' '), tones[s.state] || 'bad')),
     el('dl', { class: 'facts' },
@@ -32,10 +41,12 @@ const fact = (name, value) => value && [el('dt', {}, name), el('dd', {}, value)]
 async function order(channel, action, button, problem, again) {
   if (action === 'disconnect' && !confirm(`Disconnect ${channel}? What is queued for it waits until it is connected again.`)) return;
   button.disabled = true;
+  problems.delete(channel);
   try {
     await post(`wasender/sessions/${segment(channel)}/${action}`);
     await again();
   } catch (error) {
+    problems.set(channel, { text: error.message, at: Date.now() });
     problem.textContent = error.message;
     button.disabled = false;
   }

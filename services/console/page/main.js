@@ -38,7 +38,10 @@ async function show() {
   const { name, values } = place();
   const own = { abort: new AbortController(), timer: 0, name };
   shown = own;
-  for (const a of document.querySelectorAll('#nav a')) a.toggleAttribute('aria-current', a.getAttribute('href') === `#/${name}`);
+  for (const a of document.querySelectorAll('#nav a')) {
+    if (a.getAttribute('href') === `#/${name}`) a.setAttribute('aria-current', 'page');
+    else a.removeAttribute('aria-current');
+  }
   document.title = `${views[name].title} · Parley`;
   main.replaceChildren(el('p', { class: 'note', role: 'status' }, 'Loading…'));
   await draw(own, values);

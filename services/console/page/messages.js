@@ -52,8 +52,10 @@ function log(found) {
     tick(m))));
 }
 
+const plain = ['text', 'buttons', 'list'];
+
 // words is what there is to read of a message, or what it is.
-const words = (m) => [m.kind !== 'text' && [chip(m.kind), ' '], said(m.body || '')];
+const words = (m) => [!plain.includes(m.kind) && [chip(m.kind), ' '], said(m.body || '')];
 
 function conversation(found) {
   const person = found[0];

@@ -58,7 +58,7 @@ function alarms(status, services, sessions) {
     found.push(['bad', [el('strong', {}, [s.scope, s.name, s.subject].filter(Boolean).join(' ')), `: nothing is sent (${s.class.replaceAll('_', ' ')}${s.code ? ` ${s.code}` : ''}) since `, ago(s.since), `, until ${ago(s.until)} at least`]]);
   }
   for (const s of sessions.filter((each) => each.alarm)) {
-    found.push([s.alarm === 'down' || s.alarm === 'stopped' ? 'wait' : 'bad', [el('strong', {}, s.channel), `: ${s.advice || s.alarm}`, s.alarm_since ? ` (since ${ago(s.alarm_since)})` : '']]);
+    found.push([s.alarm === 'down' || s.alarm === 'stopped' ? 'wait' : 'bad', [el('strong', {}, s.channel), `: ${s.advice || s.alarm}`, s.alarm_since ? ` (${ago(s.alarm_since)})` : '']]);
   }
   if (letters(status).parked) found.push(['bad', [`${number(letters(status).parked)} parked: the contacts concerned wait. `, link('#/letters?kind=parked', 'Look at them')]]);
   const ambiguous = status.deliveries?.ambiguous;

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -160,6 +161,14 @@ func TestUpSession(t *testing.T) {
 	var data bytes.Buffer
 	if _, err := data.ReadFrom(picture.Body); err != nil || !bytes.HasPrefix(data.Bytes(), []byte("\x89PNG")) {
 		t.Errorf("the code to scan: %d, %v", picture.StatusCode, err)
+	}
+	page, err := http.Get(u.url() + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer page.Body.Close()
+	if text, err := io.ReadAll(page.Body); err != nil || !strings.Contains(string(text), "Parley console") {
+		t.Errorf("the console at /: %d, %v", page.StatusCode, err)
 	}
 	gateway.Scan(7)
 	u.gatewaySession(t, func(s gatewaySession) bool { return s.State == "connected" && s.Alarm == "" })
