@@ -25,6 +25,8 @@ type SessionHealth struct {
 	// read from what the watcher remembers.
 	MissedFrom *time.Time `json:"missed_from,omitempty" db:"missed_from"`
 	MissedTo   *time.Time `json:"missed_to,omitempty" db:"missed_to"`
+	// Watched says that somebody watches it now: without that the rest is old.
+	Watched bool `json:"watched" db:"watched"`
 }
 
 // WatchedSession is a session that this watcher owns: what was remembered of it, and
@@ -126,7 +128,8 @@ func (s *Store) SessionsHealth(ctx context.Context) ([]SessionHealth, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT channel, state, since, seen_at, heard_at, down_since, tries, next_try, alarm, alarm_since,
 		       NULLIF(memory->>'missed_from', '0001-01-01T00:00:00Z')::timestamptz AS missed_from,
-		       NULLIF(memory->>'missed_to', '0001-01-01T00:00:00Z')::timestamptz AS missed_to
+		       NULLIF(memory->>'missed_to', '0001-01-01T00:00:00Z')::timestamptz AS missed_to,
+		       lease_until > now() AS watched
 		  FROM session_health ORDER BY channel`)
 	if err != nil {
 		return nil, fmt.Errorf("read sessions' health: %w", err)
@@ -152,10 +155,12 @@ func (s *Store) SessionHistory(ctx context.Context, channel string, limit int) (
 	return nonNil(list), nil
 }
 
-// TrimSessions forgets changes older than age, and codes that have expired.
+// TrimSessions forgets changes older than age, sessions that nobody has watched for as
+// long, and codes that have expired.
 func (s *Store) TrimSessions(ctx context.Context, age time.Duration) error {
 	batch := &pgx.Batch{}
 	batch.Queue(`DELETE FROM session_history WHERE at < now() - $1::interval`, age)
+	batch.Queue(`DELETE FROM session_health WHERE lease_until < now() AND COALESCE(seen_at, '-infinity') < now() - $1::interval`, age)
 	batch.Queue(`DELETE FROM session_codes WHERE expires_at < now()`)
 	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("trim sessions: %w", err)

@@ -56,7 +56,7 @@ func TestSessionsAreFenced(t *testing.T) {
 	if err != nil || len(history) != 1 || history[0].State != "connected" || history[0].What != "state" {
 		t.Errorf("history %+v, %v", history, err)
 	}
-	if list, err := s.SessionsHealth(ctx); err != nil || len(list) != 2 || list[0].State != "connected" || list[1].State != "unknown" {
+	if list, err := s.SessionsHealth(ctx); err != nil || len(list) != 2 || list[0].State != "connected" || list[1].State != "unknown" || !list[0].Watched {
 		t.Errorf("sessions %+v, %v", list, err)
 	}
 }
@@ -85,6 +85,15 @@ func TestSessionCodes(t *testing.T) {
 	}
 	if err := s.TrimSessions(ctx, -time.Second); err != nil {
 		t.Fatal(err)
+	}
+	if taken, err := s.TakeSessions(ctx, "me", time.Minute, []string{"a", "gone"}, nil); err != nil || s.ReleaseSession(ctx, taken[1]) != nil {
+		t.Fatal(taken, err)
+	}
+	if err := s.TrimSessions(ctx, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.SessionsHealth(ctx); err != nil || len(list) != 1 || list[0].Channel != "a" {
+		t.Errorf("sessions %+v, %v", list, err) // the other was never seen, and is nobody's
 	}
 	var left int
 	if err := connect(t, dsn).QueryRow(ctx, `SELECT (SELECT count(*) FROM session_codes) + (SELECT count(*) FROM session_history)`).Scan(&left); err != nil || left != 0 {

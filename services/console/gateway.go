@@ -22,6 +22,8 @@ const (
 	orderWait = 35 * time.Second
 	// changesShown is how much of a session's history is listed.
 	changesShown = 50
+	// unwatched is the alarm of a session that nobody watches. Nobody is there to raise it.
+	unwatched = "unwatched"
 )
 
 // gatewaySession is a session of WASenderApi with what its alarm asks for.
@@ -33,6 +35,10 @@ type gatewaySession struct {
 }
 
 func viewOf(h store.SessionHealth) gatewaySession {
+	if !h.Watched {
+		h.Alarm = unwatched
+		return gatewaySession{SessionHealth: h, Advice: "nobody watches the session, and what is known of it is old: start the dispatcher with its API key in PARLEY_WASENDER_TOKEN"}
+	}
 	return gatewaySession{SessionHealth: h, Advice: health.Alarm(h.Alarm).Advice()}
 }
 

@@ -65,6 +65,13 @@ func TestGatewaySessions(t *testing.T) {
 	if len(list) != 1 || list[0].State != "logged_out" || !strings.Contains(list[0].Advice, "scan the QR code") {
 		t.Errorf("sessions: %+v", list)
 	}
+	if _, err := s.conn.Exec(t.Context(), `UPDATE session_health SET lease_until = now() WHERE channel = 'shop'`); err != nil {
+		t.Fatal(err)
+	}
+	s.ask(http.MethodGet, "/api/v1/wasender/sessions", http.StatusOK, &list)
+	if list[0].Alarm != "unwatched" || !strings.Contains(list[0].Advice, "start the dispatcher") {
+		t.Errorf("nobody watches it: %+v", list)
+	}
 	var one gatewaySession
 	s.ask(http.MethodGet, "/api/v1/wasender/sessions/shop", http.StatusOK, &one)
 	if one.State != "logged_out" || len(one.History) != 2 || one.History[0].What != "alarm" {

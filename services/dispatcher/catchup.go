@@ -19,9 +19,9 @@ const (
 	catchPage, catchPages = 100, 10
 	// catchMargin is how long before an outage a receipt may have been missed.
 	catchMargin = 15 * time.Minute
-	// catchTimeout bounds it all, catchPause leaves room between its questions, and
-	// catchAgain is the wait after one that failed.
-	catchTimeout, catchPause, catchAgain = 5 * time.Minute, 100 * time.Millisecond, time.Minute
+	// catchTimeout bounds it all, catchPause leaves room between its questions,
+	// catchAgain is the wait after one that failed, and catchAge ends the trying.
+	catchTimeout, catchPause, catchAgain, catchAge = 5 * time.Minute, 100 * time.Millisecond, time.Minute, 24 * time.Hour
 )
 
 // catchUp asks what became of the messages that were sent around an outage, whose

@@ -93,7 +93,9 @@ func (w *watch) run(ctx context.Context) error {
 			w.learnMissed(ctx, c)
 		case <-ticker.C:
 		case <-ctx.Done():
-			return w.keep(context.WithoutCancel(ctx), "")
+			leaving, done := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+			defer done()
+			return w.keep(leaving, "")
 		}
 	}
 }
@@ -138,14 +140,19 @@ func (w *watch) askMissed(ctx context.Context) {
 // learnMissed notes that what was missed has been asked for, or that it must be again.
 func (w *watch) learnMissed(ctx context.Context, c caught) {
 	w.catching = false
-	if c.err != nil {
-		w.nextCatch = w.now().Add(catchAgain)
-		if ctx.Err() == nil {
-			w.log.Warn().Err(c.err).Str("channel", w.session.Channel).Msg("what was missed is asked for again in a minute")
+	if c.err != nil && w.now().Sub(c.until) < catchAge {
+		if w.nextCatch.IsZero() && ctx.Err() == nil { // once, however long
+			w.log.Warn().Err(c.err).Str("channel", w.session.Channel).Msg("what was missed is asked for again every minute")
 		}
+		w.nextCatch = w.now().Add(catchAgain)
 		return
 	}
+	w.nextCatch = time.Time{}
 	w.step(health.Input{Kind: health.Asked, Until: c.until})
+	if c.err != nil {
+		w.log.Error().Err(c.err).Str("channel", w.session.Channel).Msg("what was missed a day ago is not asked for any more")
+		return
+	}
 	w.log.Warn().Str("channel", w.session.Channel).Time("from", w.health.MissedFrom).Time("to", w.health.MissedTo).Int("receipts", c.receipts).
 		Msg("session was not heard: receipts are caught up; what people wrote then comes only if WhatsApp still delivers it")
 }

@@ -25,6 +25,8 @@ const (
 	watchTick                   = time.Second
 	// keepEvery is how often signs of life alone are written down.
 	keepEvery = 10 * time.Second
+	// leaveTimeout bounds what is written when the process ends.
+	leaveTimeout = 3 * time.Second
 	// historyAge is how long the changes of a session are kept.
 	historyAge, trimEvery = 90 * 24 * time.Hour, time.Hour
 	// codeAge is how long a code that links a phone is good for if nobody says.
@@ -105,12 +107,21 @@ func (w *watcher) Run(intake, work context.Context) error {
 		r.stop()
 	}
 	all.Wait()
+	w.release(work, running)
+	return nil
+}
+
+// release gives the sessions back. One that cannot be given back is free when its
+// lease has run out.
+func (w *watcher) release(ctx context.Context, running map[string]watching) {
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
 	for channel, r := range running {
-		if err := w.store.ReleaseSession(work, store.WatchedSession{Channel: channel, Epoch: r.epoch}); err != nil {
-			return err
+		if err := w.store.ReleaseSession(ctx, store.WatchedSession{Channel: channel, Epoch: r.epoch}); err != nil {
+			w.log.Warn().Err(err).Msg("sessions are free for others when the lease has run out")
+			return
 		}
 	}
-	return nil
 }
 
 // share renews what is watched, stops what was lost, and takes what is free.
