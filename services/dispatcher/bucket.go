@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// bucket keeps a rate with a little burst. In any second, wherever it begins, it
-// lets at most the rate's messages through: what the burst may add is taken off the
-// pace.
+// bucket keeps a rate with a little burst. In any second, wherever it begins, the
+// provider sees at most the rate's messages: what the burst may add is taken off the
+// pace, and so is what way may.
 type bucket struct {
 	// every is the pace; 0 lets nothing through. full is when the burst is whole again.
 	every time.Duration
@@ -15,18 +15,31 @@ type bucket struct {
 	full  time.Time
 }
 
-// burst allows a twentieth of a second's messages at once: enough not to lose
-// rate to the clock's grain.
-func burst(perSecond float64) int { return 1 + int(perSecond/20) }
+// way is how much longer one message may take than another from its turn to the
+// provider: what left a second apart may arrive closer together by that.
+const way = 50 * time.Millisecond
+
+// burst allows a fortieth of a second's messages at once: enough not to lose rate to
+// the clock's grain.
+func burst(perSecond float64) int { return 1 + int(perSecond/40) }
+
+// pace is the time between messages. Of a rate below one a second, what counts is
+// the time in which one is allowed.
+func pace(perSecond float64) time.Duration {
+	if perSecond <= 0 {
+		return 0
+	}
+	const rounding = 1e-3 // of a nanosecond, not to be rounded up to a whole one
+	window := max(1, 1/perSecond)
+	seconds := (window + way.Seconds()) / (perSecond*window - float64(burst(perSecond)-1))
+	return time.Duration(math.Ceil(seconds*float64(time.Second) - rounding))
+}
 
 // set changes the rate. What comes with a higher one starts empty: the messages of
 // the last second were sent by whoever had it before.
 func (b *bucket) set(now time.Time, perSecond float64) {
 	old := *b
-	b.every, b.burst = 0, burst(perSecond)
-	if perSecond > 0 {
-		b.every = time.Duration(math.Ceil(float64(time.Second) / (perSecond - float64(b.burst-1))))
-	}
+	b.every, b.burst = pace(perSecond), burst(perSecond)
 	if b.every == old.every && b.burst == old.burst {
 		return
 	}

@@ -99,7 +99,7 @@ func NewDesk(limits Limits) *Desk {
 // SetShare changes the part of every number's rate that is this replica's.
 func (d *Desk) SetShare(now time.Time, share float64) {
 	d.share = share
-	d.pace(now)
+	d.setPace(now)
 }
 
 // SetFacts changes what is known of the numbers.
@@ -111,10 +111,10 @@ func (d *Desk) SetFacts(now time.Time, facts map[string]Facts) {
 	for name, c := range d.channels {
 		d.join(name, c)
 	}
-	d.pace(now)
+	d.setPace(now)
 }
 
-func (d *Desk) pace(now time.Time) {
+func (d *Desk) setPace(now time.Time) {
 	for _, c := range d.channels {
 		c.bucket.set(now, d.share*cmp.Or(c.facts.Rate, d.limits.ChannelRate))
 	}
@@ -382,7 +382,7 @@ func (d *Desk) channel(now time.Time, name string) *channel {
 		c = &channel{closed: d.closed[name]}
 		d.join(name, c)
 		d.channels[name] = c
-		d.pace(now)
+		d.setPace(now)
 	}
 	return c
 }

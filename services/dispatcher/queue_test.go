@@ -115,7 +115,7 @@ func TestQueueStart(t *testing.T) {
 	d.Add(start, of(bulk, "b", job("b", 1, 1)), of(bulk, "b", job("c", 1, 2)))
 	wantNext(t, d, 0, "1")
 	for n := range uint64(8) {
-		at := after(time.Duration(n+1) * 100 * time.Millisecond)
+		at := after(time.Duration(n+1) * 105 * time.Millisecond)
 		if d.Start(at, of(bulk, "b", job("d", 1, 500))) {
 			t.Fatal("bulk passes bulk")
 		}
@@ -123,10 +123,10 @@ func TestQueueStart(t *testing.T) {
 			t.Fatalf("reply %d waits behind bulk", n)
 		}
 	}
-	if d.Start(after(second), of(reply, "r", job("x", 1, 200))) {
+	if d.Start(after(945*time.Millisecond), of(reply, "r", job("x", 1, 200))) {
 		t.Fatal("the tenth is not left to what waits")
 	}
-	wantNext(t, d, second, "2")
+	wantNext(t, d, 945*time.Millisecond, "2")
 }
 
 // TestQueueProperties: whatever comes and goes, the most urgent goes first, every

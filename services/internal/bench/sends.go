@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,46 +19,71 @@ const (
 	drainPoll = 50 * time.Millisecond
 )
 
+// pacedRate is the rate of a number that a replica is held to in the second part:
+// its pace stays below that, so that no second has more.
+const pacedRate = 2200
+
 // sends measures how many messages a second parley-dispatcher sends that sessions
 // have queued before it starts: from the first call of the Graph API to the last.
+// First as fast as it can, then at a rate, which it must keep to in every second.
 func (b *bench) sends(ctx context.Context, s *stage) (section, error) {
 	table := section{title: "sends"}
-	_, url, err := s.nats(ctx)
+	q, err := s.newQueue(ctx)
 	if err != nil {
 		return table, err
 	}
-	dsn, err := s.postgres(ctx)
-	if err != nil {
-		return table, err
-	}
-	db, err := s.open(ctx, dsn)
-	if err != nil {
-		return table, err
-	}
-	queue, err := newSessions(ctx, db, people)
-	if err != nil {
-		return table, err
-	}
-	graph, err := s.serveGraph()
-	if err != nil {
-		return table, err
-	}
-	env := environment("PARLEY_NATS_URL="+url, "PARLEY_DATABASE_URL="+dsn, "PARLEY_GRAPH_URL="+graph.url)
-	var rates []float64
+	var free, paced, most, costs []float64
 	for round := range b.size.rounds {
 		b.say("  round %d of %d", round+1, b.size.rounds)
-		if err := queue.fill(ctx, b.size.queued); err != nil {
-			return table, err
-		}
-		rate, err := s.drain(ctx, env, graph, db, queue.messages)
+		fast, err := q.drain(ctx, b.size.queued)
 		if err != nil {
 			return table, err
 		}
-		rates = append(rates, rate)
+		held, err := q.drain(ctx, b.size.queued, fmt.Sprintf("PARLEY_SEND_RATE=%d", pacedRate))
+		if err != nil {
+			return table, err
+		}
+		free, paced = append(free, fast.perSecond), append(paced, held.perSecond)
+		most, costs = append(most, float64(held.most)), append(costs, held.cpu.Seconds()*1e6)
 	}
-	table.rates("sends of a dispatcher replica", rates)
-	table.note("%d messages a round, queued before it starts; the Graph API answers at once", b.size.queued*batchSize)
+	table.rates("sends of a dispatcher replica", free)
+	table.rates(fmt.Sprintf("the same, held to %d/s", pacedRate), paced)
+	table.row("most in any second", fmt.Sprintf("%.0f", median(most)), each("%.0f", most))
+	table.row("CPU of the dispatcher per send, us", fmt.Sprintf("%.0f", median(costs)), each("%.0f", costs))
+	table.note("%d messages a round, queued before it starts; the Graph API answers at once; order per person checked", b.size.queued*batchSize)
 	return table, nil
+}
+
+// queue is a database full of messages to send, and the Graph API that they go to.
+type queue struct {
+	stage    *stage
+	db       *store.Store
+	sessions *sessions
+	graph    *graph
+	env      []string
+}
+
+func (s *stage) newQueue(ctx context.Context) (*queue, error) {
+	_, url, err := s.nats(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dsn, err := s.postgres(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := &queue{stage: s}
+	if q.db, err = s.open(ctx, dsn); err != nil {
+		return nil, err
+	}
+	if q.sessions, err = newSessions(ctx, q.db, people); err != nil {
+		return nil, err
+	}
+	if q.graph, err = s.serveGraph(); err != nil {
+		return nil, err
+	}
+	q.env = environment("PARLEY_NATS_URL="+url, "PARLEY_DATABASE_URL="+dsn, "PARLEY_GRAPH_URL="+q.graph.url)
+	return q, nil
 }
 
 // fill queues one reply to each message of so many batches.
@@ -75,27 +101,48 @@ func (s *sessions) fill(ctx context.Context, batches int) error {
 	return nil
 }
 
-// drain runs a dispatcher until it has sent and recorded every message that was ever
-// queued, and returns what it sent in a second.
-func (s *stage) drain(ctx context.Context, env []string, graph *graph, db *store.Store, queued int) (float64, error) {
-	graph.reset()
-	dispatcher, _, err := s.program(ctx, "parley-dispatcher", env)
+// drained is what a dispatcher did with a queue.
+type drained struct {
+	perSecond float64
+	// most is how many it sent in the fullest second.
+	most int
+	// cpu is what one send took of the dispatcher.
+	cpu time.Duration
+}
+
+// drain queues batches, and runs a dispatcher until it has sent and recorded every
+// message that was ever queued.
+func (q *queue) drain(ctx context.Context, batches int, env ...string) (drained, error) {
+	if err := q.sessions.fill(ctx, batches); err != nil {
+		return drained{}, err
+	}
+	q.graph.reset()
+	dispatcher, _, err := q.stage.program(ctx, "parley-dispatcher", append(slices.Clone(q.env), env...))
 	if err != nil {
-		return 0, err
+		return drained{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, drainMax)
 	defer cancel()
-	if err := awaitAccepted(ctx, db, queued); err != nil {
-		return 0, err
+	if err := awaitAccepted(ctx, q.db, q.sessions.messages); err != nil {
+		return drained{}, err
+	}
+	all, err := readProcesses()
+	if err != nil {
+		return drained{}, err
+	}
+	cpu, err := all.own(dispatcher.PID())
+	if err != nil {
+		return drained{}, err
 	}
 	if err := dispatcher.Stop(); err != nil {
-		return 0, err
+		return drained{}, err
 	}
-	rate, total := graph.rate()
-	if total != queued {
-		return 0, fmt.Errorf("%d messages sent, %d queued", total, queued)
+	d, total, err := q.graph.result()
+	if err == nil && total != q.sessions.messages {
+		err = fmt.Errorf("%d messages sent, %d queued", total, q.sessions.messages)
 	}
-	return rate, nil
+	d.cpu = cpu / time.Duration(batches*batchSize)
+	return d, err
 }
 
 func awaitAccepted(ctx context.Context, db *store.Store, queued int) error {
@@ -117,14 +164,16 @@ func awaitAccepted(ctx context.Context, db *store.Store, queued int) error {
 	}
 }
 
-// graph is a Graph API that accepts everything and counts.
+// graph is a Graph API that accepts everything and remembers when, for whom and
+// which it was.
 type graph struct {
 	url string
 
-	mu          sync.Mutex
-	total       int // since the start
-	count       int // since the reset
-	first, last time.Time
+	mu    sync.Mutex
+	total int         // since the start
+	times []time.Time // since the reset
+	last  map[string]uint64
+	wrong int
 }
 
 func (s *stage) serveGraph() (*graph, error) {
@@ -132,34 +181,46 @@ func (s *stage) serveGraph() (*graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &graph{url: "http://" + listener.Addr().String() + "/v25.0"}
+	g := &graph{url: "http://" + listener.Addr().String() + "/v25.0", last: map[string]uint64{}}
 	server := &http.Server{Handler: &fake.Graph{OnSend: g.accept}, ReadHeaderTimeout: answerMax}
 	go server.Serve(listener) //nolint:errcheck // ends with Close
 	s.onClose(server.Close)
 	return g, nil
 }
 
-func (g *graph) accept(context.Context, fake.Send) fake.Answer {
+func (g *graph) accept(_ context.Context, send fake.Send) fake.Answer {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.last = time.Now()
-	if g.count == 0 {
-		g.first = g.last
-	}
-	g.count++
+	g.times = append(g.times, time.Now())
 	g.total++
+	_, offset, _ := store.ParseDeliveryID(send.Callback)
+	if offset <= g.last[send.To] { // a person's messages are in one shard
+		g.wrong++
+	}
+	g.last[send.To] = offset
 	return fake.Answer{}
 }
 
 func (g *graph) reset() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.count = 0
+	g.times = nil
 }
 
-// rate returns the sends per second since the reset, and all sends.
-func (g *graph) rate() (perSecond float64, total int) {
+// result is what came since the reset, and the number of all sends.
+func (g *graph) result() (d drained, total int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return float64(g.count) / g.last.Sub(g.first).Seconds(), g.total
+	if g.wrong > 0 {
+		return d, g.total, fmt.Errorf("%d messages came out of order", g.wrong)
+	}
+	first := 0
+	for i, at := range g.times {
+		for at.Sub(g.times[first]) >= time.Second {
+			first++
+		}
+		d.most = max(d.most, i-first+1)
+	}
+	d.perSecond = float64(len(g.times)) / g.times[len(g.times)-1].Sub(g.times[0]).Seconds()
+	return d, g.total, nil
 }
