@@ -36,18 +36,19 @@ func pace(perSecond float64) time.Duration {
 }
 
 // set changes the rate. What comes with a higher one starts empty: the messages of
-// the last second were sent by whoever had it before.
+// the last second were sent by whoever had it before. What was sent before a time
+// without a rate counts after it.
 func (b *bucket) set(now time.Time, perSecond float64) {
-	old := *b
-	b.every, b.burst = pace(perSecond), burst(perSecond)
-	if b.every == old.every && b.burst == old.burst {
+	every, most := pace(perSecond), burst(perSecond)
+	if every == b.every && most == b.burst {
 		return
 	}
-	wait := time.Duration(0)
-	if old.every > 0 {
-		wait = min(max(old.free().Sub(now), 0), b.every)
+	free := b.free()
+	b.every, b.burst = every, most
+	if every > 0 {
+		free = now.Add(min(max(free.Sub(now), 0), every))
 	}
-	b.full = now.Add(wait + time.Duration(b.burst-1)*b.every)
+	b.full = free.Add(time.Duration(most-1) * every)
 }
 
 // free is when the next message may go, if the rate is not zero.

@@ -100,7 +100,7 @@ func (c Config) limits() Limits {
 	return Limits{
 		ChannelRate: c.SendRate,
 		PairEvery:   time.Duration(float64(time.Minute) / c.PairRate), PairBurst: pairBurst,
-		Grace: c.Grace, InFlight: inFlightMax, InFlightPerChannel: inFlightPerChannel, Jitter: rand.Float64,
+		Grace: c.Grace, InFlight: inFlightMax, InFlightPerChannel: inFlightPerChannel, Shared: true, Jitter: rand.Float64,
 	}
 }
 
@@ -111,7 +111,7 @@ func (c Config) facts() map[string]Facts {
 	keys, _ := c.sessionKeys() // Problems reports what is wrong with them
 	for channel := range keys {
 		own := "wasender " + channel
-		facts[channel] = Facts{Account: own, App: own, Rate: c.SessionRate / 60}
+		facts[channel] = Facts{Account: own, App: own, Rate: c.SessionRate / 60, OutOnly: true}
 	}
 	return facts
 }
@@ -127,9 +127,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	sender.finish = service.Finish
 	service.SetFacts(c.facts())
 	service.SetStandings(d.Store.Standings, c.windowless())
-	share := func(owned int) { service.SetShare(float64(owned) / float64(d.Shards)) }
-	share(0)
-	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, platform.GatherReply, share)
+	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, platform.GatherReply, func(int) { service.AskNow() })
 	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		NewReceipts(d.Store, d.Log), platform.GatherReceipts, nil)
 	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
@@ -137,6 +135,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	parts := []lifecycle.Part{
 		{Name: "dispatcher", Run: events.Run},
 		{Name: "sender", Run: service.Run},
+		{Name: "shares", Run: func(intake, _ context.Context) error { return service.shareRates(intake, d.Store, d.Owner) }},
 		{Name: "stops", Run: func(intake, _ context.Context) error { return service.shareStops(intake, d.Store, d.Owner) }},
 		{Name: "receipts", Run: receipts.Run},
 		d.Trimmer(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),

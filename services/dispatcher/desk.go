@@ -1,7 +1,6 @@
 package dispatcher
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -35,6 +34,9 @@ type Limits struct {
 	// InFlight bounds the sends that are not yet recorded, InFlightPerChannel those
 	// of one number: one that answers slowly leaves room for the others.
 	InFlight, InFlightPerChannel int
+	// Shared says that there may be other replicas: the desk sends nothing before it is
+	// told its part of the rates.
+	Shared bool
 	// Jitter, from 0 to 1, spreads what would otherwise happen at the same time
 	// everywhere; nil for none.
 	Jitter func() float64
@@ -47,19 +49,23 @@ type Facts struct {
 	Account, App string
 	// Rate is its messages per second; 0 for that of the Limits.
 	Rate float64
+	// OutOnly says that incoming messages do not count towards it.
+	OutOnly bool
 }
 
 // Desk decides who is sent to next: in order per contact, within the rates, replies
 // first. It is not safe for concurrent use, and asks nobody for the time.
 type Desk struct {
 	limits Limits
-	// share is the part of every number's rate that is this replica's.
-	share    float64
-	facts    map[string]Facts
-	lines    map[lineKey]*line
-	channels map[string]*channel
-	gates    map[scope]*gate
-	parked   map[parked]parking
+	// granted is the part of each number's rate that is this replica's, until
+	// grantedUntil. Nil is all of every rate: there are no other replicas.
+	granted      map[string]float64
+	grantedUntil time.Time
+	facts        map[string]Facts
+	lines        map[lineKey]*line
+	channels     map[string]*channel
+	gates        map[scope]*gate
+	parked       map[parked]parking
 	// busy holds the lines whose head is on its way, held those whose head is ambiguous.
 	busy, held map[store.DeliveryKey]*line
 	// closed are the channels that cannot send until they are opened.
@@ -81,42 +87,58 @@ type channel struct {
 	queue
 	facts    Facts
 	bucket   bucket
+	heard    heard
 	inFlight int
 	closed   bool
 	// number, account and app are its gates.
 	number, account, app *gate
 }
 
-// NewDesk returns an empty desk that has the whole of every rate.
+// NewDesk returns an empty desk.
 func NewDesk(limits Limits) *Desk {
-	return &Desk{
-		limits: limits, share: 1, facts: map[string]Facts{}, lines: map[lineKey]*line{}, channels: map[string]*channel{},
+	d := &Desk{
+		limits: limits, facts: map[string]Facts{}, lines: map[lineKey]*line{}, channels: map[string]*channel{},
 		gates: map[scope]*gate{}, parked: map[parked]parking{},
 		busy: map[store.DeliveryKey]*line{}, held: map[store.DeliveryKey]*line{},
 	}
-}
-
-// SetShare changes the part of every number's rate that is this replica's.
-func (d *Desk) SetShare(now time.Time, share float64) {
-	d.share = share
-	d.setPace(now)
+	if limits.Shared {
+		d.granted = map[string]float64{}
+	}
+	return d
 }
 
 // SetFacts changes what is known of the numbers.
 func (d *Desk) SetFacts(now time.Time, facts map[string]Facts) {
 	d.facts = facts
-	for key, l := range d.busy {
-		d.channels[l.key.channel].leave(key) // they may get other gates
-	}
 	for name, c := range d.channels {
-		d.join(name, c)
+		if now := facts[name]; now.Account != c.facts.Account || now.App != c.facts.App {
+			d.move(name, c)
+		}
+		c.facts = facts[name]
 	}
 	d.setPace(now)
 }
 
+// move gives a number other gates. What is on its way tries none of the old ones.
+func (d *Desk) move(name string, c *channel) {
+	for key, l := range d.busy {
+		if l.key.channel == name {
+			c.leave(key)
+		}
+	}
+	d.join(name, c)
+}
+
 func (d *Desk) setPace(now time.Time) {
-	for _, c := range d.channels {
-		c.bucket.set(now, d.share*cmp.Or(c.facts.Rate, d.limits.ChannelRate))
+	for name, c := range d.channels {
+		rate := d.rate(name)
+		if d.granted != nil {
+			rate = min(rate, d.granted[name])
+		}
+		if c.heard.measure(now); !c.facts.OutOnly {
+			rate = c.heard.left(rate)
+		}
+		c.bucket.set(now, rate)
 	}
 }
 
@@ -202,7 +224,7 @@ func (d *Desk) Next(now time.Time) []Job {
 
 // admits reports whether a number may send now.
 func (d *Desk) admits(now time.Time, c *channel) bool {
-	return !d.full(c) && !c.closed && c.bucket.ready(now) && c.number.open(now) && c.account.open(now) && c.app.open(now)
+	return !d.full(c) && !c.closed && !d.lapsed(now) && c.bucket.ready(now) && c.number.open(now) && c.account.open(now) && c.app.open(now)
 }
 
 // full reports whether too many sends are on their way.
@@ -338,7 +360,7 @@ func (d *Desk) Wake(now time.Time) (at time.Time, ok bool) {
 
 // wake is when a number may send; ok is false if that is not a matter of time.
 func (d *Desk) wake(now time.Time, c *channel) (at time.Time, ok bool) {
-	if d.full(c) || c.closed {
+	if d.full(c) || c.closed || d.lapsed(now) {
 		return time.Time{}, false
 	}
 	at = c.bucket.wake(now)
@@ -379,7 +401,7 @@ func (d *Desk) line(now time.Time, job Job) *line {
 func (d *Desk) channel(now time.Time, name string) *channel {
 	c := d.channels[name]
 	if c == nil {
-		c = &channel{closed: d.closed[name]}
+		c = &channel{closed: d.closed[name], heard: heard{since: now}}
 		d.join(name, c)
 		d.channels[name] = c
 		d.setPace(now)

@@ -259,7 +259,7 @@ func (c *clerk) giveBack(t *rapid.T) {
 func (c *clerk) rate(t *rapid.T) {
 	perSecond := rapid.SampledFrom([]float64{0.5, 3, 40, 1000}).Draw(t, "rate")
 	c.rateMax = max(c.rateMax, perSecond)
-	c.desk.SetShare(c.now, perSecond/c.limits.ChannelRate)
+	c.desk.SetFacts(c.now, map[string]Facts{"n1": {Rate: perSecond}, "n2": {Rate: perSecond}})
 }
 
 // retake loses a shard and takes it again, as after a commit in doubt: what

@@ -193,6 +193,7 @@ func TestDeskShare(t *testing.T) {
 	c := Config{SendRate: 10, SessionRate: 60, SessionKeys: []string{"n2=key"}, PairRate: 10, Grace: grace}
 	d := NewDesk(c.limits())
 	d.SetFacts(start, c.facts())
+	d.SetRates(start, after(time.Hour), map[string]float64{"n1": 1000, "n2": 1000}) // never more than the rate
 	for n := range uint64(5) {
 		d.Add(start, job(fmt.Sprint("a", n), 1, n), on("n2", job(fmt.Sprint("b", n), 1, 100+n)))
 	}
@@ -200,7 +201,7 @@ func TestDeskShare(t *testing.T) {
 	wantNext(t, d, 105*time.Millisecond, "1")
 	wantNext(t, d, 1049*time.Millisecond, "2")
 	wantNext(t, d, 1050*time.Millisecond, "101")
-	d.SetShare(after(1050*time.Millisecond), 0.5)
+	d.SetRates(after(1050*time.Millisecond), after(time.Hour), map[string]float64{"n1": 5, "n2": 0.5})
 	wantNext(t, d, 1300*time.Millisecond, "3")
 	wantNext(t, d, 1600*time.Millisecond, "4")
 	wantNext(t, d, 2100*time.Millisecond, "102")
@@ -211,6 +212,7 @@ func TestDeskShare(t *testing.T) {
 // One message every 6 s, up to 45 at once: WIRE 3.3.
 func TestDeskPairLimit(t *testing.T) {
 	limits := Config{SendRate: 1e6, PairRate: 10, Grace: grace}.limits()
+	limits.Shared = false
 	d := newDesk(limits)
 	for n := range uint64(50) {
 		d.Add(start, job("a", 1, n))
@@ -348,7 +350,7 @@ func TestDeskDrop(t *testing.T) {
 // A replica without a share has a rate of zero: it must neither send nor spin.
 func TestDeskWithoutRate(t *testing.T) {
 	d := newDesk(roomy())
-	d.SetShare(start, 0)
+	d.SetRates(start, after(time.Hour), map[string]float64{})
 	d.Add(start, job("a", 1, 1), job("b", 1, 2))
 	for range 3 {
 		wantNext(t, d, 0, "")
@@ -356,7 +358,7 @@ func TestDeskWithoutRate(t *testing.T) {
 	if at, ok := d.Wake(start); ok && !at.After(start) {
 		t.Error("wakes at once, for ever")
 	}
-	d.SetShare(start, 1e-6)
+	d.SetRates(start, after(time.Hour), map[string]float64{"n1": 1})
 	if at, ok := d.Wake(start); !ok || at.After(after(second)) {
 		t.Errorf("a rate does not wake it: %s %t", at.Sub(start), ok)
 	}

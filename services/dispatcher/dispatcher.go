@@ -47,6 +47,8 @@ type Service struct {
 	// standings and windowless let messages that have waited be looked at again.
 	standings  Standings
 	windowless func(channel string) bool
+	// ask is for whoever asks for the shares of the rates.
+	ask chan struct{}
 }
 
 var _ lane.Handler = (*Service)(nil)
@@ -56,7 +58,7 @@ var _ lane.Handler = (*Service)(nil)
 func New(s Store, limits Limits, launch func(Job), now func() time.Time, log zerolog.Logger) *Service {
 	return &Service{
 		store: s, launch: launch, now: now, log: log,
-		desk: NewDesk(limits), alarms: newAlarms(log), epochs: map[int]int64{}, wake: make(chan struct{}, 1),
+		desk: NewDesk(limits), alarms: newAlarms(log), epochs: map[int]int64{}, wake: make(chan struct{}, 1), ask: make(chan struct{}, 1),
 	}
 }
 
@@ -92,12 +94,13 @@ func (s *Service) Drop(shard int) {
 	s.desk.Drop(s.now(), shard)
 }
 
-// SetShare changes the part of every number's rate that is this replica's.
-func (s *Service) SetShare(share float64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.desk.SetShare(s.now(), share)
-	s.signal()
+// AskNow has the shares of the rates asked for without waiting: there are new shards,
+// or a number that was not known.
+func (s *Service) AskNow() {
+	select {
+	case s.ask <- struct{}{}:
+	default:
+	}
 }
 
 // SetFacts changes what is known of the numbers.
@@ -125,6 +128,7 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 		return nil, err
 	}
 	s.start(jobs)
+	s.heard(parts)
 	fences := make([]store.Fence, len(parts))
 	for i, part := range parts {
 		fences[i] = part.Fence
@@ -140,6 +144,21 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	}
 	s.added(jobs, held)
 	return held, nil
+}
+
+// heard counts the people's messages among the events, unless they are history. A
+// batch that is applied again counts again: that slows down, and loses nothing.
+func (s *Service) heard(parts []lane.Part) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	for _, part := range parts {
+		for _, m := range part.Messages {
+			if m.Event.GetInputReceived().GetInput().GetMessage() != nil && now.Sub(time.UnixMilli(m.Event.AtMs)) < heardAge {
+				s.desk.Heard(now, m.Event.Channel, 1)
+			}
+		}
+	}
 }
 
 // queued finds the messages to send among the events.
@@ -174,7 +193,7 @@ func (s *Service) queued(parts []lane.Part) ([]Job, error) {
 func (s *Service) start(jobs []Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := s.now()
+	now, known := s.now(), len(s.desk.channels)
 	waits := map[lineKey]bool{}
 	for i, job := range jobs {
 		key := lineKey{job.Channel, job.Contact}
@@ -182,6 +201,9 @@ func (s *Service) start(jobs []Job) {
 			jobs[i].State = store.DeliverySending
 		}
 		waits[key] = true
+	}
+	if len(s.desk.channels) > known {
+		s.AskNow()
 	}
 }
 

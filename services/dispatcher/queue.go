@@ -82,6 +82,16 @@ func (q *queue) oldest() *line {
 	return oldest
 }
 
+// waiting counts the lines that are ready.
+func (q *queue) waiting() (n int) {
+	for i := range q.ready {
+		for _, c := range q.ready[i].campaigns {
+			n += len(c.lines)
+		}
+	}
+	return n
+}
+
 // take removes a line whose message goes, and passes the turn on.
 func (q *queue) take(l *line) {
 	q.turn++

@@ -44,6 +44,7 @@ type database struct {
 	deliveries map[store.DeliveryKey]*delivery
 	lines      map[store.SessionKey][]*delivery
 	orphans    map[orphanKey]orphan
+	shares     []store.SendShare
 	steps      map[shardStep]insight.StepCounts
 	totals     map[shardCohort]insight.TotalCounts
 }

@@ -306,3 +306,17 @@ func (c client) adoptOrphans() error {
 	_, err := statement(c, "forget orphans", func() (bool, error) { d.forgetOrphans(); return true, nil })
 	return err
 }
+
+// ExchangeSendShares: pkg/store/shares.go.
+func (c client) ExchangeSendShares(_ context.Context, owner string, decide func(time.Time, []store.SendShare) []store.SendShare) error {
+	d := c.p.w.database
+	_, err := statement(c, "exchange shares", func() (bool, error) {
+		own := decide(d.w.now, slices.Clone(d.shares))
+		d.shares = slices.DeleteFunc(d.shares, func(s store.SendShare) bool {
+			return s.Owner == owner && slices.ContainsFunc(own, func(o store.SendShare) bool { return o.Channel == s.Channel })
+		})
+		d.shares = append(d.shares, own...)
+		return true, nil
+	})
+	return err
+}

@@ -79,19 +79,23 @@ func bootDispatcher(p *process) {
 	s := &sends{p: p, client: meta.NewClient("http://graph.test/v25.0", "token", &http.Client{Transport: p.w.provider})}
 	limits := dispatcher.Limits{
 		ChannelRate: sendRate, PairEvery: 6 * time.Second, PairBurst: 45, Grace: grace, InFlight: 512, InFlightPerChannel: 512,
-		Jitter: p.w.rng.Float64,
+		Shared: true, Jitter: p.w.rng.Float64,
 	}
 	if p.w.options.Bug == noGrace {
 		limits.Grace = 0
 	}
 	s.service = dispatcher.New(client{p: p}, limits, s.launch, p.now, zerolog.Nop())
 	events := p.lane(store.ServiceDispatcher, keepMemory(p, apart(p, s.service)), followEvents)
-	events.onShare = func(owned int) {
-		s.service.SetShare(float64(owned) / float64(p.w.options.Shards))
-	}
 	events.onBatch = func() { p.w.notify(s.cycle) }
 	p.lane(store.ServiceReceipts, keepMemory(p, dispatcher.NewReceipts(client{p: p}, zerolog.Nop())), readStream(p.w.status))
 	s.cycle = p.w.spawn(p, "cycle", s.run)
+	p.w.spawn(p, "shares", func() {
+		for !p.stopping {
+			_ = s.service.Exchange(context.Background(), client{p: p}, events.owner)
+			p.w.notify(s.cycle)
+			p.w.wait(500 * time.Millisecond)
+		}
+	})
 	p.w.spawn(p, "orphans", func() {
 		for !p.stopping {
 			p.w.wait(5 * time.Second)

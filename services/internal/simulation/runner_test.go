@@ -22,7 +22,6 @@ type runner struct {
 	handler lane.Handler
 	// read is a shard's source; it runs as a task of its own.
 	read     func(r *runner, own *ownership)
-	onShare  func(owned int)
 	onBatch  func()
 	task     *task
 	owned    map[int]*ownership
@@ -141,7 +140,6 @@ func (r *runner) acquire() {
 		r.owned[l.Shard] = own
 		own.reader = r.p.w.spawn(r.p, "reader", func() { r.read(r, own) })
 	}
-	r.shareChanged()
 }
 
 func (r *runner) take(l store.Lease) error { return r.handler.Take(context.Background(), l) }
@@ -229,7 +227,6 @@ func (r *runner) drop(shard int) {
 	r.p.w.endTask(own.reader)
 	delete(r.owned, shard)
 	r.handler.Drop(shard)
-	r.shareChanged()
 }
 
 func (r *runner) release(shard int, epoch int64) {
@@ -242,12 +239,6 @@ func (r *runner) leave() {
 		r.release(shard, r.owned[shard].lease.Epoch)
 	}
 	_ = client{p: r.p}.Leave(context.Background(), r.service, r.owner)
-}
-
-func (r *runner) shareChanged() {
-	if r.onShare != nil {
-		r.onShare(len(r.owned))
-	}
 }
 
 // readStream reads a shard of a stream from the checkpoint on. Now and then it
