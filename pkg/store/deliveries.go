@@ -111,14 +111,14 @@ func (s *Store) AddDeliveries(ctx context.Context, fences []Fence, list []Delive
 }
 
 // OpenDeliveries returns, in order, what is still to be sent or settled on a
-// shard that was just taken. What the former owner was sending when it lost the
+// shard that was just taken, bulk without its content. What the former owner was sending when it lost the
 // shard becomes ambiguous.
 func (s *Store) OpenDeliveries(ctx context.Context, shard int, epoch int64) ([]Delivery, error) {
 	batch := &pgx.Batch{}
 	batch.Queue(`UPDATE deliveries d SET state = 'ambiguous', ambiguous_cause = 'restart', ambiguous_count = ambiguous_count + 1
 		  FROM leases l
 		 WHERE l.service = $3 AND l.shard = $1 AND l.epoch = $2 AND d.shard = $1 AND d.state = 'sending'`, shard, epoch, ServiceDispatcher)
-	batch.Queue(`SELECT shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at, priority, campaign FROM deliveries
+	batch.Queue(`SELECT shard, "offset", channel, contact_id, session_id, CASE WHEN priority < 2 THEN content END, state, attempts, queued_at, priority, campaign FROM deliveries
 		 WHERE shard = $1 AND state IN ('queued', 'sending', 'ambiguous') ORDER BY "offset"`, shard)
 	results := s.pool.SendBatch(ctx, batch)
 	defer func() { _ = results.Close() }()
@@ -220,13 +220,42 @@ func scanDeliveryKey(row pgx.CollectableRow) (k DeliveryKey, err error) {
 	return k, err
 }
 
-// SettledDeliveries returns those of the given deliveries that are settled,
-// accepted or failed, whoever settled them.
-func (s *Store) SettledDeliveries(ctx context.Context, keys []DeliveryKey) ([]DeliveryKey, error) {
-	shards, offsets := make([]int, len(keys)), make([]int64, len(keys))
+// DeliveryContents returns what the given deliveries say.
+func (s *Store) DeliveryContents(ctx context.Context, keys []DeliveryKey) (map[DeliveryKey][]byte, error) {
+	shards, offsets := keyArrays(keys)
+	rows, err := s.pool.Query(ctx, `
+		SELECT d.shard, d."offset", d.content FROM deliveries d
+		  JOIN unnest($1::int[], $2::bigint[]) k(shard, "offset") ON d.shard = k.shard AND d."offset" = k."offset"`, shards, offsets)
+	if err != nil {
+		return nil, fmt.Errorf("read contents of deliveries: %w", err)
+	}
+	contents := map[DeliveryKey][]byte{}
+	var key DeliveryKey
+	var offset int64
+	var content []byte
+	_, err = pgx.ForEachRow(rows, []any{&key.Shard, &offset, &content}, func() error {
+		key.Offset = uint64(offset)
+		contents[key] = content
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read contents of deliveries: %w", err)
+	}
+	return contents, nil
+}
+
+func keyArrays(keys []DeliveryKey) (shards []int, offsets []int64) {
+	shards, offsets = make([]int, len(keys)), make([]int64, len(keys))
 	for i, k := range keys {
 		shards[i], offsets[i] = k.Shard, int64(k.Offset)
 	}
+	return shards, offsets
+}
+
+// SettledDeliveries returns those of the given deliveries that are settled,
+// accepted or failed, whoever settled them.
+func (s *Store) SettledDeliveries(ctx context.Context, keys []DeliveryKey) ([]DeliveryKey, error) {
+	shards, offsets := keyArrays(keys)
 	rows, err := s.pool.Query(ctx, `
 		SELECT d.shard, d."offset" FROM deliveries d
 		  JOIN unnest($1::int[], $2::bigint[]) k(shard, "offset") ON d.shard = k.shard AND d."offset" = k."offset"

@@ -122,6 +122,33 @@ func TestOpenDeliveries(t *testing.T) {
 	checkDelivery(t, s, DeliveryKey{1, 1}, delivery{State: DeliverySending, Attempts: 1})
 }
 
+// Bulk is opened without what it says, which is there for the asking.
+func TestDeliveryContents(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	lease := take(t, s, ServiceDispatcher, 1)[0]
+	var list []Delivery
+	for priority := range 3 {
+		key := DeliveryKey{0, uint64(priority + 1)}
+		list = append(list, Delivery{
+			Key: key, Channel: testChannel, Contact: people(1)[0], Content: []byte{byte(priority)}, State: DeliveryQueued,
+			QueuedAt: time.Now(), Priority: priority, Campaign: "spring",
+		})
+	}
+	fence := Fence{Shard: 0, Epoch: lease.Epoch, From: lease.Checkpoint, To: lease.Checkpoint + 3}
+	if held, err := s.AddDeliveries(t.Context(), []Fence{fence}, list); err != nil || len(held) != 1 {
+		t.Fatal(held, err)
+	}
+	open, err := s.OpenDeliveries(t.Context(), 0, lease.Epoch)
+	if err != nil || len(open) != 3 || open[0].Content == nil || open[1].Content == nil || open[2].Content != nil || open[2].Priority != 2 || open[2].Campaign != "spring" {
+		t.Fatalf("%+v, %v", open, err)
+	}
+	contents, err := s.DeliveryContents(t.Context(), []DeliveryKey{{0, 3}, {0, 1}, {0, 99}})
+	if err != nil || len(contents) != 2 || contents[DeliveryKey{0, 3}][0] != 2 || contents[DeliveryKey{0, 1}][0] != 0 {
+		t.Errorf("%v, %v", contents, err)
+	}
+}
+
 func TestAdvanceDeliveriesRecordsResults(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)

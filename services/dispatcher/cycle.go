@@ -30,7 +30,11 @@ func (s *Service) Cycle(ctx context.Context) error {
 	if len(results) == 0 && len(jobs) == 0 {
 		return nil
 	}
-	if err := s.review(ctx, jobs); err != nil {
+	err := s.fill(ctx, jobs)
+	if err == nil {
+		err = s.review(ctx, jobs) // it reads what they say
+	}
+	if err != nil {
 		s.takeBack(jobs)
 		return err
 	}
@@ -91,6 +95,29 @@ func (s *Service) plan() (recorded []outcome, results []store.SendResult, jobs [
 		jobs = append(jobs, job)
 	}
 	return s.outcomes[:len(results)], results, jobs
+}
+
+// fill reads what is to be sent where the desk does not keep it.
+func (s *Service) fill(ctx context.Context, jobs []Job) error {
+	var bare []store.DeliveryKey
+	for _, job := range jobs {
+		if job.Content == nil {
+			bare = append(bare, job.Key)
+		}
+	}
+	if len(bare) == 0 {
+		return nil
+	}
+	contents, err := s.store.DeliveryContents(ctx, bare)
+	if err != nil {
+		return err
+	}
+	for i, job := range jobs {
+		if job.Content == nil {
+			jobs[i].Content = contents[job.Key]
+		}
+	}
+	return nil
 }
 
 func intents(jobs []Job) []store.Intent {

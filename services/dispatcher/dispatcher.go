@@ -19,6 +19,7 @@ type Store interface {
 	OpenDeliveries(ctx context.Context, shard int, epoch int64) ([]store.Delivery, error)
 	AddDeliveries(ctx context.Context, fences []store.Fence, list []store.Delivery) (held []int, err error)
 	AdvanceDeliveries(ctx context.Context, results []store.SendResult, intents []store.Intent) ([]store.DeliveryKey, error)
+	DeliveryContents(ctx context.Context, keys []store.DeliveryKey) (map[store.DeliveryKey][]byte, error)
 	SettledDeliveries(ctx context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error)
 	lane.Parker
 }
@@ -234,10 +235,18 @@ func (s *Service) added(jobs []Job, held []int) {
 		case job.State == store.DeliverySending:
 			s.send(job)
 		default:
-			s.desk.Add(now, job)
+			s.desk.Add(now, light(job))
 		}
 	}
 	s.signal()
+}
+
+// light leaves the content of bulk, which waits long, in the database.
+func light(job Job) Job {
+	if job.Priority == priorities-1 {
+		job.Content = nil
+	}
+	return job
 }
 
 // Park keeps an event that cannot become a delivery.

@@ -1,11 +1,16 @@
 package dispatcher
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/parleyhq/parley/pkg/lane"
+	"github.com/parleyhq/parley/pkg/store"
 )
 
 const (
@@ -194,7 +199,66 @@ func TestPriorityIsStored(t *testing.T) {
 	o.retake()
 	o.pass(grace)
 	o.cycle()
-	if j := o.wantLaunched("1")[0]; j.Priority != priorities-1 || j.Campaign != "spring" {
+	if j := o.wantLaunched("1")[0]; j.Priority != priorities-1 || j.Campaign != "spring" || len(j.Content) == 0 {
 		t.Errorf("%+v", j)
+	}
+}
+
+// What waits as bulk stays in the database: the desk knows only that it is there. What
+// it says is read before it is claimed; if that fails, nothing is lost.
+func TestBulkIsLight(t *testing.T) {
+	db := newDatabase(t)
+	o := open(t, db)
+	var messages []lane.Message
+	for n := range uint64(3) {
+		m := queued("a", n+1)
+		m.Event.GetMessageQueued().Priority = bulk
+		messages = append(messages, m)
+	}
+	o.apply(messages...)
+	first := o.wantLaunched("1")[0]
+	for _, l := range o.desk.lines {
+		for _, j := range l.jobs[1:] {
+			if j.Content != nil {
+				t.Errorf("%v is kept with its content", j.Key)
+			}
+		}
+	}
+	o.Finish(first, "wamid.1", nil)
+	o.cycle()
+	errDown := errors.New("database down")
+	o.store.before = func(call string) error {
+		if call == "contents" {
+			return errDown
+		}
+		return nil
+	}
+	if err := o.Cycle(t.Context()); !errors.Is(err, errDown) {
+		t.Fatalf("cycle: %v", err)
+	}
+	db.wantState(2, store.DeliveryQueued)
+	o.store.before = nil
+	o.pass(recordRetry)
+	o.cycle()
+	if j := o.wantLaunched("2")[0]; string(j.Content) != string(first.Content) {
+		t.Errorf("it says %q, want %q", j.Content, first.Content)
+	}
+}
+
+// BenchmarkCampaign says what one waiting person of a campaign costs in memory.
+func BenchmarkCampaign(b *testing.B) {
+	for range b.N {
+		d := newDesk(roomy())
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		const people = 100_000
+		for n := range uint64(people) {
+			d.Add(start, of(bulk, "b", job(fmt.Sprint(n), 1, n+1)))
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/people, "B/person")
+		runtime.KeepAlive(d)
 	}
 }

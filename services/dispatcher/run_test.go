@@ -50,6 +50,10 @@ func (m *memory) AdvanceDeliveries(_ context.Context, results []store.SendResult
 	return granted, nil
 }
 
+func (m *memory) DeliveryContents(context.Context, []store.DeliveryKey) (map[store.DeliveryKey][]byte, error) {
+	return nil, nil
+}
+
 func (m *memory) SettledDeliveries(context.Context, []store.DeliveryKey) ([]store.DeliveryKey, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

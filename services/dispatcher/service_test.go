@@ -119,6 +119,11 @@ func (f *flaky) AdvanceDeliveries(ctx context.Context, results []store.SendResul
 	return granted, err
 }
 
+func (f *flaky) DeliveryContents(ctx context.Context, keys []store.DeliveryKey) (contents map[store.DeliveryKey][]byte, err error) {
+	err = f.around("contents", func() (err error) { contents, err = f.Store.DeliveryContents(ctx, keys); return err })
+	return contents, err
+}
+
 // office is a Service over a database with a clock of its own and a launch that
 // only notes what it is given.
 type office struct {

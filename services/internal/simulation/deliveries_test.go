@@ -126,10 +126,18 @@ func (d *database) openDeliveries(shard int, epoch int64) []store.Delivery {
 			d.w.counts["interrupted send"]++
 		}
 		if !row.final() {
-			open = append(open, row.Delivery)
+			open = append(open, light(row.Delivery))
 		}
 	}
 	return open
+}
+
+// light is a delivery as it is opened: bulk without its content.
+func light(d store.Delivery) store.Delivery {
+	if d.Priority == 2 {
+		d.Content = nil
+	}
+	return d
 }
 
 func (d *database) owns(shard int, epoch int64) bool {
@@ -283,6 +291,16 @@ func (c client) AdvanceDeliveries(_ context.Context, results []store.SendResult,
 		return granted, nil
 	}
 	return granted, err
+}
+
+func (c client) DeliveryContents(_ context.Context, keys []store.DeliveryKey) (map[store.DeliveryKey][]byte, error) {
+	return statement(c, "delivery contents", func() (map[store.DeliveryKey][]byte, error) {
+		contents := map[store.DeliveryKey][]byte{}
+		for _, key := range keys {
+			contents[key] = c.p.w.database.deliveries[key].Content
+		}
+		return contents, nil
+	})
 }
 
 func (c client) SettledDeliveries(_ context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error) {
