@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,18 +17,20 @@ var ErrConflict = errors.New("another was first")
 // ResourceChanges are what a batch of turns does besides its turns.
 type ResourceChanges struct {
 	Bookings BookingChanges
+	Leads    LeadChanges
 }
 
 // Empty reports whether there is nothing to write.
 func (c ResourceChanges) Empty() bool {
-	return len(c.Bookings.Bookings) == 0
+	return len(c.Bookings.Bookings) == 0 && len(c.Leads.Pools) == 0
 }
 
-// AppendTurnsAnd commits the parts together with what they decided about slots, all or
+// AppendTurnsAnd commits the parts together with what they decided about slots and leads, all or
 // nothing: a part that is fenced may have decided what the others met, so then nothing
 // at all is written, and held names those that may try again. The rows of the turns
 // are written first and those that others fight for last, so that they are locked as
-// short as can be; slots are locked in the order of their ids.
+// short as can be; slots are locked in the order of their ids, and then
+// pools in that of their names.
 func (s *Store) AppendTurnsAnd(ctx context.Context, parts []TurnPart, changes ResourceChanges) (held []int, err error) {
 	args, err := turnArgs(parts)
 	if err != nil {
@@ -46,6 +49,7 @@ func (s *Store) AppendTurnsAnd(ctx context.Context, parts []TurnPart, changes Re
 		}
 		batch := &resourceBatch{}
 		changes.Bookings.queue(batch)
+		changes.Leads.queue(batch)
 		return batch.send(ctx, tx)
 	})
 	switch {
@@ -98,5 +102,5 @@ func othersWereFirst(err error) bool {
 	case "40001", "40P01", "55P03":
 		return true
 	}
-	return pg.ConstraintName == "slots_capacity" || pg.ConstraintName == "bookings_once"
+	return slices.Contains([]string{"slots_capacity", "bookings_once", "leads_once"}, pg.ConstraintName)
 }

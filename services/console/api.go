@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/parleyhq/parley/pkg/bus"
+	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/services/internal/platform"
 )
@@ -90,9 +91,29 @@ func (a *API) routes(mux *http.ServeMux) {
 	for _, action := range []string{"connect", "restart", "disconnect"} {
 		mux.HandleFunc("POST /api/v1/wasender/sessions/{channel}/"+action, a.orderSession(action))
 	}
+	a.resourceRoutes(mux)
 	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, problem{"no such resource"})
 	})
+}
+
+func (a *API) resourceRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /api/v1/slots", a.slots)
+	mux.HandleFunc("POST /api/v1/slots", a.importSlots)
+	mux.HandleFunc("POST /api/v1/slots/hours", a.saveHours)
+	mux.HandleFunc("GET /api/v1/bookings", a.bookings)
+	mux.HandleFunc("POST /api/v1/bookings/{id}/cancel", a.changeBooking(flow.VerbCancel))
+	mux.HandleFunc("POST /api/v1/bookings/{id}/move", a.changeBooking(flow.VerbReschedule))
+	mux.HandleFunc("GET /api/v1/pools", a.pools)
+	mux.HandleFunc("PUT /api/v1/pools/{pool}", a.savePool)
+	mux.HandleFunc("PUT /api/v1/pools/{pool}/agents/{agent}", a.saveAgent)
+	mux.HandleFunc("DELETE /api/v1/pools/{pool}/agents/{agent}", a.removeAgent)
+	mux.HandleFunc("POST /api/v1/pools/{pool}/agents/{agent}/on", a.switchAgent(true))
+	mux.HandleFunc("POST /api/v1/pools/{pool}/agents/{agent}/off", a.switchAgent(false))
+	mux.HandleFunc("GET /api/v1/leads", a.leads)
+	mux.HandleFunc("POST /api/v1/leads/{id}/take", a.changeLead(flow.VerbTake))
+	mux.HandleFunc("POST /api/v1/leads/{id}/close", a.changeLead(flow.VerbClose))
+	mux.HandleFunc("POST /api/v1/leads/{id}/reassign", a.changeLead(flow.VerbAssign))
 }
 
 // problem is the body of every error.

@@ -27,8 +27,9 @@ type batch struct {
 	// failed is set if a table could not be asked: then nothing of the batch holds.
 	failed error
 
-	// bookings is what the batch knows and changes of slots.
+	// bookings and pools are what the batch knows and changes of slots and leads.
 	bookings *bookings
+	pools    *pools
 
 	// The part being built.
 	turn     store.TurnPart
@@ -164,12 +165,14 @@ func (b *batch) applied(u update) {
 // decide runs the engine. A panic in it concerns this contact alone.
 func (b *batch) decide(u update) (err error) {
 	b.bookings.Begin()
+	b.pools.begin()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the flow engine panicked: %v", p)
 		}
 		if err != nil {
 			b.bookings.Undo()
+			b.pools.undo()
 		}
 	}()
 	session := b.known.Sessions[u.session()]

@@ -12,13 +12,17 @@ import (
 
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/flow/booking"
+	"github.com/parleyhq/parley/pkg/flow/leads"
 	"github.com/parleyhq/parley/pkg/store"
 )
 
-// Resources is what booking needs of PostgreSQL.
+// Resources is what booking and assigning need of PostgreSQL.
 type Resources interface {
 	LoadBookings(ctx context.Context, contact uuid.UUID, slot string) ([]*booking.Slot, []*booking.Booking, error)
 	FreeSlots(ctx context.Context, where map[string]string, after time.Time, places, limit int) ([]*booking.Slot, error)
+	PoolOfLead(ctx context.Context, lead string) (pool string, err error)
+	LoadPool(ctx context.Context, name string, contact uuid.UUID) (*leads.Pool, error)
+	OpenLeads(ctx context.Context, pool string, contact uuid.UUID) ([]*leads.Lead, error)
 	AppendTurnsAnd(ctx context.Context, parts []store.TurnPart, changes store.ResourceChanges) (held []int, err error)
 }
 
@@ -65,6 +69,8 @@ func (b *batch) asked(u update) func(flow.Lookup) ([][]byte, error) {
 			rows, err = b.service.store.LookupRows(b.ctx, l)
 		case flow.VerbFree:
 			rows, err = b.free(l)
+		case flow.VerbAssign, flow.VerbTake, flow.VerbClose:
+			rows, err = b.lead(u, l)
 		default:
 			rows, err = b.book(u, l)
 		}
@@ -136,5 +142,6 @@ func (b *batch) changes() (c store.ResourceChanges) {
 	for _, id := range slices.Sorted(maps.Keys(b.bookings.Changed)) {
 		c.Bookings.Bookings = append(c.Bookings.Bookings, store.BookingChange{Booking: *b.bookings.Bookings[id], Channel: b.bookings.channels[id]})
 	}
+	c.Leads = b.pools.changes()
 	return c
 }

@@ -146,7 +146,7 @@ func (s *Service) newBatch(ctx context.Context, known store.Known) *batch {
 	if known.Parked == nil {
 		known.Parked = map[uuid.UUID][]store.DeadLetter{}
 	}
-	return &batch{service: s, ctx: ctx, known: known, nowMs: s.now().UnixMilli(), routers: map[string]*flow.Router{}, bookings: newBookings()}
+	return &batch{service: s, ctx: ctx, known: known, nowMs: s.now().UnixMilli(), routers: map[string]*flow.Router{}, bookings: newBookings(), pools: newPools()}
 }
 
 // commit appends the turns and, for the shards whose fence held, moves the

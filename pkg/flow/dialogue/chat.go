@@ -11,6 +11,7 @@ import (
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/flow/booking"
 	"github.com/parleyhq/parley/pkg/flow/hours"
+	"github.com/parleyhq/parley/pkg/flow/leads"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -41,6 +42,7 @@ type Chat struct {
 	shown   *screen
 	events  []*parleyv1.Event
 	desk    *booking.Desk // what is free and booked; nil until it is asked for
+	pools   map[string]*leads.Pool
 
 	state             flow.State // without what is stored as JSON
 	answers, progress []byte
@@ -310,9 +312,14 @@ func (c *Chat) remember(e *parleyv1.Event) {
 	}
 }
 
-// rows answers a lookup from the tables, and does what is to be done with slots.
+// rows answers a lookup from the tables, and does what is to be done with slots and
+// leads.
 func (c *Chat) rows(l flow.Lookup) ([][]byte, error) {
-	if l.Verb != "" {
+	switch l.Verb {
+	case "":
+	case flow.VerbAssign:
+		return c.assigned(l)
+	default:
 		return c.booked(l)
 	}
 	table, ok := c.given.Tables[l.Table]

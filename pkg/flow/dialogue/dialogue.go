@@ -34,6 +34,8 @@ type Given struct {
 	Tables map[string]Table
 	// Slots maps services to rows of slots, instead of their opening hours.
 	Slots map[string]Table
+	// Pools maps pools to rows of agents.
+	Pools map[string]Table
 	// Variants maps tests to the variants that the person draws.
 	Variants map[string]string
 }

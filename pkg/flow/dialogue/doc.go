@@ -35,6 +35,9 @@
 //	slots cut                     slots of a service, instead of those that its opening
 //	  calendar,day,time,capacity,booked     hours in slots/cut.yaml make
 //	  Ana,2026-12-04,15:30,2,1
+//	pool sales                    the agents of a pool; other pools have one agent, "agent", who
+//	  agent,name,skills,on,capacity,open      is on
+//	  ann,Ann,en es,true,3,2
 //
 // # The person
 //

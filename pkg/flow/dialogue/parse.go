@@ -56,7 +56,8 @@ func (p *parser) open(line int) {
 }
 
 func (g Given) clone() Given {
-	g.Files, g.Tables, g.Slots, g.Variants = maps.Clone(g.Files), maps.Clone(g.Tables), maps.Clone(g.Slots), maps.Clone(g.Variants)
+	g.Files, g.Tables, g.Variants = maps.Clone(g.Files), maps.Clone(g.Tables), maps.Clone(g.Variants)
+	g.Slots, g.Pools = maps.Clone(g.Slots), maps.Clone(g.Pools)
 	return g
 }
 
@@ -194,6 +195,8 @@ func (p *parser) command(line string) {
 		err = p.table(verb, args, &p.now.Given.Tables)
 	case verb == "slots":
 		err = p.table(verb, args, &p.now.Given.Slots)
+	case verb == "pool":
+		err = p.table(verb, args, &p.now.Given.Pools)
 	case verb == "pass":
 		err = p.pass(args)
 	case verb == "start":
@@ -203,7 +206,7 @@ func (p *parser) command(line string) {
 		err = args.pairs("service", "calendar", "day", "time")
 		p.act(act{kind: othersBooking, with: args})
 	default:
-		err = fmt.Errorf("%q is not understood: a line begins with >, <, or one of flow, given, table, slots, pass, start, others, %s", verb, strings.Join(checkVerbs, ", "))
+		err = fmt.Errorf("%q is not understood: a line begins with >, <, or one of flow, given, table, slots, pool, pass, start, others, %s", verb, strings.Join(checkVerbs, ", "))
 	}
 	if err != nil {
 		p.report("%v", err)

@@ -97,8 +97,8 @@ func Parse(text []byte, zone func(string) (*time.Location, error)) (*Rules, erro
 
 func (s source) check() error {
 	var errs []error
-	if !servicePattern.MatchString(s.Service) || len(s.Service) > NameCharactersMax {
-		errs = append(errs, fmt.Errorf("service is %q: use a to z, 0 to 9 and _, beginning with a letter", s.Service))
+	if err := CheckServiceName(s.Service); err != nil {
+		errs = append(errs, err)
 	}
 	if s.Horizon < 1 || s.Horizon > HorizonMax {
 		errs = append(errs, fmt.Errorf("horizon is %d: write 1 to %d days", s.Horizon, HorizonMax))
@@ -147,6 +147,14 @@ func orNone(err error) error {
 		return err
 	}
 	return errors.New("there are none: write such as {monday-friday: 09:00-17:00}")
+}
+
+// CheckServiceName refuses what is no name of a service.
+func CheckServiceName(name string) error {
+	if !servicePattern.MatchString(name) || len(name) > NameCharactersMax {
+		return fmt.Errorf("service is %q: use a to z, 0 to 9 and _, beginning with a letter", name)
+	}
+	return nil
 }
 
 // CheckCalendarName refuses what could not stand in the id of a slot, or be shown.

@@ -37,7 +37,7 @@ var pureImports = []string{
 	"github.com/nyaruka/phonenumbers",
 	// The core itself, for what is built on it, its two grammars, and what it books.
 	modulePrefix + "pkg/flow", modulePrefix + "pkg/flow/text", modulePrefix + "pkg/flow/when", modulePrefix + "pkg/flow/hours",
-	modulePrefix + "pkg/flow/booking",
+	modulePrefix + "pkg/flow/booking", modulePrefix + "pkg/flow/leads",
 	// The vocabulary, and its encoding.
 	modulePrefix + "proto/parley/v1", "google.golang.org/protobuf/proto",
 }
