@@ -56,6 +56,13 @@ func SubjectEvents(shard int) string {
 	return fmt.Sprintf("%s.%02d", rootEvents, shard)
 }
 
+// FilterAnswers selects what forms that wait are shown, whoever asked.
+const FilterAnswers = "wa.answer.*"
+
+// SubjectAnswer returns the subject of the answer to a form exchange. No stream keeps
+// it: who missed it asks again, and the session has it on record.
+func SubjectAnswer(exchange string) string { return "wa.answer." + digest(exchange) }
+
 // FilterIn returns the filter that selects one shard of StreamIn.
 func FilterIn(shard int) string {
 	return fmt.Sprintf("%s.%02d.>", rootIn, shard)

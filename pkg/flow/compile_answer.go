@@ -28,7 +28,7 @@ var (
 	optionFields  = []string{"value", "title", "description", "synonyms", "goto"}
 	dynamicFields = []string{"table", "free", "where", "value", "title", "description", "keep", "empty"}
 	emptyFields   = []string{"say", "goto"}
-	formFields    = []string{"id", "screen", "title", "data", "fields", "save", "partial", "invalid", "attempts", "then"}
+	formFields    = []string{"id", "screen", "title", "data", "fields", "save", "partial", "received", "answers", "invalid", "attempts", "then"}
 )
 
 func (c *compiler) expectation(in item) *expectation {
@@ -405,6 +405,7 @@ func (c *compiler) formExpectation(in item) *expectation {
 		c.declare(written{key: "partial", at: all.of["partial"].at, value: e.form.partial}, &slot{name: e.form.partial, kind: formValue, members: e.form.fields, at: in.at, longest: AnswerCharactersMax})
 	}
 	e.slot = c.save(all.of["save"], formValue, e.form.fields, AnswerCharactersMax)
+	c.exchange(e, all)
 	return e
 }
 

@@ -203,6 +203,12 @@ func formDataKept(step, screen string, data []byte) *parleyv1.Event {
 	}}}
 }
 
+func formAnswered(step, key string, a FormAnswer, repeated bool) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_FormAnswered{FormAnswered: &parleyv1.FormAnswered{
+		Step: step, Key: key, Screen: a.Screen, Json: a.JSON, Finished: a.Finished, Repeated: repeated,
+	}}}
+}
+
 func timerSet(wakeAtMs, askedMs int64) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_TimerSet{TimerSet: &parleyv1.TimerSet{WakeAtMs: wakeAtMs, AskedMs: askedMs}}}
 }

@@ -118,6 +118,9 @@ func (p Progress) evolve(e *parleyv1.Event) (next Progress, known bool) {
 			form = with(form, key, value)
 		}
 		p.Form = form
+	case *parleyv1.Event_FormAnswered:
+		p.Lookup = nil
+		p.FormAnswers = remembered(p.FormAnswers, body.FormAnswered)
 	default:
 		return p, false
 	}

@@ -135,8 +135,13 @@ func (c *compiler) explain(err error) string {
 // until declare forgets it: it takes more time than all the rest.
 func (c *compiler) scope(judged *expectation) expr.Option {
 	var answer valueType
+	var members map[string]valueType
 	if judged != nil {
 		answer = judged.kind.value()
+	}
+	if answer == formValue {
+		members = judged.form.fields
+		delete(c.scopes, answer) // the next form has other fields
 	}
 	if c.scopes[answer] == nil {
 		visible := maps.Clone(variables)
@@ -144,7 +149,7 @@ func (c *compiler) scope(judged *expectation) expr.Option {
 			visible[name] = typeIn(s)
 		}
 		if judged != nil {
-			visible[answerName] = typeIn(&slot{kind: answer})
+			visible[answerName] = typeIn(&slot{kind: answer, members: members})
 		}
 		c.scopes[answer] = once(append([]expr.Option{expr.Env(visible)}, commonOptions...))
 	}

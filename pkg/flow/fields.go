@@ -11,8 +11,8 @@ func Fields() map[string][]string {
 		"template": templateFields, "parameter": parameterFields, "template_button": templateButtons,
 		"expect": expectFields, "check": checkFields, "table": tableFields, "option": optionFields, "options": dynamicFields,
 		"empty": emptyFields, "form": formFields, "expire": expireFields, "quiet_hours": quietHoursFields, "remind": remindFields,
-		"timeout": timeoutFields,
-		"texts":   ownKeys, "invalid": invalidRules, "answer": answerNames(), "kinds": mediaKinds,
+		"timeout": timeoutFields, "received": receivedFields, "reply": replyFields, "rows": rowsFields,
+		"texts": ownKeys, "invalid": invalidRules, "answer": answerNames(), "kinds": mediaKinds,
 	}
 	for verb, fields := range actionFields {
 		all[verb] = fields

@@ -244,6 +244,39 @@ type form struct {
 	data    []assignment
 	fields  map[string]valueType
 	partial string
+	// replies say what an open form is shown, received what it is shown if no answer
+	// is in time, as JSON.
+	replies  []reply
+	received []byte
+}
+
+// reply is what one exchange of an open form is answered with, if when holds. Of
+// several for the same exchange the first counts.
+type reply struct {
+	kind   string // of the exchange
+	screen string // that was submitted, or gone back to
+	when   *vm.Program
+	// show is the next screen; finish closes the form instead.
+	show    string
+	finish  bool
+	message words
+	data    []assignment
+	texts   []screenText
+	rows    *screenRows
+}
+
+// screenText is a text that a screen is given under a name.
+type screenText struct {
+	name string
+	text words
+}
+
+// screenRows are rows of a table, or free slots, that a screen is given under a
+// name, as its lists want them: id, title, description.
+type screenRows struct {
+	name    string
+	options dynamicOptions
+	empty   words
 }
 
 // keyword is a word that is no answer, at any step.

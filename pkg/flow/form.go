@@ -63,7 +63,7 @@ func (t *turn) queueForm(s *step, b bubble) {
 	f := s.expect.form
 	m := &parleyv1.Form{
 		Header: t.header(b.header), Body: t.body(b.body), Footer: t.text(b.footer), FormId: f.id, Title: t.body(f.title),
-		Token: t.formToken(s), Screen: f.screen,
+		Token: t.formToken(s), Screen: f.screen, Received: f.received,
 	}
 	if len(f.data) > 0 {
 		data := make(map[string]any, len(f.data))
@@ -73,24 +73,4 @@ func (t *turn) queueForm(s *step, b bubble) {
 		m.Data = encodeValue(data)
 	}
 	t.queue(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Form{Form: m}})
-}
-
-// formExchange keeps what an open form has sent so far, as far as it is an answer.
-func (t *turn) formExchange(x *parleyv1.FormExchange) {
-	if t.state.Status != Active || t.optedOut() {
-		return
-	}
-	s := t.step()
-	if s.expect == nil || s.expect.form == nil || x.GetToken() != t.formToken(s) {
-		return
-	}
-	t.emit(inputReceived(t.in))
-	data := s.expect.form.fieldsOf(x.GetJson())
-	if len(data) == 0 {
-		return
-	}
-	t.emit(formDataKept(s.name, x.GetScreen(), encodeValue(data)))
-	if s.expect.form.partial != "" {
-		t.emit(valueSet(s.name, s.expect.form.partial, t.state.Progress.Form))
-	}
 }

@@ -78,7 +78,7 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 	case "timer":
 		return d.turn(t, TimerInput("", 0, d.state.Progress.Ref, d.wake+int64(number32(t, words["wrong"]))))
 	case "exchange":
-		x := &parleyv1.FormExchange{Token: cmp.Or(words["token"], d.form), Screen: words["screen"], Json: []byte(words["json"])}
+		x := &parleyv1.FormExchange{Token: cmp.Or(words["token"], d.form), Screen: words["screen"], Json: []byte(words["json"]), Kind: words["kind"], Key: words["key"]}
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_FormExchange{FormExchange: x}})
 	case "undelivered":
 		return d.undelivered(t, words)

@@ -169,6 +169,9 @@ func rarerLine(e *parleyv1.Event) (name, details string) {
 		return "DeliveryFailed", fmt.Sprintf("%s %s %d earlier=%t reacted=%t", failed.GetStep(), failed.GetClass(), failed.GetCode(), failed.GetEarlier(), failed.GetReacted())
 	case *parleyv1.Event_FormDataKept:
 		return "FormDataKept", fmt.Sprintf("%s %s %s", b.FormDataKept.Step, b.FormDataKept.Screen, b.FormDataKept.Json)
+	case *parleyv1.Event_FormAnswered:
+		a := b.FormAnswered
+		return "FormAnswered", fmt.Sprintf("%s screen=%s finished=%t repeated=%t %s", a.Step, a.Screen, a.Finished, a.Repeated, a.Json)
 	}
 	return resourceLine(e)
 }

@@ -76,6 +76,8 @@ type Progress struct {
 	UntilMs   int64    `json:"until_ms,omitempty"`
 	// Form is what the open form has sent so far.
 	Form map[string]any `json:"form,omitempty"`
+	// FormAnswers are what the open form was shown, the newest last; see FormAnswersMax.
+	FormAnswers []FormAnswer `json:"form_answers,omitempty"`
 	// Lookup is what the session needs to be told before its turn can go on. It is
 	// never set between turns.
 	Lookup *Lookup `json:"lookup,omitempty"`
@@ -86,6 +88,15 @@ type Choice struct {
 	Title       string `json:"title"`
 	Description string `json:"description,omitempty"`
 	Value       string `json:"value"`
+}
+
+// FormAnswer is what an open form was shown for an exchange.
+type FormAnswer struct {
+	// Key names the exchange.
+	Key      string `json:"key"`
+	Screen   string `json:"screen,omitempty"`
+	JSON     []byte `json:"json,omitempty"`
+	Finished bool   `json:"finished,omitempty"`
 }
 
 // Pending is an answer that was understood, but is not accepted yet.

@@ -158,6 +158,10 @@ func (t *turn) lookedUp(rows [][]byte) {
 		t.offered(s, rows, l.Answer)
 		return
 	}
+	if s.expect.form != nil {
+		t.replyWithRows(s, *l, rows)
+		return
+	}
 	if len(rows) == 0 {
 		t.reject(s, ReasonTable, nil)
 		return

@@ -26,6 +26,7 @@ const metaGraphURL = "https://graph.facebook.com/v25.0"
 // Config is what the dispatcher reads from the environment.
 type Config struct {
 	platform.Common
+	Forms       platform.FormSecrets
 	GraphURL    string `env:"PARLEY_GRAPH_URL"`
 	AccessToken string `env:"PARLEY_META_ACCESS_TOKEN"`
 	// WASenderURL is where WASenderApi is, and SessionKeys are the API keys of its
@@ -59,7 +60,7 @@ const (
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
 	_, err := c.sessionKeys()
-	errs := []error{c.Common.Problems(), err, checkURL("PARLEY_GRAPH_URL", c.GraphURL, metaGraphURL), checkURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
+	errs := []error{c.Common.Problems(), c.Forms.Problems(), err, checkURL("PARLEY_GRAPH_URL", c.GraphURL, metaGraphURL), checkURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
 	if c.GraphURL == "" && c.AccessToken == "" && len(c.SessionKeys) == 0 {
 		errs = append(errs, errors.New("PARLEY_META_ACCESS_TOKEN is not set: Meta refuses every message without it"))
 	}
@@ -122,7 +123,12 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	if err != nil {
 		return platform.Service{}, err
 	}
+	tokens, err := c.Forms.Tokens()
+	if err != nil {
+		return platform.Service{}, err
+	}
 	sender := newSender(clients, d.Log)
+	sender.tokens = tokens
 	service := New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
 	sender.finish = service.Finish
 	service.SetFacts(c.facts())

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -8,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
@@ -18,7 +20,9 @@ type sender struct {
 	// clientOf is the provider of a channel.
 	clientOf func(channel string) client
 	log      zerolog.Logger
-	finish   func(job Job, wamid string, err error)
+	// tokens make the flow_tokens of forms; nil leaves the engine's own.
+	tokens *forms.Tokens
+	finish func(job Job, wamid string, err error)
 }
 
 // client sends through one provider. The error is a *meta.SendError.
@@ -42,6 +46,10 @@ func (s *sender) send(job Job) {
 		s.finish(job, "", &meta.SendError{Class: meta.Permanent, Message: "delivery cannot be decoded", Err: err})
 		return
 	}
+	if err := s.address(job, queued); err != nil {
+		s.finish(job, "", &meta.SendError{Class: meta.Permanent, Message: "the form cannot be given a token", Err: err})
+		return
+	}
 	wamid, err := s.clientOf(job.Channel).Send(ctx, meta.Outgoing{
 		Channel: job.Channel, Message: queued, DeliveryID: store.DeliveryID(job.Key.Shard, job.Key.Offset),
 	})
@@ -49,6 +57,21 @@ func (s *sender) send(job Job) {
 		err = onlyOnce(err)
 	}
 	s.finish(job, wamid, err)
+}
+
+// address puts into a form's token what is needed to find its session again: the
+// events keep the engine's own. The same delivery always has the same token.
+func (s *sender) address(job Job, queued *parleyv1.MessageQueued) error {
+	form := queued.GetForm()
+	if form == nil || s.tokens == nil {
+		return nil
+	}
+	token, err := s.tokens.New(forms.Token{
+		Channel: job.Channel, LaneKey: cmp.Or(queued.GetLaneKey(), queued.GetBsuid(), queued.GetPhone()),
+		Session: form.GetToken(), Form: form.GetFormId(), Received: string(form.GetReceived()),
+	})
+	form.Token = token
+	return err
 }
 
 // onlyOnce gives a typing indicator up after an error that concerns nothing else.

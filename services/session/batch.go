@@ -31,6 +31,9 @@ type batch struct {
 	bookings *bookings
 	pools    *pools
 
+	// answers are what open forms are told once the batch is committed.
+	answers []formAnswer
+
 	// The part being built.
 	turn     store.TurnPart
 	contacts []uuid.UUID
@@ -126,6 +129,7 @@ func (b *batch) part(fence store.Fence, list []update) store.TurnPart {
 // update gives one update its effect, unless it had it before.
 func (b *batch) update(u update) {
 	if b.known.Applied[u.inbox] {
+		b.answerAgain(u)
 		return
 	}
 	if u.personal() {
@@ -194,6 +198,7 @@ func (b *batch) decide(u update) (err error) {
 	session.ID = b.stamp(u, session.ID, events)
 	b.keep(session, before)
 	b.learn(u, events)
+	b.answerForm(u, events)
 	return nil
 }
 
@@ -265,6 +270,8 @@ func (b *batch) unheard(u update) {
 		b.deadLetter(u, store.DeadUnhandled, "no flow begins with it on this channel, or the contact opted out")
 	case parleyv1.Kind_KIND_TIMER:
 		b.wind(u.session())
+	case parleyv1.Kind_KIND_FORM:
+		b.answerForm(u, nil)
 	}
 }
 
@@ -303,6 +310,9 @@ func (b *batch) stamp(u update, session uint64, events []*parleyv1.Event) uint64
 		if queued := e.GetMessageQueued(); queued != nil {
 			queued.Phone, queued.Bsuid = identity.GetPhone(), identity.GetBsuid()
 			queued.Priority, queued.Campaign = priority, campaign
+			if queued.GetForm() != nil {
+				queued.LaneKey = u.envelope.LaneKey
+			}
 		}
 		b.turn.Events = append(b.turn.Events, e)
 	}

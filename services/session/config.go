@@ -27,13 +27,14 @@ import (
 // Config is what the session service reads from the environment.
 type Config struct {
 	platform.Common
+	Forms platform.FormSecrets
 	// FlowsDir holds the flow definitions; empty means the demo flows.
 	FlowsDir string `env:"PARLEY_FLOWS_DIR"`
 }
 
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
-	errs := []error{c.Common.Problems()}
+	errs := []error{c.Common.Problems(), c.Forms.Problems()}
 	if c.FlowsDir != "" {
 		if info, err := os.Stat(c.FlowsDir); err != nil || !info.IsDir() {
 			errs = append(errs, fmt.Errorf("PARLEY_FLOWS_DIR is %q: no such folder", c.FlowsDir))
@@ -58,6 +59,11 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 	}
 	relay := NewRelay(d.JS, d.Store, d.Log)
 	service := New(d.Store, relay, d.Channels, time.Now, d.Log)
+	tokens, err := c.Forms.Tokens()
+	if err != nil {
+		return platform.Service{}, err
+	}
+	service.ServeForms(tokens, d.NATS.Publish)
 	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, platform.GatherReply, nil)
 	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
 	timers := NewTimers(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)

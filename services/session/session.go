@@ -46,6 +46,7 @@ type Service struct {
 	now   func() time.Time
 	log   zerolog.Logger
 	zones zones
+	forms formDesk
 	// heads holds the offset of the last event of each shard that is owned. The
 	// runner's goroutine alone writes it; mu lets others see its keys.
 	mu    sync.Mutex
@@ -110,6 +111,7 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) (held []int, err
 
 func (s *Service) apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	updates := decode(parts)
+	s.forms.join(updates)
 	known, err := s.store.LoadKnown(ctx, updates.contacts(), updates.inboxIDs())
 	if err != nil {
 		return nil, err
@@ -125,7 +127,11 @@ func (s *Service) apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	if b.failed != nil {
 		return nil, b.failed
 	}
-	return s.commit(ctx, turns, b.changes())
+	held, err := s.commit(ctx, turns, b.changes())
+	if err == nil {
+		s.forms.answer(held, b.answers)
+	}
+	return held, err
 }
 
 // Park keeps the part's update as a dead letter and parks its contact.

@@ -65,7 +65,7 @@ func decodeOne(m lane.Message) update {
 		u.decodeMessage()
 	case parleyv1.Kind_KIND_UNREADABLE:
 		u.dead, u.reason = store.DeadUnreadable, e.Reason
-	case parleyv1.Kind_KIND_TIMER, parleyv1.Kind_KIND_FAILURE:
+	case parleyv1.Kind_KIND_TIMER, parleyv1.Kind_KIND_FAILURE, parleyv1.Kind_KIND_FORM:
 		u.decodeInput()
 	case parleyv1.Kind_KIND_OPERATOR:
 		u.decodeOrder()

@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -180,6 +181,9 @@ func Lines(said [][]string) []string {
 	return lines
 }
 
+// exchangeOf are the ways in which an open form asks what comes next.
+var exchangeOf = map[sayKind]string{sayDraft: flow.ExchangeSubmit, sayOpen: flow.ExchangeOpen, sayBack: flow.ExchangeBack}
+
 func (c *Chat) say(s says, at time.Time) (said [][]string, err error) {
 	if said, err = c.wait(at); err != nil {
 		return said, err
@@ -190,9 +194,10 @@ func (c *Chat) say(s says, at time.Time) (said [][]string, err error) {
 	}
 	in := c.input()
 	in.Body = &parleyv1.Input_Message{Message: message}
-	if s.kind == sayDraft {
+	if kind, isExchange := exchangeOf[s.kind]; isExchange {
 		in.Body = &parleyv1.Input_FormExchange{FormExchange: &parleyv1.FormExchange{
-			Token: c.shown.token(), Screen: strings.Join(s.args, ""), Json: []byte(s.text),
+			Token: c.shown.token(), Screen: strings.Join(s.args, ""), Json: []byte(cmp.Or(s.text, "{}")), Kind: kind,
+			Key: strings.Join([]string{c.shown.token(), kind, strings.Join(s.args, ""), s.text}, " "),
 		}}
 	}
 	more, err := c.turn(in)
@@ -289,6 +294,9 @@ func (c *Chat) turn(in *parleyv1.Input) (said [][]string, err error) {
 		c.shown.event(e)
 		if m := e.GetMessageQueued(); m != nil {
 			said = append(said, Render(m))
+		}
+		if a := e.GetFormAnswered(); a != nil {
+			said = append(said, []string{screenLine(a)})
 		}
 	}
 	return said, nil

@@ -52,6 +52,8 @@
 //	> (contact) Bo Li +34600111333 bo@example.org
 //	> (form) {"pain": 7}          sends the form that is open
 //	> (draft DETAILS) {"pain": 7} what the open form sends on the way, from a screen
+//	> (open)                      the form opens and asks for its first screen
+//	> (back DETAILS)              somebody goes back to a screen that asks again
 //	> (ad 120211) I saw this      comes from an advertisement
 //	> (payload BOOK) Book now     taps the button of a template
 //	> (other poll)                a message of a type that flows do not know
@@ -67,6 +69,8 @@
 //
 //	< a text                      also (image https://…), (location) …, as they are told here
 //	  [Yes] [No]                  the buttons below it; a list has a row on each line
+//	< (screen DETAILS) {"n":1}    what the open form shows next, with its data; (finished)
+//	                              closes it
 //	< Your number is ...          three dots stand for anything: within a line, a line of
 //	                              its own for any lines, alone in column 1 for any messages
 //	<~ ^Hello|^Hi                 a message in which the regular expression matches

@@ -109,6 +109,14 @@ func mediaLines(m *parleyv1.Media) []string {
 	return lines
 }
 
+// screenLine tells what an open form is shown.
+func screenLine(a *parleyv1.FormAnswered) string {
+	if a.GetFinished() {
+		return "(finished) " + string(a.GetJson())
+	}
+	return "(screen " + a.GetScreen() + ") " + string(a.GetJson())
+}
+
 func formLines(f *parleyv1.Form) []string {
 	lines := framed(f.GetHeader(), f.GetBody(), f.GetFooter(), fmt.Sprintf("[%s](form %s)", f.GetTitle(), joined(" ", f.GetFormId(), f.GetScreen())))
 	if len(f.GetData()) > 0 {

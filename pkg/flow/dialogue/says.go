@@ -1,6 +1,7 @@
 package dialogue
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -29,6 +30,8 @@ const (
 	sayContact  sayKind = "contact"
 	sayForm     sayKind = "form"
 	sayDraft    sayKind = "draft"
+	sayOpen     sayKind = "open"
+	sayBack     sayKind = "back"
 	sayAd       sayKind = "ad"
 	sayPayload  sayKind = "payload"
 	sayOther    sayKind = "other"
@@ -38,7 +41,7 @@ const (
 // are the files that a person can send.
 var argsOf = map[sayKind]struct{ least, most int }{
 	"image": {0, 3}, "video": {0, 3}, "audio": {0, 3}, "document": {0, 3}, "sticker": {0, 3},
-	sayOld: {0, 0}, sayLocation: {0, 0}, sayContact: {0, 0}, sayForm: {0, 0}, sayDraft: {0, 1}, sayAd: {1, 1}, sayPayload: {1, 1}, sayOther: {1, 1},
+	sayOld: {0, 0}, sayLocation: {0, 0}, sayContact: {0, 0}, sayForm: {0, 0}, sayDraft: {0, 1}, sayOpen: {0, 0}, sayBack: {1, 1}, sayAd: {1, 1}, sayPayload: {1, 1}, sayOther: {1, 1},
 }
 
 var (
@@ -128,9 +131,11 @@ func (s says) message(shown *screen) (*parleyv1.IncomingMessage, error) {
 		m.Type, m.Text = "interactive", "Sent"
 		m.Content = &parleyv1.IncomingMessage_Form{Form: &parleyv1.FormResult{Token: shown.token(), Json: data}}
 		return m, err
-	case sayDraft:
-		_, err := objectOf(s.text)
+	case sayDraft, sayBack:
+		_, err := objectOf(cmp.Or(s.text, "{}"))
 		return m, err
+	case sayOpen:
+		return m, nil
 	default:
 		m.Content = &parleyv1.IncomingMessage_Media{Media: s.media()}
 	}

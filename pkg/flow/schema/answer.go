@@ -2,7 +2,7 @@ package schema
 
 // answerParts are what can be asked.
 func answerParts() []part {
-	return []part{expectPart(), checkPart(), tablePart(), optionPart(), optionsPart(), freePart(), emptyPart(), invalidPart(), formPart()}
+	return []part{expectPart(), checkPart(), tablePart(), optionPart(), optionsPart(), freePart(), emptyPart(), invalidPart(), formPart(), receivedPart(), replyPart(), rowsPart()}
 }
 
 func expectPart() part {
@@ -175,10 +175,62 @@ func formPart() part {
 			{"fields", mapping(word("text", "number", "boolean", "date", "time"), map[string]string{"pain": "number", "note": "text"}), "What comes back: name to type."},
 			{"save", ref("name").like("triage"), "The slot that keeps the result: {triage.pain} in texts, triage.pain in expressions."},
 			{"partial", ref("name"), "The slot that keeps what an unfinished form sent so far."},
+			{"received", anyOf(scalar("THANKS"), ref("received")), "The screen that is shown when no answer is in time; what was sent is applied later."},
+			{"answers", list(ref("reply")), "What the open form is shown next. The first that fits an exchange counts."},
 			{"invalid", ref("invalid"), "What is said to a result with a field missing or of a wrong type."},
 			{"attempts", count(1, 100), "After so many failures the session goes where then says."},
 			{"then", ref("target"), "Where the session goes after too many failures."},
 		},
 		also: func(n *node) { n.DependentRequired = []byte(`{"attempts":["then"],"then":["attempts"]}`) },
+	}
+}
+
+func receivedPart() part {
+	return part{
+		name: "received", doc: "A screen that needs nobody: it travels with the form, at most 160 bytes.", required: []string{"screen"},
+		fields: []field{
+			{"screen", scalar("THANKS"), "The screen."},
+			{"data", mapping(scalar("We have it."), map[string]string{"note": "We have it."}), "What it is given, as it is written: name to text."},
+		},
+	}
+}
+
+func replyPart() part {
+	return part{
+		name: "reply", doc: "What one exchange of an open form is answered.", required: []string{"to"},
+		fields: []field{
+			{"to", scalar("open", "DETAILS", "back DETAILS"), "What is answered: open (the form asks for its first screen), a screen that was filled in, or back and the screen that somebody went back to."},
+			{"if", ref("expression").like("value.pain > 10"), "The answer counts only if this holds; value has the form's fields as sent so far."},
+			{"show", scalar("TIMES"), "The screen that comes next."},
+			{"finish", truth(), "Closes the form. Its result holds what it sent, and data."},
+			{"message", ref("words").like("At most ten, please."), "What is shown at the bottom of the screen."},
+			{"data", ref("assignments"), "What the screen is given: name to expression."},
+			{"texts", mapping(ref("words"), map[string]string{"hint": "For you, {name}"}), "Texts that the screen is given: name to text."},
+			{"rows", ref("rows"), "A list that the screen is given: rows of a table, or free slots."},
+		},
+		also: func(n *node) { n.OneOf = []*node{{Required: []string{"show"}}, {Required: []string{"finish"}}} },
+	}
+}
+
+func rowsPart() part {
+	return part{
+		name: "rows", doc: "A list for a screen, each with id, title and description.", required: []string{"name"},
+		fields: []field{
+			{"name", scalar("times"), "The name under which the screen gets the list."},
+			{"table", ref("name"), "The name of the table."},
+			{"free", ref("free"), "Instead of a table: the slots of a service that are free."},
+			{"where", ref("filters").like(map[string]string{"weekday": "weekday(value.day)"}), "What a row must have: column to expression."},
+			{"value", text("id"), "The column that comes back as the choice."},
+			{"title", text("name"), "The column that people see; without it that of value."},
+			{"description", text(), "The column below the title."},
+			{"limit", count(1, 100), "At most so many."},
+			{"empty", ref("words").like("Nothing is free then."), "What is shown at the bottom of the screen if there is no row."},
+		},
+		also: func(n *node) {
+			n.OneOf = []*node{
+				{Title: "rows of a table", Required: []string{"table", "value"}, Not: has("free")},
+				{Title: "free slots", Required: []string{"free"}, Not: &node{AnyOf: eachOf("table", "where", "value", "title")}},
+			}
+		},
 	}
 }

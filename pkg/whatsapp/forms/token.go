@@ -15,7 +15,7 @@ import (
 
 const (
 	// MaxTokenBytes bounds a flow_token, of ours as of others. Meta names no limit.
-	MaxTokenBytes = 512
+	MaxTokenBytes = 768
 	// tokenPrefix says how a token of ours is made. The engine's own begin with "p1.".
 	tokenPrefix = "pf1."
 	// tokenUnused is what Meta sends of a form that was sent without a token.
@@ -23,6 +23,8 @@ const (
 	// minSecretBytes is 128 bits in the densest writing; app secrets have 32 digits.
 	minSecretBytes = 16
 	tagBytes       = 16
+	// tokenFieldsFirst is how many texts the first tokens had.
+	tokenFieldsFirst = 4
 )
 
 // Why a token is refused. None of them says whose it could be.
@@ -43,6 +45,9 @@ type Token struct {
 	Session string // the engine's name of session and step, as Form.token has it
 	Form    string // WhatsApp's id of the form, as Form.form_id has it: results do not name it
 	SentAt  int64  // Unix seconds
+	// Received is what the form shows if no answer is in time, as JSON of an Answer:
+	// with it nobody has to be asked. Tokens of before have none.
+	Received string
 }
 
 // Tokens makes and reads flow_tokens. Nobody can guess one, change one, or read in
@@ -148,7 +153,7 @@ func (s tokenSecret) open(sealed []byte) (plain []byte, ok bool) {
 // encode writes a token: the time, and its texts with their lengths.
 func (t Token) encode() []byte {
 	b := binary.AppendVarint(nil, t.SentAt)
-	for _, s := range []string{t.Channel, t.LaneKey, t.Session, t.Form} {
+	for _, s := range []string{t.Channel, t.LaneKey, t.Session, t.Form, t.Received} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
 	return b
@@ -161,7 +166,10 @@ func decodeToken(plain []byte) (t Token, err error) {
 		return Token{}, ErrTokenForged
 	}
 	t.SentAt, plain = at, plain[n:]
-	for _, field := range []*string{&t.Channel, &t.LaneKey, &t.Session, &t.Form} {
+	for i, field := range []*string{&t.Channel, &t.LaneKey, &t.Session, &t.Form, &t.Received} {
+		if i == tokenFieldsFirst && len(plain) == 0 {
+			return t, nil
+		}
 		length, n := binary.Uvarint(plain)
 		if n <= 0 || length > uint64(len(plain)-n) {
 			return Token{}, ErrTokenForged

@@ -47,19 +47,23 @@ const (
 	// KIND_FAILURE is a message of ours that will not arrive. Its raw is the Input,
 	// as proto JSON.
 	Kind_KIND_FAILURE Kind = 9
+	// KIND_FORM is what an open form sent. Its raw is the Input, as proto JSON; the
+	// session's answer is published under the envelope's id.
+	Kind_KIND_FORM Kind = 10
 )
 
 // Enum value maps for Kind.
 var (
 	Kind_name = map[int32]string{
-		0: "KIND_UNSPECIFIED",
-		1: "KIND_MESSAGE",
-		2: "KIND_RECEIPT",
-		3: "KIND_ACCOUNT",
-		4: "KIND_UNREADABLE",
-		5: "KIND_OPERATOR",
-		6: "KIND_TIMER",
-		9: "KIND_FAILURE",
+		0:  "KIND_UNSPECIFIED",
+		1:  "KIND_MESSAGE",
+		2:  "KIND_RECEIPT",
+		3:  "KIND_ACCOUNT",
+		4:  "KIND_UNREADABLE",
+		5:  "KIND_OPERATOR",
+		6:  "KIND_TIMER",
+		9:  "KIND_FAILURE",
+		10: "KIND_FORM",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -70,6 +74,7 @@ var (
 		"KIND_OPERATOR":    5,
 		"KIND_TIMER":       6,
 		"KIND_FAILURE":     9,
+		"KIND_FORM":        10,
 	}
 )
 
@@ -350,7 +355,7 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x05field\x18\n" +
 	" \x01(\tR\x05field\x12\x10\n" +
 	"\x03raw\x18\v \x01(\fR\x03raw\x12\x16\n" +
-	"\x06reason\x18\f \x01(\tR\x06reason*\x9c\x01\n" +
+	"\x06reason\x18\f \x01(\tR\x06reason*\xab\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_MESSAGE\x10\x01\x12\x10\n" +
@@ -360,7 +365,9 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\rKIND_OPERATOR\x10\x05\x12\x0e\n" +
 	"\n" +
 	"KIND_TIMER\x10\x06\x12\x10\n" +
-	"\fKIND_FAILURE\x10\tB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"\fKIND_FAILURE\x10\t\x12\r\n" +
+	"\tKIND_FORM\x10\n" +
+	"B5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_envelope_proto_rawDescOnce sync.Once

@@ -148,6 +148,7 @@ type Event struct {
 	//	*Event_LeadAssigned
 	//	*Event_LeadQueued
 	//	*Event_LeadClosed
+	//	*Event_FormAnswered
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -679,6 +680,15 @@ func (x *Event) GetLeadClosed() *LeadClosed {
 	return nil
 }
 
+func (x *Event) GetFormAnswered() *FormAnswered {
+	if x != nil {
+		if x, ok := x.Body.(*Event_FormAnswered); ok {
+			return x.FormAnswered
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -863,6 +873,10 @@ type Event_LeadClosed struct {
 	LeadClosed *LeadClosed `protobuf:"bytes,111,opt,name=lead_closed,json=leadClosed,proto3,oneof"`
 }
 
+type Event_FormAnswered struct {
+	FormAnswered *FormAnswered `protobuf:"bytes,49,opt,name=form_answered,json=formAnswered,proto3,oneof"`
+}
+
 func (*Event_SessionStarted) isEvent_Body() {}
 
 func (*Event_InputReceived) isEvent_Body() {}
@@ -952,6 +966,8 @@ func (*Event_LeadAssigned) isEvent_Body() {}
 func (*Event_LeadQueued) isEvent_Body() {}
 
 func (*Event_LeadClosed) isEvent_Body() {}
+
+func (*Event_FormAnswered) isEvent_Body() {}
 
 // EventBatch is what one commit added to one shard, as relayed to WA_EVENTS.
 type EventBatch struct {
@@ -1337,6 +1353,8 @@ type MessageQueued struct {
 	// phone or bsuid is where the message goes; the phone is used when both are known.
 	Phone string `protobuf:"bytes,1,opt,name=phone,proto3" json:"phone,omitempty"`
 	Bsuid string `protobuf:"bytes,2,opt,name=bsuid,proto3" json:"bsuid,omitempty"`
+	// lane_key is the lane of the person, for what joins a form to it; forms alone have it.
+	LaneKey string `protobuf:"bytes,30,opt,name=lane_key,json=laneKey,proto3" json:"lane_key,omitempty"`
 	// Types that are valid to be assigned to Content:
 	//
 	//	*MessageQueued_Text
@@ -1407,6 +1425,13 @@ func (x *MessageQueued) GetPhone() string {
 func (x *MessageQueued) GetBsuid() string {
 	if x != nil {
 		return x.Bsuid
+	}
+	return ""
+}
+
+func (x *MessageQueued) GetLaneKey() string {
+	if x != nil {
+		return x.LaneKey
 	}
 	return ""
 }
@@ -4116,11 +4141,101 @@ func (x *LeadClosed) GetAgent() string {
 	return ""
 }
 
+// FormAnswered says what an open form was shown next. It is told to the phone after
+// its commit: an answer that was seen is on record.
+type FormAnswered struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// key is the repeat key of the exchange: the same exchange gets the same answer.
+	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// screen is what the form shows; empty if it is finished.
+	Screen string `protobuf:"bytes,3,opt,name=screen,proto3" json:"screen,omitempty"`
+	// json is a JSON object: the screen's data, or what the form gives when finished.
+	Json     []byte `protobuf:"bytes,4,opt,name=json,proto3" json:"json,omitempty"`
+	Finished bool   `protobuf:"varint,5,opt,name=finished,proto3" json:"finished,omitempty"`
+	// repeated says that the exchange had this answer before.
+	Repeated      bool `protobuf:"varint,6,opt,name=repeated,proto3" json:"repeated,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FormAnswered) Reset() {
+	*x = FormAnswered{}
+	mi := &file_parley_v1_event_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FormAnswered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FormAnswered) ProtoMessage() {}
+
+func (x *FormAnswered) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FormAnswered.ProtoReflect.Descriptor instead.
+func (*FormAnswered) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *FormAnswered) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *FormAnswered) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *FormAnswered) GetScreen() string {
+	if x != nil {
+		return x.Screen
+	}
+	return ""
+}
+
+func (x *FormAnswered) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+func (x *FormAnswered) GetFinished() bool {
+	if x != nil {
+		return x.Finished
+	}
+	return false
+}
+
+func (x *FormAnswered) GetRepeated() bool {
+	if x != nil {
+		return x.Repeated
+	}
+	return false
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xda\x19\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\x9a\x1a\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -4187,7 +4302,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\vlead_queued\x18n \x01(\v2\x15.parley.v1.LeadQueuedH\x00R\n" +
 	"leadQueued\x128\n" +
 	"\vlead_closed\x18o \x01(\v2\x15.parley.v1.LeadClosedH\x00R\n" +
-	"leadClosedB\x06\n" +
+	"leadClosed\x12>\n" +
+	"\rform_answered\x181 \x01(\v2\x17.parley.v1.FormAnsweredH\x00R\fformAnsweredB\x06\n" +
 	"\x04body\"6\n" +
 	"\n" +
 	"EventBatch\x12(\n" +
@@ -4213,10 +4329,11 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eAnswerRejected\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfailures\x18\x03 \x01(\rR\bfailures\"\xf0\x05\n" +
+	"\bfailures\x18\x03 \x01(\rR\bfailures\"\x8b\x06\n" +
 	"\rMessageQueued\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
-	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12%\n" +
+	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12\x19\n" +
+	"\blane_key\x18\x1e \x01(\tR\alaneKey\x12%\n" +
 	"\x04text\x18\n" +
 	" \x01(\v2\x0f.parley.v1.TextH\x00R\x04text\x12(\n" +
 	"\x05media\x18\v \x01(\v2\x10.parley.v1.MediaH\x00R\x05media\x12.\n" +
@@ -4403,7 +4520,14 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"LeadClosed\x12\x12\n" +
 	"\x04lead\x18\x01 \x01(\tR\x04lead\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x14\n" +
-	"\x05agent\x18\x03 \x01(\tR\x05agent*H\n" +
+	"\x05agent\x18\x03 \x01(\tR\x05agent\"\x98\x01\n" +
+	"\fFormAnswered\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x16\n" +
+	"\x06screen\x18\x03 \x01(\tR\x06screen\x12\x12\n" +
+	"\x04json\x18\x04 \x01(\fR\x04json\x12\x1a\n" +
+	"\bfinished\x18\x05 \x01(\bR\bfinished\x12\x1a\n" +
+	"\brepeated\x18\x06 \x01(\bR\brepeated*H\n" +
 	"\bPriority\x12\x12\n" +
 	"\x0ePRIORITY_REPLY\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
@@ -4422,7 +4546,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -4474,19 +4598,20 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*LeadAssigned)(nil),       // 47: parley.v1.LeadAssigned
 	(*LeadQueued)(nil),         // 48: parley.v1.LeadQueued
 	(*LeadClosed)(nil),         // 49: parley.v1.LeadClosed
-	nil,                        // 50: parley.v1.LookupAsked.WhereEntry
-	(*Input)(nil),              // 51: parley.v1.Input
-	(*Text)(nil),               // 52: parley.v1.Text
-	(*Media)(nil),              // 53: parley.v1.Media
-	(*Buttons)(nil),            // 54: parley.v1.Buttons
-	(*List)(nil),               // 55: parley.v1.List
-	(*Link)(nil),               // 56: parley.v1.Link
-	(*Form)(nil),               // 57: parley.v1.Form
-	(*GeoPoint)(nil),           // 58: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 59: parley.v1.ContactCard
-	(*Template)(nil),           // 60: parley.v1.Template
-	(*Reaction)(nil),           // 61: parley.v1.Reaction
-	(*Typing)(nil),             // 62: parley.v1.Typing
+	(*FormAnswered)(nil),       // 50: parley.v1.FormAnswered
+	nil,                        // 51: parley.v1.LookupAsked.WhereEntry
+	(*Input)(nil),              // 52: parley.v1.Input
+	(*Text)(nil),               // 53: parley.v1.Text
+	(*Media)(nil),              // 54: parley.v1.Media
+	(*Buttons)(nil),            // 55: parley.v1.Buttons
+	(*List)(nil),               // 56: parley.v1.List
+	(*Link)(nil),               // 57: parley.v1.Link
+	(*Form)(nil),               // 58: parley.v1.Form
+	(*GeoPoint)(nil),           // 59: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 60: parley.v1.ContactCard
+	(*Template)(nil),           // 61: parley.v1.Template
+	(*Reaction)(nil),           // 62: parley.v1.Reaction
+	(*Typing)(nil),             // 63: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -4534,34 +4659,35 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	47, // 42: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
 	48, // 43: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
 	49, // 44: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
-	1,  // 45: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	51, // 46: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	52, // 47: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	53, // 48: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	54, // 49: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	55, // 50: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	56, // 51: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	57, // 52: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	58, // 53: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	59, // 54: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	60, // 55: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	61, // 56: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	62, // 57: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 58: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	60, // 59: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 60: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	50, // 61: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	40, // 62: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	40, // 63: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	40, // 64: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	40, // 65: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	40, // 66: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	40, // 67: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	68, // [68:68] is the sub-list for method output_type
-	68, // [68:68] is the sub-list for method input_type
-	68, // [68:68] is the sub-list for extension type_name
-	68, // [68:68] is the sub-list for extension extendee
-	0,  // [0:68] is the sub-list for field type_name
+	50, // 45: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
+	1,  // 46: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	52, // 47: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	53, // 48: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	54, // 49: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	55, // 50: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	56, // 51: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	57, // 52: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	58, // 53: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	59, // 54: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	60, // 55: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	61, // 56: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	62, // 57: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	63, // 58: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 59: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	61, // 60: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 61: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	51, // 62: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	40, // 63: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	40, // 64: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	40, // 65: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	40, // 66: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	40, // 67: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	40, // 68: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	69, // [69:69] is the sub-list for method output_type
+	69, // [69:69] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -4617,6 +4743,7 @@ func file_parley_v1_event_proto_init() {
 		(*Event_LeadAssigned)(nil),
 		(*Event_LeadQueued)(nil),
 		(*Event_LeadClosed)(nil),
+		(*Event_FormAnswered)(nil),
 	}
 	file_parley_v1_event_proto_msgTypes[7].OneofWrappers = []any{
 		(*MessageQueued_Text)(nil),
@@ -4637,7 +4764,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   50,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1110,7 +1110,11 @@ type FormExchange struct {
 	Token  string                 `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	Screen string                 `protobuf:"bytes,2,opt,name=screen,proto3" json:"screen,omitempty"`
 	// json is a JSON object.
-	Json          []byte `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
+	Json []byte `protobuf:"bytes,3,opt,name=json,proto3" json:"json,omitempty"`
+	// kind is "open", "submit" or "back"; empty in old exchanges, which were submitted.
+	Kind string `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`
+	// key is the same for an exchange that is repeated: token, kind, screen and data.
+	Key           string `protobuf:"bytes,5,opt,name=key,proto3" json:"key,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1164,6 +1168,20 @@ func (x *FormExchange) GetJson() []byte {
 		return x.Json
 	}
 	return nil
+}
+
+func (x *FormExchange) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *FormExchange) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
 }
 
 // DeliveryFailure says that a message which the session queued will not arrive.
@@ -1433,11 +1451,13 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
 	"StepsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"P\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"v\n" +
 	"\fFormExchange\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x16\n" +
 	"\x06screen\x18\x02 \x01(\tR\x06screen\x12\x12\n" +
-	"\x04json\x18\x03 \x01(\fR\x04json\"\x8d\x01\n" +
+	"\x04json\x18\x03 \x01(\fR\x04json\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03key\x18\x05 \x01(\tR\x03key\"\x8d\x01\n" +
 	"\x0fDeliveryFailure\x12\x1a\n" +
 	"\bdelivery\x18\x01 \x01(\tR\bdelivery\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\tR\x04step\x12\x14\n" +

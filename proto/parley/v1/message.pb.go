@@ -626,7 +626,10 @@ type Form struct {
 	// screen is where the form opens; empty to let the endpoint decide.
 	Screen string `protobuf:"bytes,7,opt,name=screen,proto3" json:"screen,omitempty"`
 	// data is a JSON object for that screen; empty if there is none.
-	Data          []byte `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`
+	Data []byte `protobuf:"bytes,8,opt,name=data,proto3" json:"data,omitempty"`
+	// received is what the form shows if no answer is in time: {"screen", "data"} as
+	// JSON. It travels in the flow_token, so that nothing has to be asked for it.
+	Received      []byte `protobuf:"bytes,9,opt,name=received,proto3" json:"received,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -713,6 +716,13 @@ func (x *Form) GetScreen() string {
 func (x *Form) GetData() []byte {
 	if x != nil {
 		return x.Data
+	}
+	return nil
+}
+
+func (x *Form) GetReceived() []byte {
+	if x != nil {
+		return x.Received
 	}
 	return nil
 }
@@ -1059,7 +1069,7 @@ const file_parley_v1_message_proto_rawDesc = "" +
 	"\x04body\x18\x02 \x01(\tR\x04body\x12\x16\n" +
 	"\x06footer\x18\x03 \x01(\tR\x06footer\x12\x14\n" +
 	"\x05title\x18\x04 \x01(\tR\x05title\x12\x10\n" +
-	"\x03url\x18\x05 \x01(\tR\x03url\"\xce\x01\n" +
+	"\x03url\x18\x05 \x01(\tR\x03url\"\xea\x01\n" +
 	"\x04Form\x12)\n" +
 	"\x06header\x18\x01 \x01(\v2\x11.parley.v1.HeaderR\x06header\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\tR\x04body\x12\x16\n" +
@@ -1068,7 +1078,8 @@ const file_parley_v1_message_proto_rawDesc = "" +
 	"\x05title\x18\x05 \x01(\tR\x05title\x12\x14\n" +
 	"\x05token\x18\x06 \x01(\tR\x05token\x12\x16\n" +
 	"\x06screen\x18\a \x01(\tR\x06screen\x12\x12\n" +
-	"\x04data\x18\b \x01(\fR\x04data\"\xcc\x01\n" +
+	"\x04data\x18\b \x01(\fR\x04data\x12\x1a\n" +
+	"\breceived\x18\t \x01(\fR\breceived\"\xcc\x01\n" +
 	"\bTemplate\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\blanguage\x18\x02 \x01(\tR\blanguage\x12)\n" +
