@@ -15,6 +15,9 @@ import (
 // Config is what the ingress service reads from the environment.
 type Config struct {
 	platform.Common
+	Forms platform.FormSecrets
+	// FormKeys are the files of the private keys that forms are encrypted for.
+	FormKeys    []string `env:"PARLEY_FLOWS_PRIVATE_KEY_FILE"`
 	AppSecrets  []string `env:"PARLEY_META_APP_SECRET"`
 	VerifyToken string   `env:"PARLEY_META_VERIFY_TOKEN"`
 	// SessionSecrets are the webhook secrets of WASenderApi's sessions: channel=secret.
@@ -24,7 +27,7 @@ type Config struct {
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
 	_, err := platform.PerChannel("PARLEY_WASENDER_SECRET", c.SessionSecrets)
-	errs := []error{c.Common.Problems(), err}
+	errs := []error{c.Common.Problems(), c.Forms.Problems(), c.formProblems(), err}
 	if len(c.SessionSecrets) > 0 && len(c.AppSecrets) == 0 && c.VerifyToken == "" {
 		return errors.Join(errs...) // nothing comes from Meta
 	}
@@ -52,8 +55,13 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		Secrets: c.AppSecrets, VerifyToken: c.VerifyToken, SessionSecrets: sessions, Shards: d.Shards, Portfolio: d.Channels.Portfolio,
 		In: in, Status: status, Signal: d.SignalSession, Now: time.Now, Log: d.Log,
 	})
+	answers, endpoint, err := c.endpoint(d.NATS)
+	if err != nil {
+		return platform.Service{}, err
+	}
+	handler.ServeForms(endpoint, answers)
 	return platform.Service{
 		Routes: func(mux *http.ServeMux) { handler.Routes(mux) },
-		Close:  func() { in.Close(); status.Close() },
+		Close:  func() { answers.Close(); in.Close(); status.Close() },
 	}, nil
 }

@@ -61,6 +61,7 @@ type Options struct {
 type Handler struct {
 	options Options
 	meter   *meter
+	forms   *formEndpoint // nil if forms are not configured
 }
 
 // New returns the handler of /webhooks/.
@@ -71,6 +72,7 @@ func (h *Handler) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /webhooks/meta", h.verify)
 	mux.HandleFunc("POST /webhooks/meta", h.receive(h.fromMeta))
 	mux.HandleFunc("POST /webhooks/wasender/{channel}", h.receive(h.fromSession))
+	mux.HandleFunc("POST /flows/{channel}", h.form)
 }
 
 // verify answers the subscription check: the challenge, if the token is ours.

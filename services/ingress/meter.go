@@ -14,13 +14,15 @@ import (
 type meter struct {
 	seconds metric.Float64Histogram
 	repeats metric.Int64Counter
+	forms   metric.Float64Histogram
 }
 
 func newMeter() *meter {
 	m := otel.Meter("parley/ingress")
 	seconds, _ := m.Float64Histogram("parley.webhook", metric.WithUnit("s"), metric.WithDescription("time to answer a webhook"))
 	refused, _ := m.Int64Counter("parley.webhook.refused", metric.WithDescription("authentic webhooks answered 503"))
-	return &meter{seconds: seconds, repeats: refused}
+	formSeconds, _ := m.Float64Histogram("parley.form", metric.WithUnit("s"), metric.WithDescription("time to answer an open form"))
+	return &meter{seconds: seconds, repeats: refused, forms: formSeconds}
 }
 
 func (m *meter) answered(ctx context.Context, status int, took time.Duration) {
@@ -28,3 +30,9 @@ func (m *meter) answered(ctx context.Context, status int, took time.Duration) {
 }
 
 func (m *meter) refused(ctx context.Context) { m.repeats.Add(ctx, 1) }
+
+// formAnswered counts what an open form sent by its kind and what it was told:
+// "session", "received", or the status of a refusal.
+func (m *meter) formAnswered(ctx context.Context, kind, told string, took time.Duration) {
+	m.forms.Record(ctx, took.Seconds(), metric.WithAttributes(attribute.String("kind", kind), attribute.String("told", told)))
+}

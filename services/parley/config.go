@@ -75,8 +75,9 @@ func defaults(environ []string, secret func(path string) (string, error)) ([]str
 		dir = ".parley"
 	}
 	for name, file := range map[string]string{
-		"PARLEY_META_APP_SECRET":   "app-secret",
-		"PARLEY_META_VERIFY_TOKEN": "verify-token",
+		"PARLEY_META_APP_SECRET":    "app-secret",
+		"PARLEY_META_VERIFY_TOKEN":  "verify-token",
+		"PARLEY_FLOWS_TOKEN_SECRET": "form-secret",
 	} {
 		if given(name) {
 			continue
