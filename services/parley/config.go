@@ -43,7 +43,7 @@ const defaultAddr = "127.0.0.1:8080"
 // load reads the configuration of `parley up`. A secret is only made when
 // nothing is wrong: a start that fails leaves nothing behind.
 func load(environ []string) (Config, error) {
-	if config, err := loadWith(environ, func(string) (string, error) { return "to be made", nil }); err != nil {
+	if config, err := loadWith(environ, func(string) (string, error) { return "a secret that is to be made", nil }); err != nil {
 		return config, err
 	}
 	return loadWith(environ, keptSecret)

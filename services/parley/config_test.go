@@ -64,7 +64,7 @@ func TestDefaultsKeepWhatIsGiven(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("from a file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	environ := made(t, dir, "PARLEY_META_APP_SECRET_FILE="+secret, "PARLEY_META_VERIFY_TOKEN=mine", "PARLEY_GRAPH_URL=https://graph.example/v25.0", "PARLEY_META_ACCESS_TOKEN=real")
+	environ := made(t, dir, "PARLEY_META_APP_SECRET_FILE="+secret, "PARLEY_META_VERIFY_TOKEN=mine", "PARLEY_FLOWS_TOKEN_SECRET=sixteen bytes or more", "PARLEY_GRAPH_URL=https://graph.example/v25.0", "PARLEY_META_ACCESS_TOKEN=real")
 	c, err := platform.Load[Config](environ)
 	if err != nil {
 		t.Fatal(err)

@@ -151,11 +151,12 @@ func TestTokensHideWhomTheyAreFor(t *testing.T) {
 	longest := forms.Token{
 		Channel: strings.Repeat("1", 20), LaneKey: strings.Repeat("B", 135), Form: strings.Repeat("1", 20), SentAt: 1 << 33,
 		Session: "p1.0123456789." + strings.Repeat("s", 64) + "." + strings.Repeat("s", 64) + ".form",
+		Received: strings.Repeat("r", 160),
 	}
 	if text, err := tokens.New(longest); err != nil || len(text) > forms.MaxTokenBytes {
 		t.Errorf("%d bytes, %v", len(text), err)
 	}
-	longest.LaneKey += longest.LaneKey
+	longest.LaneKey = strings.Repeat("B", 270)
 	if text, err := tokens.New(longest); err == nil {
 		t.Errorf("a token of %d bytes", len(text))
 	}
