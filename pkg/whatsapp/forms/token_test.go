@@ -150,7 +150,7 @@ func TestTokensHideWhomTheyAreFor(t *testing.T) {
 	// The longest that can happen fits: a BSUID of 135, a step of a sub-flow with two names of 64.
 	longest := forms.Token{
 		Channel: strings.Repeat("1", 20), LaneKey: strings.Repeat("B", 135), Form: strings.Repeat("1", 20), SentAt: 1 << 33,
-		Session: "p1.0123456789." + strings.Repeat("s", 64) + "." + strings.Repeat("s", 64) + ".form",
+		Session:  "p1.0123456789." + strings.Repeat("s", 64) + "." + strings.Repeat("s", 64) + ".form",
 		Received: strings.Repeat("r", 160),
 	}
 	if text, err := tokens.New(longest); err != nil || len(text) > forms.MaxTokenBytes {
