@@ -178,7 +178,7 @@ res AS (
 	   AND (d.state IN ('sending', 'ambiguous') AND d.attempts = r.attempts + 1
 	     OR r.state = 'accepted' AND d.state IN ('queued', 'sending', 'ambiguous'))),
 claim AS (
-	UPDATE deliveries d SET state = 'sending', attempts = i.attempts + 1, sending_at = now()
+	UPDATE deliveries d SET state = 'sending', attempts = i.attempts + 1, sending_at = now(), ordered = ''
 	  FROM locked i
 	 WHERE i.claim AND d.shard = i.shard AND d."offset" = i."offset"
 	   AND (d.state IN ('queued', 'ambiguous') AND d.attempts = i.attempts

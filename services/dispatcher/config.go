@@ -147,6 +147,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		d.Trimmer(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		{Name: "orphan receipts", Run: func(intake, _ context.Context) error { return adoptOrphans(intake, d) }},
 		{Name: "failures", Run: func(intake, _ context.Context) error { return failures.Run(intake) }},
+		{Name: "orders", Run: func(intake, _ context.Context) error { return service.followOrders(intake, d.Store.OrderedDeliveries) }},
 		{Name: "late ids", Run: func(intake, _ context.Context) error { return joinLate(intake, d.Store, sessions, d.Log) }},
 	}
 	status := bus.NewPublisher(d.NATS, bus.StreamStatus, bus.PublisherOptions{})

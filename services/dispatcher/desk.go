@@ -200,6 +200,10 @@ func (d *Desk) Next(now time.Time) []Job {
 	for _, key := range d.Held() {
 		l := d.held[key]
 		c := d.channels[l.key.channel]
+		if !now.Before(l.deadline) && kept(l.jobs[0]) {
+			d.Settle(now, key) // it stays ambiguous in the store; the line moves on
+			continue
+		}
 		if now.Before(l.deadline) || now.Before(d.pairFree(l)) || !d.admits(now, c) {
 			continue
 		}

@@ -95,8 +95,11 @@ func TestErrorTable(t *testing.T) {
 					answer.Body = []byte("<html>")
 				}
 				uses := template("offer")
-				if code == 132068 || code == 132069 {
+				switch {
+				case code == 132068 || code == 132069:
 					uses = form("F")
+				case row.state == store.DeliveryAmbiguous: // a template would be kept
+					uses = queued("a", 1).Event.GetMessageQueued()
 				}
 				desk := newDesk(roomy())
 				desk.SetFacts(start, map[string]Facts{"n1": {Account: "A"}, "n2": {Account: "A"}, "n3": {Account: "B"}, "w": {Account: "w", App: "w"}})

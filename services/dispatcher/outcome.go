@@ -126,6 +126,7 @@ func (o outcome) apply(d *Desk, now time.Time) {
 		d.Settle(now, o.job.Key)
 	case store.DeliveryAmbiguous:
 		d.Hold(now, o.job.Key)
+		d.sent(o.job)
 	default:
 		d.Retry(now, again, o.job.Key)
 	}

@@ -15,11 +15,12 @@ import (
 
 // commands is the command line.
 type commands struct {
-	Up       upCommand       `cmd:"" default:"1" help:"Run everything: NATS, PostgreSQL, all services, the sandbox."`
-	Migrate  migrateCommand  `cmd:"" help:"Bring the database of PARLEY_DATABASE_URL up to date."`
-	Rebuild  rebuildCommand  `cmd:"" help:"Build the read models anew from the events."`
-	Flow     flowCommand     `cmd:"" help:"Tools for flows: check, draw, test, chat, compare, translate, publish, backtest."`
-	WASender wasenderCommand `cmd:"" name:"wasender" help:"Tools for sessions of WASenderApi: how they are, their QR codes, connect and restart."`
+	Up         upCommand         `cmd:"" default:"1" help:"Run everything: NATS, PostgreSQL, all services, the sandbox."`
+	Migrate    migrateCommand    `cmd:"" help:"Bring the database of PARLEY_DATABASE_URL up to date."`
+	Rebuild    rebuildCommand    `cmd:"" help:"Build the read models anew from the events."`
+	Flow       flowCommand       `cmd:"" help:"Tools for flows: check, draw, test, chat, compare, translate, publish, backtest."`
+	Deliveries deliveriesCommand `cmd:"" help:"What became of sends: list them, send again or drop those that nobody knows of."`
+	WASender   wasenderCommand   `cmd:"" name:"wasender" help:"Tools for sessions of WASenderApi: how they are, their QR codes, connect and restart."`
 }
 
 // errMisconfigured is returned after all problems have been printed.
