@@ -184,7 +184,7 @@ func TestConsoleInBrowser(t *testing.T) {
 
 	for view, empty := range map[string]string{
 		"messages": "Nothing was said yet", "contact": "Give a phone number", "funnels": "No flow is published",
-		"deliveries": "without a clear answer", "letters": "no dead letters",
+		"deliveries": "No send waits for a word", "letters": "no dead letters",
 	} {
 		b.open(view)
 		b.until(fmt.Sprintf(`document.querySelector('.note').textContent.includes(%q)`, empty))
@@ -223,6 +223,17 @@ func TestConsoleInBrowser(t *testing.T) {
 	b.open("funnels")
 	b.until(`document.querySelectorAll('.funnel li').length > 1`)
 	b.shoot("funnels")
+	s.delivers("ambiguous", "failed", "accepted/read")
+	b.open("deliveries")
+	b.text(`window.confirm = () => true, ''`)
+	b.until(`document.querySelectorAll('[id^=resend-]').length === 1`)
+	b.shoot("deliveries")
+	b.do(chromedp.Click("[id^=resend-]"))
+	b.until(`[...document.querySelectorAll('td .chip')].some((chip) => chip.textContent.includes('ordered'))`)
+	b.open("deliveries?contact=15550100001")
+	b.until(`document.querySelectorAll('tbody tr').length === 3`)
+	b.open("deliveries?state=was")
+	b.until(`document.querySelector('.note')?.textContent.includes('without a clear answer') || document.querySelectorAll('tbody tr').length > 0`)
 	b.open("letters")
 	b.do(chromedp.Click("[id^=redrive-]"))
 	b.until(`document.querySelector('td .chip.wait')?.textContent && document.body.textContent.includes('ordered')`)
