@@ -266,6 +266,9 @@ func (c *compiler) roots() []int {
 	if to := c.flow.undelivered; to.kind == toStep {
 		roots = append(roots, to.step)
 	}
+	if h := c.flow.handBack; h != nil && h.to.kind == toStep {
+		roots = append(roots, h.to.step)
+	}
 	slices.Sort(roots)
 	return slices.Compact(roots)
 }

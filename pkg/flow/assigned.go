@@ -33,7 +33,7 @@ func (c *compiler) assigned() *assigned {
 			a.end = set{}
 		}
 	}
-	if c.flow.undelivered.kind == toCompleted {
+	if h := c.flow.handBack; c.flow.undelivered.kind == toCompleted || h != nil && h.to.kind == toCompleted {
 		a.end = set{}
 	}
 	return a

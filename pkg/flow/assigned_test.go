@@ -38,7 +38,11 @@ func TestNoHoles(t *testing.T) {
 
 func (w *world) playBare(t *rapid.T) {
 	in := w.apt(t)
-	switch rapid.IntRange(0, 7).Draw(t, "bare input") {
+	switch rapid.IntRange(0, 8).Draw(t, "bare input") {
+	case 3:
+		if in = w.operator(t); in.GetOperatorAction().GetVerb() == ActSet {
+			in.GetOperatorAction().Json = []byte(`"x"`)
+		}
 	case 0:
 		in = w.tapped(t)
 	case 1:

@@ -40,7 +40,7 @@ var (
 var (
 	flowFields = []string{
 		"name", "language", "languages", "countries", "zone", "entry", "slots", "keywords", "steps", "subflows", "completed",
-		"unexpected", "stale_taps", "undelivered", "texts", "migrate", "expire", "quiet_hours",
+		"unexpected", "stale_taps", "undelivered", "texts", "migrate", "expire", "quiet_hours", "handover",
 	}
 	stepFields = []string{
 		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "book", "hold", "reschedule", "cancel", "assign",
@@ -228,6 +228,7 @@ func (c *compiler) root(in item) {
 	f.unexpected, f.instead = c.unexpected(all.of["unexpected"])
 	f.staleTaps = c.tapPolicy(all.of["stale_taps"], ignoreTap, repeatTap, jumpTap)
 	c.target(all.of["undelivered"], &f.undelivered)
+	c.handBack(all.of["handover"])
 	c.expiry(all.of["expire"])
 	c.quietHours(all.of["quiet_hours"])
 	c.ownTexts(all.of["texts"])

@@ -15,6 +15,7 @@ const RemindersMax = 5
 
 var (
 	expireFields     = []string{"after", "resume"}
+	handBackFields   = []string{"give_back_after", "to"}
 	quietHoursFields = []string{"from", "to"}
 	remindFields     = []string{"after", "say"}
 	timeoutFields    = []string{"after", "goto"}
@@ -38,6 +39,22 @@ func (c *compiler) expiry(in item) {
 	default:
 		c.flow.expireMs = c.duration(in)
 	}
+}
+
+// handBack reads when the bot takes back what was handed over.
+func (c *compiler) handBack(in item) {
+	if in.absent() {
+		return
+	}
+	all := c.fields(in, handBackFields...)
+	h := &handBack{afterMs: c.duration(c.required(all, "give_back_after", "how long no human may write, such as 12h"))}
+	c.target(c.required(all, "to", "the step to go on at"), &h.to)
+	c.later(func() {
+		if h.to.kind == toHandover {
+			c.report(in.at, ruleValue, "a human has the conversation already: let to name a step, completed or cancelled")
+		}
+	})
+	c.flow.handBack = h
 }
 
 func (c *compiler) quietHours(in item) {

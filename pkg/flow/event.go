@@ -169,8 +169,18 @@ func tapStale(step string, policy tapPolicy) *parleyv1.Event {
 
 func handedOver(step, pool, reason string) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_HandedOver{HandedOver: &parleyv1.HandedOver{
-		Step: step, Pool: pool, Reason: reason, Hushes: true,
+		Step: step, Pool: pool, Reason: reason, Hushes: true, Placed: true,
 	}}}
+}
+
+func operatorActed(a *parleyv1.OperatorAction, refused string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_OperatorActed{OperatorActed: &parleyv1.OperatorActed{
+		Verb: a.GetVerb(), By: a.GetBy(), Reason: a.GetReason(), Step: a.GetStep(), Slot: a.GetSlot(), Refused: refused,
+	}}}
+}
+
+func givenBack(step, reason string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_GivenBack{GivenBack: &parleyv1.GivenBack{Step: step, Reason: reason}}}
 }
 
 func stepLeft(step, reason string) *parleyv1.Event {

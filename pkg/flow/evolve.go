@@ -42,7 +42,10 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		s.Failures = body.AnswerRejected.GetFailures()
 		s.Progress = s.Progress.answered()
 	case *parleyv1.Event_MessageQueued:
-		// What was said is in the event; no decision depends on it.
+		// What was said is in the event; that a human said it counts.
+		if body.MessageQueued.GetAuthor() != "" && s.Status == Human {
+			s.Progress.HumanMs = e.GetAtMs()
+		}
 	case *parleyv1.Event_SessionCompleted:
 		s = s.ended(Completed)
 		s.Progress.EndedAtMs = e.GetAtMs()
@@ -53,9 +56,11 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 	case *parleyv1.Event_SessionResumed:
 		s.Status, s.Progress.AskedMs, s.Progress.Reminded = Active, e.GetAtMs(), 0
 	case *parleyv1.Event_HandedOver:
-		s = s.handedOver(body.HandedOver.GetStep()).hushed(body.HandedOver.GetHushes(), e.GetAtMs())
+		s = s.handedOver(body.HandedOver, e.GetAtMs()).hushed(body.HandedOver.GetHushes(), e.GetAtMs())
 	case *parleyv1.Event_OptedOut:
 		s = s.hushed(body.OptedOut.GetHushes(), e.GetAtMs())
+	case *parleyv1.Event_GivenBack:
+		s = s.givenBack(e.GetAtMs())
 	case *parleyv1.Event_ValueSet:
 		s.Answers = with(s.Answers, body.ValueSet.GetSlot(), decodeValue(body.ValueSet.GetJson()))
 	case *parleyv1.Event_LanguageChanged:
@@ -68,7 +73,8 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 	case *parleyv1.Event_KeywordUsed, *parleyv1.Event_TapStale, *parleyv1.Event_OptedIn,
 		*parleyv1.Event_StepLeft, *parleyv1.Event_SlotBooked, *parleyv1.Event_SlotTaken, *parleyv1.Event_SlotHeld,
 		*parleyv1.Event_SlotReleased, *parleyv1.Event_BookingMoved, *parleyv1.Event_BookingCancelled, *parleyv1.Event_LeadAssigned,
-		*parleyv1.Event_LeadQueued, *parleyv1.Event_LeadClosed, *parleyv1.Event_StepTimedOut:
+		*parleyv1.Event_LeadQueued, *parleyv1.Event_LeadClosed, *parleyv1.Event_StepTimedOut,
+		*parleyv1.Event_OperatorActed:
 		// Facts for the history, the read models and the contact.
 	default:
 		s.Progress, known = s.Progress.evolve(e)
@@ -168,13 +174,29 @@ func (s State) ended(status Status) State {
 
 // handedOver leaves the conversation to a human. That the flow was completed before
 // is not forgotten.
-func (s State) handedOver(step string) State {
+func (s State) handedOver(e *parleyv1.HandedOver, atMs int64) State {
 	var endedAtMs int64
 	if s.completed() {
 		endedAtMs = s.endedAt()
 	}
+	calls, loops := s.Progress.Calls, s.Progress.Loops
 	s = s.ended(Human)
-	s.Step, s.Progress.EndedAtMs = step, endedAtMs
+	s.Step, s.Progress.EndedAtMs = e.GetStep(), endedAtMs
+	if e.GetPlaced() {
+		s.Progress.Calls, s.Progress.Loops, s.Progress.HumanMs = calls, loops, atMs
+	}
+	return s
+}
+
+// givenBack leaves the conversation to the bot again: at its step, which is asked
+// anew, or behind the end of the flow.
+func (s State) givenBack(atMs int64) State {
+	s.Progress.HumanMs = 0
+	if s.Progress.EndedAtMs > 0 {
+		s.Status, s.Step = Completed, ""
+		return s
+	}
+	s.Status, s.Progress.AskedMs = Active, atMs
 	return s
 }
 

@@ -10,7 +10,7 @@ func Fields() map[string][]string {
 		"message": bubbleFields, "media": mediaFields, "link": linkFields, "location": locationFields, "contact": contactFields,
 		"template": templateFields, "parameter": parameterFields, "template_button": templateButtons,
 		"expect": expectFields, "check": checkFields, "table": tableFields, "option": optionFields, "options": dynamicFields,
-		"empty": emptyFields, "form": formFields, "expire": expireFields, "quiet_hours": quietHoursFields, "remind": remindFields,
+		"empty": emptyFields, "form": formFields, "expire": expireFields, "quiet_hours": quietHoursFields, "hand_back": handBackFields, "remind": remindFields,
 		"timeout": timeoutFields, "received": receivedFields, "reply": replyFields, "rows": rowsFields,
 		"texts": ownKeys, "invalid": invalidRules, "answer": answerNames(), "kinds": mediaKinds,
 	}

@@ -36,7 +36,9 @@ type Flow struct {
 	instead      []bubble  // what is said to the unexpected; nil unless it is a text
 	staleTaps    tapPolicy
 	undelivered  target
-	tests        []*split
+	// handBack is nil if a human has a conversation for as long as they want.
+	handBack *handBack
+	tests    []*split
 	// expireMs is how long a person may be silent; 0 is for ever.
 	expireMs int64
 	resume   resumePolicy

@@ -85,6 +85,14 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 	case "start":
 		s := &parleyv1.StartRequest{Flow: words["flow"], Language: words["language"], Slots: []byte(words["slots"])}
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Start{Start: s}})
+	case "operate":
+		a := &parleyv1.OperatorAction{
+			Verb: argument, By: words["by"], Reason: words["reason"], Step: words["step"], Slot: words["slot"], Json: []byte(words["json"]),
+		}
+		if words["text"] != "" {
+			a.Content = &parleyv1.OperatorAction_Text{Text: &parleyv1.Text{Body: words["text"]}}
+		}
+		return d.turn(t, OperatorInput("", 0, a))
 	case "migrate":
 		return d.migrate(t, words)
 	case "order":

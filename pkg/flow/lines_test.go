@@ -121,6 +121,15 @@ func eventLine(e *parleyv1.Event) (name, details string) {
 // rarerLine writes the events that only richer flows have.
 func rarerLine(e *parleyv1.Event) (name, details string) {
 	switch b := e.GetBody().(type) {
+	case *parleyv1.Event_OperatorActed:
+		a := b.OperatorActed
+		line := fmt.Sprintf("%s by %q", a.Verb, a.By)
+		if a.Refused != "" {
+			line += ": refused: " + a.Refused
+		}
+		return "OperatorActed", line
+	case *parleyv1.Event_GivenBack:
+		return "GivenBack", b.GivenBack.Step + " " + b.GivenBack.Reason
 	case *parleyv1.Event_ValueSet:
 		return "ValueSet", fmt.Sprintf("%s %s=%s", b.ValueSet.Step, b.ValueSet.Slot, b.ValueSet.Json)
 	case *parleyv1.Event_LanguageChanged:
@@ -228,6 +237,8 @@ func kindOfInput(in *parleyv1.Input) string {
 		return "exchange"
 	case *parleyv1.Input_ResourceOrder:
 		return "order"
+	case *parleyv1.Input_OperatorAction:
+		return "operator"
 	}
 	return in.GetMessage().GetType()
 }

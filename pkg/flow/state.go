@@ -54,6 +54,10 @@ type Progress struct {
 	// Archived says that the session, which has ended, is out of the way.
 	Archived bool `json:"archived,omitempty"`
 
+	// HumanMs is when a human took over or wrote last; 0 while the bot has the
+	// conversation.
+	HumanMs int64 `json:"human_ms,omitempty"`
+
 	// EndedAtMs is when the flow was completed; 0 before, and in old sessions.
 	EndedAtMs int64 `json:"ended_at_ms,omitempty"`
 

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -141,7 +142,7 @@ func (t *turn) wakeUp() int64 {
 	case t.state.Status == Expired, p.Archived:
 		return 0
 	case t.state.Status == Human:
-		return t.in.GetAtMs() + archiveMs
+		return cmp.Or(t.handBackAt(), t.in.GetAtMs()+archiveMs)
 	}
 	return max(t.state.endedAt(), t.in.GetAtMs()) + archiveMs
 }
@@ -163,7 +164,8 @@ func (t *turn) wake(due *parleyv1.TimerDue) {
 		t.emit(sessionExpired(t.state.Step)) // nobody is reminded who asked to hear nothing
 	case t.state.Status == Active:
 		t.overdue(due.GetPromptAtMs())
-	case t.state.Status == Human: // a human minds the time
+	case t.state.Status == Human:
+		t.mindHuman()
 	case t.in.GetAtMs() >= t.state.endedAt()+archiveMs:
 		t.emit(sessionArchived())
 	}

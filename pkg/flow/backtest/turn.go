@@ -24,6 +24,8 @@ func kindOf(in *parleyv1.Input) string {
 	switch {
 	case in.GetStart() != nil:
 		return "start by the API"
+	case in.GetOperatorAction() != nil:
+		return "operator: " + in.GetOperatorAction().GetVerb()
 	case in.GetFormExchange() != nil:
 		return "form draft"
 	case m.GetForm() != nil:
@@ -113,6 +115,8 @@ func partOf(e *parleyv1.Event, names renames) string {
 		return "assigned in " + body.LeadAssigned.GetPool()
 	case *parleyv1.Event_LeadQueued:
 		return "waits in " + body.LeadQueued.GetPool()
+	case *parleyv1.Event_GivenBack:
+		return strings.TrimSpace("given back " + names.of(body.GivenBack.GetStep()))
 	case *parleyv1.Event_HandedOver:
 		return strings.TrimSpace("handed over " + body.HandedOver.GetPool())
 	}

@@ -49,7 +49,7 @@ type act struct {
 	kind actKind
 	says says          // of saying
 	pass time.Duration // of passing
-	with fields        // of starting and othersBooking
+	with fields        // of starting, othersBooking and operating
 
 	expects []expect
 	// from and to are the lines of expects, the first and the one after the last.
@@ -64,6 +64,7 @@ const (
 	passing
 	starting
 	othersBooking
+	operating
 )
 
 // expect is one message that the flow must say.

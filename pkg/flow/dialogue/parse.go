@@ -205,8 +205,11 @@ func (p *parser) command(line string) {
 	case verb == "others":
 		err = args.pairs("service", "calendar", "day", "time")
 		p.act(act{kind: othersBooking, with: args})
+	case verb == "operator":
+		_, err = operatorAction(args)
+		p.act(act{kind: operating, with: args})
 	default:
-		err = fmt.Errorf("%q is not understood: a line begins with >, <, or one of flow, given, table, slots, pool, pass, start, others, %s", verb, strings.Join(checkVerbs, ", "))
+		err = fmt.Errorf("%q is not understood: a line begins with >, <, or one of flow, given, table, slots, pool, pass, start, others, operator, %s", verb, strings.Join(checkVerbs, ", "))
 	}
 	if err != nil {
 		p.report("%v", err)

@@ -125,6 +125,8 @@ func (c *Chat) do(a act) (said [][]string, err error) {
 		return c.start(a.with, c.now.Add(betweenMessages))
 	case othersBooking:
 		return nil, c.othersBook(a.with)
+	case operating:
+		return c.operate(a.with, c.now.Add(betweenMessages))
 	}
 	return c.say(a.says, c.now.Add(betweenMessages))
 }
@@ -138,6 +140,8 @@ func (a act) text() []string {
 		return []string{strings.TrimRight("start "+a.with.String(), " ")}
 	case othersBooking:
 		return []string{"others " + a.with.String()}
+	case operating:
+		return []string{"operator " + a.with.String()}
 	}
 	lines := strings.Split(a.says.String(), "\n")
 	for i, line := range lines {

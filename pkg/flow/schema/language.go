@@ -21,7 +21,7 @@ type field struct {
 
 // parts is the whole language, in the order of the manual.
 func parts() []part {
-	all := []part{flowPart(), completedPart(), expirePart(), quietHoursPart(), slotPart(), entryPart(), keywordPart()}
+	all := []part{flowPart(), completedPart(), expirePart(), quietHoursPart(), handBackPart(), slotPart(), entryPart(), keywordPart()}
 	all = append(all, messageParts()...)
 	all = append(all, stepParts()...)
 	return append(all, answerParts()...)
@@ -49,6 +49,7 @@ func flowPart() part {
 			{"texts", ref("texts"), "Words that Parley says itself, for languages that it does not know, or in your own style."},
 			{"expire", anyOf(ref("silence"), ref("expire")).otherwise("24h"), "How long a person may be silent before the session is put aside; never is for ever. Who comes back goes on where they were."},
 			{"quiet_hours", ref("quiet_hours"), "When nobody is reminded, in the time of the person's country."},
+			{"handover", ref("hand_back"), "When the bot takes a conversation back that was handed over. Without it a human has it until they give it back."},
 			{"migrate", mapping(ref("target"), map[string]string{"old_step": "new_step"}), "Where people go who stand on a step that this version no longer has: old step to new step."},
 		},
 	}
@@ -70,6 +71,16 @@ func quietHoursPart() part {
 		fields: []field{
 			{"from", text("21:00"), "When they begin."},
 			{"to", text("08:00"), "When they end."},
+		},
+	}
+}
+
+func handBackPart() part {
+	return part{
+		name: "hand_back", doc: "When the bot takes a conversation back.", required: []string{"give_back_after", "to"},
+		fields: []field{
+			{"give_back_after", ref("duration").like("12h"), "How long no human has written."},
+			{"to", ref("target"), "Where the bot goes on."},
 		},
 	}
 }

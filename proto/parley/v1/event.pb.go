@@ -146,6 +146,8 @@ type Event struct {
 	//	*Event_BookingMoved
 	//	*Event_BookingCancelled
 	//	*Event_LeadAssigned
+	//	*Event_OperatorActed
+	//	*Event_GivenBack
 	//	*Event_LeadQueued
 	//	*Event_LeadClosed
 	//	*Event_FormAnswered
@@ -662,6 +664,24 @@ func (x *Event) GetLeadAssigned() *LeadAssigned {
 	return nil
 }
 
+func (x *Event) GetOperatorActed() *OperatorActed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_OperatorActed); ok {
+			return x.OperatorActed
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetGivenBack() *GivenBack {
+	if x != nil {
+		if x, ok := x.Body.(*Event_GivenBack); ok {
+			return x.GivenBack
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetLeadQueued() *LeadQueued {
 	if x != nil {
 		if x, ok := x.Body.(*Event_LeadQueued); ok {
@@ -865,6 +885,14 @@ type Event_LeadAssigned struct {
 	LeadAssigned *LeadAssigned `protobuf:"bytes,76,opt,name=lead_assigned,json=leadAssigned,proto3,oneof"`
 }
 
+type Event_OperatorActed struct {
+	OperatorActed *OperatorActed `protobuf:"bytes,77,opt,name=operator_acted,json=operatorActed,proto3,oneof"`
+}
+
+type Event_GivenBack struct {
+	GivenBack *GivenBack `protobuf:"bytes,78,opt,name=given_back,json=givenBack,proto3,oneof"`
+}
+
 type Event_LeadQueued struct {
 	LeadQueued *LeadQueued `protobuf:"bytes,110,opt,name=lead_queued,json=leadQueued,proto3,oneof"`
 }
@@ -962,6 +990,10 @@ func (*Event_BookingMoved) isEvent_Body() {}
 func (*Event_BookingCancelled) isEvent_Body() {}
 
 func (*Event_LeadAssigned) isEvent_Body() {}
+
+func (*Event_OperatorActed) isEvent_Body() {}
+
+func (*Event_GivenBack) isEvent_Body() {}
 
 func (*Event_LeadQueued) isEvent_Body() {}
 
@@ -1381,6 +1413,8 @@ type MessageQueued struct {
 	// window_until_ms is until when the window was known to be open when the message was
 	// queued; 0 if it is not known, or does not matter.
 	WindowUntilMs int64 `protobuf:"varint,26,opt,name=window_until_ms,json=windowUntilMs,proto3" json:"window_until_ms,omitempty"`
+	// author is the person of the business who wrote it; empty if the flow says it.
+	Author        string `protobuf:"bytes,34,opt,name=author,proto3" json:"author,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1577,6 +1611,13 @@ func (x *MessageQueued) GetWindowUntilMs() int64 {
 	return 0
 }
 
+func (x *MessageQueued) GetAuthor() string {
+	if x != nil {
+		return x.Author
+	}
+	return ""
+}
+
 type isMessageQueued_Content interface {
 	isMessageQueued_Content()
 }
@@ -1688,8 +1729,8 @@ func (*SessionCompleted) Descriptor() ([]byte, []int) {
 type SessionCancelled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// reason is "restart", "stop" (opt-out), "attempts" (too many wrong answers),
-	// "loop" (a loop used up its budget), "switch" (another flow began), or
-	// "cancelled" (the flow ended that way).
+	// "loop" (a loop used up its budget), "switch" (another flow began),
+	// "cancelled" (the flow ended that way), or "operator".
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	// step is the question that was left without an answer; empty if the session
 	// waited at none.
@@ -2714,11 +2755,14 @@ type HandedOver struct {
 	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// pool names who should take it; empty if the flow does not say.
 	Pool string `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
-	// reason is "step", "attempts" or "keyword".
+	// reason is "step", "attempts", "keyword", "timeout" or "operator".
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// hushes says that what was queued before is not sent any more. Events of before this
 	// field did not.
-	Hushes        bool `protobuf:"varint,24,opt,name=hushes,proto3" json:"hushes,omitempty"`
+	Hushes bool `protobuf:"varint,24,opt,name=hushes,proto3" json:"hushes,omitempty"`
+	// placed says that the session keeps its place in sub-flows and loops, for when it
+	// is given back. Older events lack it.
+	Placed        bool `protobuf:"varint,4,opt,name=placed,proto3" json:"placed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2777,6 +2821,13 @@ func (x *HandedOver) GetReason() string {
 func (x *HandedOver) GetHushes() bool {
 	if x != nil {
 		return x.Hushes
+	}
+	return false
+}
+
+func (x *HandedOver) GetPlaced() bool {
+	if x != nil {
+		return x.Placed
 	}
 	return false
 }
@@ -3001,7 +3052,8 @@ type StepLeft struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// reason is "keyword", "attempts" (too many wrong answers), "tap" (an old button),
-	// "empty" (nothing to choose), "migrated", or "undelivered" (its message).
+	// "empty" (nothing to choose), "migrated", "undelivered" (its message), or
+	// "operator".
 	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4231,11 +4283,153 @@ func (x *FormAnswered) GetRepeated() bool {
 	return false
 }
 
+// OperatorActed says what a person of the business did. What came of it follows.
+type OperatorActed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// verb, by, reason, step and slot are the input's.
+	Verb   string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
+	By     string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Step   string `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
+	Slot   string `protobuf:"bytes,5,opt,name=slot,proto3" json:"slot,omitempty"`
+	// refused says why nothing came of it; empty if something did.
+	Refused       string `protobuf:"bytes,6,opt,name=refused,proto3" json:"refused,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorActed) Reset() {
+	*x = OperatorActed{}
+	mi := &file_parley_v1_event_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorActed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorActed) ProtoMessage() {}
+
+func (x *OperatorActed) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorActed.ProtoReflect.Descriptor instead.
+func (*OperatorActed) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *OperatorActed) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+func (x *OperatorActed) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *OperatorActed) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OperatorActed) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *OperatorActed) GetSlot() string {
+	if x != nil {
+		return x.Slot
+	}
+	return ""
+}
+
+func (x *OperatorActed) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
+// GivenBack says that the bot has the conversation again.
+type GivenBack struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// step is where it goes on; empty if the flow had been completed before.
+	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// reason is "operator", or "timeout" (no human wrote for as long as the flow waits).
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GivenBack) Reset() {
+	*x = GivenBack{}
+	mi := &file_parley_v1_event_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GivenBack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GivenBack) ProtoMessage() {}
+
+func (x *GivenBack) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GivenBack.ProtoReflect.Descriptor instead.
+func (*GivenBack) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *GivenBack) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *GivenBack) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\x9a\x1a\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\x94\x1b\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -4298,7 +4492,10 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\rslot_released\x18I \x01(\v2\x17.parley.v1.SlotReleasedH\x00R\fslotReleased\x12>\n" +
 	"\rbooking_moved\x18J \x01(\v2\x17.parley.v1.BookingMovedH\x00R\fbookingMoved\x12J\n" +
 	"\x11booking_cancelled\x18K \x01(\v2\x1b.parley.v1.BookingCancelledH\x00R\x10bookingCancelled\x12>\n" +
-	"\rlead_assigned\x18L \x01(\v2\x17.parley.v1.LeadAssignedH\x00R\fleadAssigned\x128\n" +
+	"\rlead_assigned\x18L \x01(\v2\x17.parley.v1.LeadAssignedH\x00R\fleadAssigned\x12A\n" +
+	"\x0eoperator_acted\x18M \x01(\v2\x18.parley.v1.OperatorActedH\x00R\roperatorActed\x125\n" +
+	"\n" +
+	"given_back\x18N \x01(\v2\x14.parley.v1.GivenBackH\x00R\tgivenBack\x128\n" +
 	"\vlead_queued\x18n \x01(\v2\x15.parley.v1.LeadQueuedH\x00R\n" +
 	"leadQueued\x128\n" +
 	"\vlead_closed\x18o \x01(\v2\x15.parley.v1.LeadClosedH\x00R\n" +
@@ -4329,7 +4526,7 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eAnswerRejected\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfailures\x18\x03 \x01(\rR\bfailures\"\x8b\x06\n" +
+	"\bfailures\x18\x03 \x01(\rR\bfailures\"\xa3\x06\n" +
 	"\rMessageQueued\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
 	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12\x19\n" +
@@ -4350,7 +4547,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\bcampaign\x18\x16 \x01(\tR\bcampaign\x12\x12\n" +
 	"\x04step\x18\x18 \x01(\tR\x04step\x12/\n" +
 	"\bfallback\x18\x19 \x01(\v2\x13.parley.v1.TemplateR\bfallback\x12&\n" +
-	"\x0fwindow_until_ms\x18\x1a \x01(\x03R\rwindowUntilMsB\t\n" +
+	"\x0fwindow_until_ms\x18\x1a \x01(\x03R\rwindowUntilMs\x12\x16\n" +
+	"\x06author\x18\" \x01(\tR\x06authorB\t\n" +
 	"\acontent\"\x12\n" +
 	"\x10SessionCompleted\"\\\n" +
 	"\x10SessionCancelled\x12\x16\n" +
@@ -4421,13 +4619,14 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x04step\x18\x02 \x01(\tR\x04step\"6\n" +
 	"\bTapStale\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
-	"\x06policy\x18\x02 \x01(\tR\x06policy\"d\n" +
+	"\x06policy\x18\x02 \x01(\tR\x06policy\"|\n" +
 	"\n" +
 	"HandedOver\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x16\n" +
-	"\x06hushes\x18\x18 \x01(\bR\x06hushes\"\"\n" +
+	"\x06hushes\x18\x18 \x01(\bR\x06hushes\x12\x16\n" +
+	"\x06placed\x18\x04 \x01(\bR\x06placed\"\"\n" +
 	"\bOptedOut\x12\x16\n" +
 	"\x06hushes\x18\x18 \x01(\bR\x06hushes\"\t\n" +
 	"\aOptedIn\"\x89\x01\n" +
@@ -4527,7 +4726,17 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x06screen\x18\x03 \x01(\tR\x06screen\x12\x12\n" +
 	"\x04json\x18\x04 \x01(\fR\x04json\x12\x1a\n" +
 	"\bfinished\x18\x05 \x01(\bR\bfinished\x12\x1a\n" +
-	"\brepeated\x18\x06 \x01(\bR\brepeated*H\n" +
+	"\brepeated\x18\x06 \x01(\bR\brepeated\"\x8d\x01\n" +
+	"\rOperatorActed\x12\x12\n" +
+	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04step\x18\x04 \x01(\tR\x04step\x12\x12\n" +
+	"\x04slot\x18\x05 \x01(\tR\x04slot\x12\x18\n" +
+	"\arefused\x18\x06 \x01(\tR\arefused\"7\n" +
+	"\tGivenBack\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason*H\n" +
 	"\bPriority\x12\x12\n" +
 	"\x0ePRIORITY_REPLY\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
@@ -4546,7 +4755,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -4599,19 +4808,21 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*LeadQueued)(nil),         // 48: parley.v1.LeadQueued
 	(*LeadClosed)(nil),         // 49: parley.v1.LeadClosed
 	(*FormAnswered)(nil),       // 50: parley.v1.FormAnswered
-	nil,                        // 51: parley.v1.LookupAsked.WhereEntry
-	(*Input)(nil),              // 52: parley.v1.Input
-	(*Text)(nil),               // 53: parley.v1.Text
-	(*Media)(nil),              // 54: parley.v1.Media
-	(*Buttons)(nil),            // 55: parley.v1.Buttons
-	(*List)(nil),               // 56: parley.v1.List
-	(*Link)(nil),               // 57: parley.v1.Link
-	(*Form)(nil),               // 58: parley.v1.Form
-	(*GeoPoint)(nil),           // 59: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 60: parley.v1.ContactCard
-	(*Template)(nil),           // 61: parley.v1.Template
-	(*Reaction)(nil),           // 62: parley.v1.Reaction
-	(*Typing)(nil),             // 63: parley.v1.Typing
+	(*OperatorActed)(nil),      // 51: parley.v1.OperatorActed
+	(*GivenBack)(nil),          // 52: parley.v1.GivenBack
+	nil,                        // 53: parley.v1.LookupAsked.WhereEntry
+	(*Input)(nil),              // 54: parley.v1.Input
+	(*Text)(nil),               // 55: parley.v1.Text
+	(*Media)(nil),              // 56: parley.v1.Media
+	(*Buttons)(nil),            // 57: parley.v1.Buttons
+	(*List)(nil),               // 58: parley.v1.List
+	(*Link)(nil),               // 59: parley.v1.Link
+	(*Form)(nil),               // 60: parley.v1.Form
+	(*GeoPoint)(nil),           // 61: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 62: parley.v1.ContactCard
+	(*Template)(nil),           // 63: parley.v1.Template
+	(*Reaction)(nil),           // 64: parley.v1.Reaction
+	(*Typing)(nil),             // 65: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -4657,37 +4868,39 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	45, // 40: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
 	46, // 41: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
 	47, // 42: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
-	48, // 43: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
-	49, // 44: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
-	50, // 45: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
-	1,  // 46: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	52, // 47: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	53, // 48: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	54, // 49: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	55, // 50: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	56, // 51: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	57, // 52: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	58, // 53: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	59, // 54: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	60, // 55: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	61, // 56: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	62, // 57: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	63, // 58: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 59: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	61, // 60: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 61: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	51, // 62: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	40, // 63: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	40, // 64: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	40, // 65: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	40, // 66: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	40, // 67: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	40, // 68: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	69, // [69:69] is the sub-list for method output_type
-	69, // [69:69] is the sub-list for method input_type
-	69, // [69:69] is the sub-list for extension type_name
-	69, // [69:69] is the sub-list for extension extendee
-	0,  // [0:69] is the sub-list for field type_name
+	51, // 43: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
+	52, // 44: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
+	48, // 45: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
+	49, // 46: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
+	50, // 47: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
+	1,  // 48: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	54, // 49: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	55, // 50: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	56, // 51: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	57, // 52: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	58, // 53: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	59, // 54: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	60, // 55: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	61, // 56: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	62, // 57: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	63, // 58: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	64, // 59: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	65, // 60: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 61: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	63, // 62: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 63: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	53, // 64: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	40, // 65: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	40, // 66: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	40, // 67: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	40, // 68: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	40, // 69: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	40, // 70: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	71, // [71:71] is the sub-list for method output_type
+	71, // [71:71] is the sub-list for method input_type
+	71, // [71:71] is the sub-list for extension type_name
+	71, // [71:71] is the sub-list for extension extendee
+	0,  // [0:71] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -4741,6 +4954,8 @@ func file_parley_v1_event_proto_init() {
 		(*Event_BookingMoved)(nil),
 		(*Event_BookingCancelled)(nil),
 		(*Event_LeadAssigned)(nil),
+		(*Event_OperatorActed)(nil),
+		(*Event_GivenBack)(nil),
 		(*Event_LeadQueued)(nil),
 		(*Event_LeadClosed)(nil),
 		(*Event_FormAnswered)(nil),
@@ -4764,7 +4979,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   51,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -45,6 +45,7 @@ type Input struct {
 	//	*Input_FormExchange
 	//	*Input_DeliveryFailure
 	//	*Input_ResourceOrder
+	//	*Input_OperatorAction
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -194,6 +195,15 @@ func (x *Input) GetResourceOrder() *ResourceOrder {
 	return nil
 }
 
+func (x *Input) GetOperatorAction() *OperatorAction {
+	if x != nil {
+		if x, ok := x.Body.(*Input_OperatorAction); ok {
+			return x.OperatorAction
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -230,6 +240,10 @@ type Input_ResourceOrder struct {
 	ResourceOrder *ResourceOrder `protobuf:"bytes,30,opt,name=resource_order,json=resourceOrder,proto3,oneof"`
 }
 
+type Input_OperatorAction struct {
+	OperatorAction *OperatorAction `protobuf:"bytes,34,opt,name=operator_action,json=operatorAction,proto3,oneof"`
+}
+
 func (*Input_Message) isInput_Body() {}
 
 func (*Input_TimerDue) isInput_Body() {}
@@ -245,6 +259,8 @@ func (*Input_FormExchange) isInput_Body() {}
 func (*Input_DeliveryFailure) isInput_Body() {}
 
 func (*Input_ResourceOrder) isInput_Body() {}
+
+func (*Input_OperatorAction) isInput_Body() {}
 
 // ContactInfo is what a decision may depend on besides the session.
 type ContactInfo struct {
@@ -1358,11 +1374,199 @@ func (x *ResourceOrder) GetReason() string {
 	return ""
 }
 
+// OperatorAction is what a person of the business, or their program, does to a
+// conversation.
+type OperatorAction struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// verb is "take", "give_back", "say", "restart", "move", "set", "end", "opt_out"
+	// or "opt_in".
+	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
+	// by says who: a name, as the console or the program gave it.
+	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	// reason says why; it may be empty.
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// step is where "move" and "give_back" lead.
+	Step string `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
+	// slot and json are the value of "set".
+	Slot string `protobuf:"bytes,5,opt,name=slot,proto3" json:"slot,omitempty"`
+	Json []byte `protobuf:"bytes,6,opt,name=json,proto3" json:"json,omitempty"`
+	// content is what "say" says.
+	//
+	// Types that are valid to be assigned to Content:
+	//
+	//	*OperatorAction_Text
+	//	*OperatorAction_Media
+	//	*OperatorAction_Location
+	//	*OperatorAction_Contact
+	//	*OperatorAction_Template
+	Content       isOperatorAction_Content `protobuf_oneof:"content"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorAction) Reset() {
+	*x = OperatorAction{}
+	mi := &file_parley_v1_input_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorAction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorAction) ProtoMessage() {}
+
+func (x *OperatorAction) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorAction.ProtoReflect.Descriptor instead.
+func (*OperatorAction) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *OperatorAction) GetVerb() string {
+	if x != nil {
+		return x.Verb
+	}
+	return ""
+}
+
+func (x *OperatorAction) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *OperatorAction) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *OperatorAction) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *OperatorAction) GetSlot() string {
+	if x != nil {
+		return x.Slot
+	}
+	return ""
+}
+
+func (x *OperatorAction) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
+func (x *OperatorAction) GetContent() isOperatorAction_Content {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *OperatorAction) GetText() *Text {
+	if x != nil {
+		if x, ok := x.Content.(*OperatorAction_Text); ok {
+			return x.Text
+		}
+	}
+	return nil
+}
+
+func (x *OperatorAction) GetMedia() *Media {
+	if x != nil {
+		if x, ok := x.Content.(*OperatorAction_Media); ok {
+			return x.Media
+		}
+	}
+	return nil
+}
+
+func (x *OperatorAction) GetLocation() *GeoPoint {
+	if x != nil {
+		if x, ok := x.Content.(*OperatorAction_Location); ok {
+			return x.Location
+		}
+	}
+	return nil
+}
+
+func (x *OperatorAction) GetContact() *ContactCard {
+	if x != nil {
+		if x, ok := x.Content.(*OperatorAction_Contact); ok {
+			return x.Contact
+		}
+	}
+	return nil
+}
+
+func (x *OperatorAction) GetTemplate() *Template {
+	if x != nil {
+		if x, ok := x.Content.(*OperatorAction_Template); ok {
+			return x.Template
+		}
+	}
+	return nil
+}
+
+type isOperatorAction_Content interface {
+	isOperatorAction_Content()
+}
+
+type OperatorAction_Text struct {
+	Text *Text `protobuf:"bytes,10,opt,name=text,proto3,oneof"`
+}
+
+type OperatorAction_Media struct {
+	Media *Media `protobuf:"bytes,11,opt,name=media,proto3,oneof"`
+}
+
+type OperatorAction_Location struct {
+	Location *GeoPoint `protobuf:"bytes,12,opt,name=location,proto3,oneof"`
+}
+
+type OperatorAction_Contact struct {
+	Contact *ContactCard `protobuf:"bytes,13,opt,name=contact,proto3,oneof"`
+}
+
+type OperatorAction_Template struct {
+	Template *Template `protobuf:"bytes,14,opt,name=template,proto3,oneof"`
+}
+
+func (*OperatorAction_Text) isOperatorAction_Content() {}
+
+func (*OperatorAction_Media) isOperatorAction_Content() {}
+
+func (*OperatorAction_Location) isOperatorAction_Content() {}
+
+func (*OperatorAction_Contact) isOperatorAction_Content() {}
+
+func (*OperatorAction_Template) isOperatorAction_Content() {}
+
 var File_parley_v1_input_proto protoreflect.FileDescriptor
 
 const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/input.proto\x12\tparley.v1\"\x85\x05\n" +
+	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\xcb\x05\n" +
 	"\x05Input\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x12$\n" +
@@ -1377,7 +1581,8 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\tmigration\x18\x0e \x01(\v2\x14.parley.v1.MigrationH\x00R\tmigration\x12>\n" +
 	"\rform_exchange\x18\x0f \x01(\v2\x17.parley.v1.FormExchangeH\x00R\fformExchange\x12G\n" +
 	"\x10delivery_failure\x18\x17 \x01(\v2\x1a.parley.v1.DeliveryFailureH\x00R\x0fdeliveryFailure\x12A\n" +
-	"\x0eresource_order\x18\x1e \x01(\v2\x18.parley.v1.ResourceOrderH\x00R\rresourceOrderB\x06\n" +
+	"\x0eresource_order\x18\x1e \x01(\v2\x18.parley.v1.ResourceOrderH\x00R\rresourceOrder\x12D\n" +
+	"\x0foperator_action\x18\" \x01(\v2\x19.parley.v1.OperatorActionH\x00R\x0eoperatorActionB\x06\n" +
 	"\x04body\"\xe2\x01\n" +
 	"\vContactInfo\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
@@ -1471,7 +1676,21 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\x04slot\x18\x03 \x01(\tR\x04slot\x12\x12\n" +
 	"\x04lead\x18\x04 \x01(\tR\x04lead\x12\x14\n" +
 	"\x05agent\x18\x05 \x01(\tR\x05agent\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reasonB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xfe\x02\n" +
+	"\x0eOperatorAction\x12\x12\n" +
+	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x0e\n" +
+	"\x02by\x18\x02 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04step\x18\x04 \x01(\tR\x04step\x12\x12\n" +
+	"\x04slot\x18\x05 \x01(\tR\x04slot\x12\x12\n" +
+	"\x04json\x18\x06 \x01(\fR\x04json\x12%\n" +
+	"\x04text\x18\n" +
+	" \x01(\v2\x0f.parley.v1.TextH\x00R\x04text\x12(\n" +
+	"\x05media\x18\v \x01(\v2\x10.parley.v1.MediaH\x00R\x05media\x121\n" +
+	"\blocation\x18\f \x01(\v2\x13.parley.v1.GeoPointH\x00R\blocation\x122\n" +
+	"\acontact\x18\r \x01(\v2\x16.parley.v1.ContactCardH\x00R\acontact\x121\n" +
+	"\btemplate\x18\x0e \x01(\v2\x13.parley.v1.TemplateH\x00R\btemplateB\t\n" +
+	"\acontentB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_input_proto_rawDescOnce sync.Once
@@ -1485,7 +1704,7 @@ func file_parley_v1_input_proto_rawDescGZIP() []byte {
 	return file_parley_v1_input_proto_rawDescData
 }
 
-var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_parley_v1_input_proto_goTypes = []any{
 	(*Input)(nil),           // 0: parley.v1.Input
 	(*ContactInfo)(nil),     // 1: parley.v1.ContactInfo
@@ -1502,7 +1721,11 @@ var file_parley_v1_input_proto_goTypes = []any{
 	(*FormExchange)(nil),    // 12: parley.v1.FormExchange
 	(*DeliveryFailure)(nil), // 13: parley.v1.DeliveryFailure
 	(*ResourceOrder)(nil),   // 14: parley.v1.ResourceOrder
-	nil,                     // 15: parley.v1.Migration.StepsEntry
+	(*OperatorAction)(nil),  // 15: parley.v1.OperatorAction
+	nil,                     // 16: parley.v1.Migration.StepsEntry
+	(*Text)(nil),            // 17: parley.v1.Text
+	(*Media)(nil),           // 18: parley.v1.Media
+	(*Template)(nil),        // 19: parley.v1.Template
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
@@ -1514,17 +1737,23 @@ var file_parley_v1_input_proto_depIdxs = []int32{
 	12, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
 	13, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
 	14, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
-	3,  // 9: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
-	4,  // 10: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
-	5,  // 11: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
-	6,  // 12: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
-	7,  // 13: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
-	15, // 14: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	15, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
+	3,  // 10: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
+	4,  // 11: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
+	5,  // 12: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
+	6,  // 13: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
+	7,  // 14: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
+	16, // 15: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	17, // 16: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
+	18, // 17: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
+	4,  // 18: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
+	5,  // 19: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
+	19, // 20: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
@@ -1532,6 +1761,7 @@ func file_parley_v1_input_proto_init() {
 	if File_parley_v1_input_proto != nil {
 		return
 	}
+	file_parley_v1_message_proto_init()
 	file_parley_v1_input_proto_msgTypes[0].OneofWrappers = []any{
 		(*Input_Message)(nil),
 		(*Input_TimerDue)(nil),
@@ -1541,6 +1771,7 @@ func file_parley_v1_input_proto_init() {
 		(*Input_FormExchange)(nil),
 		(*Input_DeliveryFailure)(nil),
 		(*Input_ResourceOrder)(nil),
+		(*Input_OperatorAction)(nil),
 	}
 	file_parley_v1_input_proto_msgTypes[1].OneofWrappers = []any{}
 	file_parley_v1_input_proto_msgTypes[2].OneofWrappers = []any{
@@ -1549,13 +1780,20 @@ func file_parley_v1_input_proto_init() {
 		(*IncomingMessage_Contact)(nil),
 		(*IncomingMessage_Form)(nil),
 	}
+	file_parley_v1_input_proto_msgTypes[15].OneofWrappers = []any{
+		(*OperatorAction_Text)(nil),
+		(*OperatorAction_Media)(nil),
+		(*OperatorAction_Location)(nil),
+		(*OperatorAction_Contact)(nil),
+		(*OperatorAction_Template)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_input_proto_rawDesc), len(file_parley_v1_input_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
