@@ -81,6 +81,8 @@ func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v1/status", a.status)
 	mux.HandleFunc("GET /api/v1/sessions/{contact}", a.sessions)
 	mux.HandleFunc("GET /api/v1/sessions/{contact}/events", a.sessionEvents)
+	mux.HandleFunc("POST /api/v1/sessions/{contact}/actions", a.act)
+	mux.HandleFunc("POST /api/v1/sessions/{contact}/messages", a.write)
 	mux.HandleFunc("GET /api/v1/messages", a.messages)
 	mux.HandleFunc("GET /api/v1/dead-letters", a.deadLetters)
 	mux.HandleFunc("POST /api/v1/dead-letters/{id}/redrive", a.redrive)

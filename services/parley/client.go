@@ -15,7 +15,9 @@ import (
 
 // server is the Parley that a tool talks to: its JSON API.
 type server struct {
-	URL   string `env:"PARLEY_URL" default:"http://127.0.0.1:8080" help:"Address of the running Parley (of its console, if the services run apart)."`
+	URL string `env:"PARLEY_URL" default:"http://127.0.0.1:8080" help:"Address of the running Parley (of its console, if the services run apart)."`
+	// key is the Idempotency-Key of the requests; empty for none.
+	key   string
 	Token string `env:"PARLEY_CONSOLE_TOKEN" help:"Bearer token of the API, if it has one."`
 }
 
@@ -40,6 +42,12 @@ func (e *apiError) Error() string {
 		return body.Error
 	}
 	return fmt.Sprintf("Parley answered %d %s", e.Status, http.StatusText(e.Status))
+}
+
+// with lets the requests carry a key.
+func (s server) with(key string) server {
+	s.key = key
+	return s
 }
 
 // check tells the person if the address cannot be one.
@@ -67,6 +75,9 @@ func (s server) call(ctx context.Context, method, path string, body, into any) e
 		return fmt.Errorf("%s is no address: %w", s.URL, err)
 	}
 	request.Header.Set("Content-Type", "application/json")
+	if s.key != "" {
+		request.Header.Set("Idempotency-Key", s.key)
+	}
 	if s.Token != "" {
 		request.Header.Set("Authorization", "Bearer "+s.Token)
 	}

@@ -21,6 +21,7 @@ type commands struct {
 	Flow       flowCommand       `cmd:"" help:"Tools for flows: check, draw, test, chat, compare, translate, publish, backtest."`
 	Deliveries deliveriesCommand `cmd:"" help:"What became of sends: list them, send again or drop those that nobody knows of."`
 	WASender   wasenderCommand   `cmd:"" name:"wasender" help:"Tools for sessions of WASenderApi: how they are, their QR codes, connect and restart."`
+	Session    sessionCommand    `cmd:"" help:"Look at a person's conversation, take it, write, move it, end it."`
 }
 
 // errMisconfigured is returned after all problems have been printed.
