@@ -2,9 +2,7 @@
 
 package e2e
 
-import (
-	"testing"
-)
+import "testing"
 
 const askFlow = `name: lead
 language: en
