@@ -151,6 +151,7 @@ type Hold struct {
 	Booking            string
 	Until              time.Time
 	Channel            string
+	Contact            uuid.UUID
 	Portfolio, LaneKey string
 }
 
@@ -158,7 +159,7 @@ type Hold struct {
 // time, the oldest first.
 func (s *Store) ExpiredHolds(ctx context.Context, shards []int, at time.Time, limit int) ([]Hold, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT b.id::text, b.hold_until, b.channel, c.portfolio, c.lane_key FROM bookings b JOIN contacts c ON c.id = b.contact_id
+		SELECT b.id::text, b.hold_until, b.channel, c.id, c.portfolio, c.lane_key FROM bookings b JOIN contacts c ON c.id = b.contact_id
 		 WHERE b.state = 'held' AND b.hold_until <= $2 AND c.shard = ANY($1) AND c.parked_at IS NULL
 		 ORDER BY b.hold_until, b.id LIMIT $3`, shards, at, limit)
 	if err != nil {

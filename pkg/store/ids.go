@@ -13,6 +13,12 @@ import (
 // new contact needs no look-up and two replicas agree on it.
 func ContactID(portfolio, laneKey string) uuid.UUID { return digest("contact", portfolio, laneKey) }
 
+// NextContactID derives the id of somebody who is heard in the lane of another contact,
+// who had the same number before: from the update that first showed them.
+func NextContactID(portfolio, laneKey, channel, updateID string) uuid.UUID {
+	return digest("contact", portfolio, laneKey, channel, updateID)
+}
+
 // InboxID is the key under which a provider's message id is remembered.
 func InboxID(channel, messageID string) uuid.UUID { return digest("inbox", channel, messageID) }
 

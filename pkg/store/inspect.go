@@ -120,6 +120,7 @@ func (s *Store) AmbiguousDeliveries(ctx context.Context, limit int) ([]Ambiguous
 
 // ParkedLetter is what a redrive needs to know of a dead letter's contact.
 type ParkedLetter struct {
+	Contact                     uuid.UUID
 	Channel, Portfolio, LaneKey string
 	// Waiting counts the updates of the contact that wait for a redrive.
 	Waiting int
@@ -129,11 +130,11 @@ type ParkedLetter struct {
 // id that still waits.
 func (s *Store) ParkedLetter(ctx context.Context, id int64) (letter ParkedLetter, ok bool, err error) {
 	err = s.pool.QueryRow(ctx, `
-		SELECT d.channel, c.portfolio, c.lane_key,
+		SELECT c.id, d.channel, c.portfolio, c.lane_key,
 		       (SELECT count(*) FROM dead_letters w WHERE w.contact_id = c.id AND w.kind = 'parked' AND w.redriven_at IS NULL)
 		  FROM dead_letters d JOIN contacts c ON c.id = d.contact_id
 		 WHERE d.id = $1 AND d.kind = 'parked' AND d.redriven_at IS NULL AND d.service = $2`, id, ServiceSession).
-		Scan(&letter.Channel, &letter.Portfolio, &letter.LaneKey, &letter.Waiting)
+		Scan(&letter.Contact, &letter.Channel, &letter.Portfolio, &letter.LaneKey, &letter.Waiting)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return letter, false, nil
 	}

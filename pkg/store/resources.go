@@ -16,16 +16,18 @@ var ErrConflict = errors.New("another was first")
 
 // ResourceChanges are what a batch of turns does besides its turns.
 type ResourceChanges struct {
-	Bookings BookingChanges
-	Leads    LeadChanges
+	Bookings   BookingChanges
+	Leads      LeadChanges
+	Identities IdentityChanges
 }
 
 // Empty reports whether there is nothing to write.
 func (c ResourceChanges) Empty() bool {
-	return len(c.Bookings.Bookings) == 0 && len(c.Leads.Pools) == 0
+	return len(c.Bookings.Bookings) == 0 && len(c.Leads.Pools) == 0 && len(c.Identities.Claims) == 0 && len(c.Identities.Counts) == 0
 }
 
-// AppendTurnsAnd commits the parts together with what they decided about slots and leads, all or
+// AppendTurnsAnd commits the parts together with what they decided about slots and leads and
+// learnt about who is who, all or
 // nothing: a part that is fenced may have decided what the others met, so then nothing
 // at all is written, and held names those that may try again. The rows of the turns
 // are written first and those that others fight for last, so that they are locked as
@@ -48,6 +50,7 @@ func (s *Store) AppendTurnsAnd(ctx context.Context, parts []TurnPart, changes Re
 			return ErrFenced
 		}
 		batch := &resourceBatch{}
+		changes.Identities.queue(batch)
 		changes.Bookings.queue(batch)
 		changes.Leads.queue(batch)
 		return batch.send(ctx, tx)

@@ -24,3 +24,12 @@ func DecodeReceipt(e *parleyv1.Envelope) (meta.Receipt, error) {
 	}
 	return meta.DecodeReceipt(e)
 }
+
+// DecodeRenamed reads the ids that a person has from here on, if that is what the update
+// says; nil if not.
+func DecodeRenamed(e *parleyv1.Envelope) *parleyv1.Identity {
+	if e.GetProvider() != meta.Provider {
+		return nil
+	}
+	return meta.DecodeRenamed(e)
+}

@@ -335,7 +335,7 @@ func (m *migration) tell(ctx context.Context, pins []store.SessionPin) error {
 func (m *migration) order(pin store.SessionPin) (bus.Message, error) {
 	return m.api.order(&parleyv1.Envelope{
 		Id:      fmt.Sprintf("migrate/%d/%d/%d", pin.ID, pin.State.Version, m.report.Version),
-		Channel: pin.Key.Channel, Portfolio: pin.Portfolio, LaneKey: pin.LaneKey,
+		Channel: pin.Key.Channel, Portfolio: pin.Portfolio, LaneKey: pin.LaneKey, ContactId: pin.Key.Contact[:],
 	}, &parleyv1.Input{Body: &parleyv1.Input_Migration{Migration: &parleyv1.Migration{
 		Flow: m.flow.Name(), FromVersion: pin.State.FlowVersion, ToVersion: m.report.Version, Steps: m.steps,
 	}}})

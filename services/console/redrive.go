@@ -29,7 +29,7 @@ func (a *API) redrive(w http.ResponseWriter, r *http.Request) {
 	}
 	message, err := a.envelope(&parleyv1.Envelope{
 		Id: fmt.Sprintf("redrive/%d/%s", id, rand.Text()), Field: store.OperatorRedrive,
-		Channel: letter.Channel, Portfolio: letter.Portfolio, LaneKey: letter.LaneKey,
+		Channel: letter.Channel, Portfolio: letter.Portfolio, LaneKey: letter.LaneKey, ContactId: letter.Contact[:],
 	})
 	if err == nil {
 		err = a.in.Publish(r.Context(), message)

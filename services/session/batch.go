@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/store"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
@@ -26,6 +27,10 @@ type batch struct {
 	routers map[string]*flow.Router // by channel
 	// failed is set if a table could not be asked: then nothing of the batch holds.
 	failed error
+
+	// people is who is who; forwards are updates for other lanes of the same people.
+	people   people
+	forwards []bus.Message
 
 	// bookings and pools are what the batch knows and changes of slots and leads.
 	bookings *bookings
@@ -53,6 +58,14 @@ func (b *batch) loadFlows(list updates) error {
 			}
 		}
 	}
+	for key, s := range b.known.Sessions {
+		if b.routers[key.Channel] == nil {
+			continue
+		}
+		if err := b.loadVersion(flowKey{s.State.Flow, s.State.FlowVersion}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -70,11 +83,7 @@ func (b *batch) loadFlowsOf(u update) error {
 			return err
 		}
 	}
-	s, ok := b.known.Sessions[u.session()]
-	if !ok {
-		return nil
-	}
-	return b.loadVersion(flowKey{s.State.Flow, s.State.FlowVersion})
+	return nil
 }
 
 // loadVersion loads a version. One that is not there, or that cannot be compiled,
@@ -133,6 +142,12 @@ func (b *batch) update(u update) {
 		return
 	}
 	if u.personal() {
+		home := b.whose(u)
+		if home.Shard != u.shard {
+			b.forward(u, home)
+			return
+		}
+		u.contact = home.ID
 		b.meet(u)
 		if b.known.Contacts[u.contact].Parked {
 			b.deadLetter(u, store.DeadParked, "the contact is parked")
@@ -151,6 +166,10 @@ func (b *batch) update(u update) {
 
 // effect decides the update, or keeps it if no flow reacts to it.
 func (b *batch) effect(u update) error {
+	if u.renamed != nil {
+		b.applied(u)
+		return nil
+	}
 	if u.input == nil {
 		b.deadLetter(u, u.dead, u.reason)
 	} else if err := b.decide(u); err != nil {
@@ -220,8 +239,20 @@ func (b *batch) keep(session store.Session, before flow.State) {
 	if !slices.Contains(b.sessions, session.Key) {
 		b.sessions = append(b.sessions, session.Key)
 	}
+	if session.State.StartedAtMs != before.StartedAtMs || session.State.Version < before.Version {
+		b.rely(session.Key.Contact)
+	}
 	if session.State.WakeAt() != before.WakeAt() {
 		b.wind(session.Key)
+	}
+}
+
+// rely makes the commit fail if the contact has lost an identity, or got one,
+// meanwhile: then it may be another one, or have opted out as another one.
+func (b *batch) rely(contact uuid.UUID) {
+	b.people.relied[contact] = b.people.counts[contact]
+	for _, key := range b.people.of(contact) {
+		b.people.hold(key)
 	}
 }
 
@@ -319,26 +350,9 @@ func (b *batch) stamp(u update, session uint64, events []*parleyv1.Event) uint64
 	return session
 }
 
-// meet makes sure that the contact is known with all that the update says of it.
-func (b *batch) meet(u update) {
-	c, known := b.known.Contacts[u.contact]
-	if !known {
-		c = store.Contact{
-			ID: u.contact, Portfolio: u.envelope.Portfolio, LaneKey: u.envelope.LaneKey, Shard: u.shard,
-			Identity: &parleyv1.Identity{}, CreatedAt: time.UnixMilli(b.nowMs),
-		}
-	}
-	merged := proto.CloneOf(c.Identity)
-	proto.Merge(merged, u.envelope.Contact)
-	if known && proto.Equal(merged, c.Identity) {
-		return
-	}
-	c.Identity = merged
-	b.write(c)
-}
-
 // write stores the contact with this part.
 func (b *batch) write(c store.Contact) {
+	b.rely(c.ID)
 	b.known.Contacts[c.ID] = c
 	if !slices.Contains(b.contacts, c.ID) {
 		b.contacts = append(b.contacts, c.ID)
@@ -354,10 +368,22 @@ func (b *batch) park(u update, reason string) {
 	if !u.personal() {
 		return
 	}
-	b.meet(u)
 	c := b.known.Contacts[u.contact]
 	c.Parked = true
 	b.write(c)
+}
+
+// parkHere sets aside the contact of an update whose effect PostgreSQL refused: it
+// claims nothing, for that may be what was refused.
+func (b *batch) parkHere(u update, reason string) {
+	if u.personal() {
+		c := b.whose(u)
+		u.contact = c.ID
+		c.Identity = proto.CloneOf(c.Identity)
+		proto.Merge(c.Identity, u.envelope.GetContact())
+		b.known.Contacts[c.ID] = c
+	}
+	b.park(u, reason)
 }
 
 func (b *batch) deadLetter(u update, kind, reason string) {

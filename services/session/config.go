@@ -58,14 +58,15 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 		}
 	}
 	relay := NewRelay(d.JS, d.Store, d.Log)
-	service := New(d.Store, relay, d.Channels, time.Now, d.Log)
+	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
+	service := New(d.Store, relay, d.Channels, Lanes{In: in, Shards: d.Shards}, time.Now, d.Log)
 	tokens, err := c.Forms.Tokens()
 	if err != nil {
+		in.Close()
 		return platform.Service{}, err
 	}
 	service.ServeForms(tokens, d.NATS.Publish)
 	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, platform.GatherReply, nil)
-	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
 	timers := NewTimers(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
 	orders := NewOrders(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
 	return platform.Service{Close: in.Close, Parts: []lifecycle.Part{

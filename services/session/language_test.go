@@ -261,7 +261,7 @@ func TestCanary(t *testing.T) {
 func TestChannelOffersItsFlowsOnly(t *testing.T) {
 	d := newDesk(t)
 	d.publish(trip1)
-	d.Service = New(d.store, d.relay, onlyLead{platform.OneFlow("lead")}, func() time.Time { return d.time }, d.Service.log)
+	d.Service = New(d.store, d.relay, onlyLead{platform.OneFlow("lead")}, Lanes{In: d, Shards: shards}, func() time.Time { return d.time }, d.Service.log)
 	d.retake()
 	d.say(ada, "wamid.1", "trip")
 	d.wantReplies(ada, askName)

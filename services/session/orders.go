@@ -65,6 +65,7 @@ type order struct {
 	key, id                     string
 	again                       time.Duration
 	channel, portfolio, laneKey string
+	contact                     uuid.UUID
 	what                        *parleyv1.ResourceOrder
 }
 
@@ -190,7 +191,7 @@ func (o *Orders) holds(ctx context.Context, shards []int, now time.Time) (due []
 	for _, h := range holds {
 		id := fmt.Sprintf("hold/%s/%d", h.Booking, h.Until.UnixMilli())
 		due = append(due, order{
-			key: id, id: id, again: orderedFor, channel: h.Channel, portfolio: h.Portfolio, laneKey: h.LaneKey,
+			key: id, id: id, again: orderedFor, channel: h.Channel, portfolio: h.Portfolio, laneKey: h.LaneKey, contact: h.Contact,
 			what: &parleyv1.ResourceOrder{Verb: flow.VerbRelease, Booking: h.Booking},
 		})
 	}
@@ -205,7 +206,7 @@ func (d order) message(shards int, now time.Time) (m bus.Message, err error) {
 	m.Subject = bus.SubjectIn(bus.ShardOf(d.portfolio, d.laneKey, shards), d.channel, d.laneKey)
 	m.Data, err = proto.Marshal(&parleyv1.Envelope{
 		Id: d.id, Kind: parleyv1.Kind_KIND_OPERATOR, Provider: "parley", Channel: d.channel, Portfolio: d.portfolio,
-		LaneKey: d.laneKey, Field: store.OperatorInput, ReceivedAtMs: now.UnixMilli(), Raw: raw,
+		LaneKey: d.laneKey, ContactId: d.contact[:], Field: store.OperatorInput, ReceivedAtMs: now.UnixMilli(), Raw: raw,
 	})
 	return m, err
 }

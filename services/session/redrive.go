@@ -16,6 +16,7 @@ func (b *batch) waiting(u update) []update {
 	list := make([]update, len(letters))
 	for i, letter := range letters {
 		list[i] = decodeOne(lane.Message{Shard: u.shard, Pos: letter.Position, Data: letter.Data})
+		list[i].contact = u.contact
 	}
 	return list
 }
@@ -32,6 +33,7 @@ func (b *batch) redrive(u update) {
 			b.resolve(letters[i])
 			continue
 		}
+		b.meet(w)
 		if err := b.effect(w); err != nil {
 			b.service.log.Error().Err(err).Int("shard", u.shard).Str("contact", u.contact.String()).Msg("contact stays parked")
 			b.known.Parked[u.contact] = letters[i:]

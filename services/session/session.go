@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -19,6 +20,7 @@ import (
 
 // Store is what the service needs of PostgreSQL.
 type Store interface {
+	Owners(ctx context.Context, keys []store.IdentityKey, contacts []uuid.UUID) (map[store.IdentityKey]uuid.UUID, error)
 	LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uuid.UUID) (store.Known, error)
 	AppendTurns(ctx context.Context, parts []store.TurnPart) (held []int, err error)
 	LoadFlow(ctx context.Context, name string, version uint32) (*flow.Flow, error)
@@ -43,6 +45,7 @@ type Service struct {
 	store Store
 	flows *library
 	relay Relay
+	lanes Lanes
 	now   func() time.Time
 	log   zerolog.Logger
 	zones zones
@@ -56,9 +59,9 @@ type Service struct {
 var _ lane.Handler = (*Service)(nil)
 
 // New returns the handler.
-func New(s Store, relay Relay, serving Serving, now func() time.Time, log zerolog.Logger) *Service {
+func New(s Store, relay Relay, serving Serving, lanes Lanes, now func() time.Time, log zerolog.Logger) *Service {
 	return &Service{
-		store: s, flows: newLibrary(s, serving, now), relay: relay, now: now, log: log,
+		store: s, flows: newLibrary(s, serving, now), relay: relay, lanes: lanes, now: now, log: log,
 		zones: zones{}, heads: map[int]uint64{},
 	}
 }
@@ -112,11 +115,10 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) (held []int, err
 func (s *Service) apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	updates := decode(parts)
 	s.forms.join(updates)
-	known, err := s.store.LoadKnown(ctx, updates.contacts(), updates.inboxIDs())
+	b, err := s.load(ctx, updates, updates.inboxIDs())
 	if err != nil {
 		return nil, err
 	}
-	b := s.newBatch(ctx, known)
 	if err := b.loadFlows(updates); err != nil {
 		return nil, err
 	}
@@ -127,6 +129,11 @@ func (s *Service) apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	if b.failed != nil {
 		return nil, b.failed
 	}
+	if len(b.forwards) > 0 {
+		if err := s.lanes.In.Publish(ctx, b.forwards...); err != nil {
+			return nil, fmt.Errorf("pass updates on to the home of their contact: %w", err)
+		}
+	}
 	held, err := s.commit(ctx, turns, b.changes())
 	if err == nil {
 		s.forms.answer(held, b.answers)
@@ -134,16 +141,36 @@ func (s *Service) apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	return held, err
 }
 
+// load reads who the updates are about, and all that is known of them.
+func (s *Service) load(ctx context.Context, list updates, inbox []uuid.UUID) (*batch, error) {
+	contacts := list.candidates()
+	owners, err := s.store.Owners(ctx, list.keys(), contacts)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range owners {
+		if !slices.Contains(contacts, id) {
+			contacts = append(contacts, id)
+		}
+	}
+	known, err := s.store.LoadKnown(ctx, contacts, inbox)
+	if err != nil {
+		return nil, err
+	}
+	b := s.newBatch(ctx, known)
+	b.people = newPeople(owners)
+	return b, nil
+}
+
 // Park keeps the part's update as a dead letter and parks its contact.
 func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, error) {
 	updates := decode([]lane.Part{part})
-	known, err := s.store.LoadKnown(ctx, updates.contacts(), nil)
+	b, err := s.load(ctx, updates, nil)
 	if err != nil {
 		return false, err
 	}
-	b := s.newBatch(ctx, known)
 	b.begin(part.Fence)
-	b.park(updates[0][0], cause.Error())
+	b.parkHere(updates[0][0], cause.Error())
 	held, err := s.commit(ctx, []store.TurnPart{b.end()}, store.ResourceChanges{})
 	return len(held) == 1, err
 }

@@ -60,19 +60,24 @@ type flaky struct {
 }
 
 func (f *flaky) AppendTurns(ctx context.Context, parts []store.TurnPart) ([]int, error) {
+	return f.around(parts, func() ([]int, error) { return f.Store.AppendTurns(ctx, parts) })
+}
+
+func (f *flaky) AppendTurnsAnd(ctx context.Context, parts []store.TurnPart, changes store.ResourceChanges) ([]int, error) {
+	return f.around(parts, func() ([]int, error) { return f.Store.AppendTurnsAnd(ctx, parts, changes) })
+}
+
+func (f *flaky) around(parts []store.TurnPart, commit func() ([]int, error)) ([]int, error) {
 	if f.before != nil {
 		if err := f.before(parts); err != nil {
 			return nil, err
 		}
 	}
-	held, err := f.Store.AppendTurns(ctx, parts)
+	held, err := commit()
 	if err == nil && f.after != nil {
 		err = f.after(parts)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return held, nil
+	return held, err
 }
 
 // desk is a Service that owns every shard of a real database, and the stream
@@ -85,6 +90,7 @@ type desk struct {
 	relay  *recorder
 	leases map[int]store.Lease
 	stream []lane.Message
+	passed int // updates that went on to another lane
 	// after is the offset of each shard before which events are of no interest.
 	after map[int]uint64
 	time  time.Time
@@ -115,7 +121,7 @@ func newDesk(t *testing.T) *desk {
 // restart is a new process: it knows nothing but what the database holds.
 func (d *desk) restart() {
 	d.t.Helper()
-	d.Service = New(d.store, d.relay, platform.OneFlow("lead"), func() time.Time { return d.time }, zerolog.New(&d.log))
+	d.Service = New(d.store, d.relay, platform.OneFlow("lead"), Lanes{In: d, Shards: shards}, func() time.Time { return d.time }, zerolog.New(&d.log))
 	d.leases = nil
 	d.retake()
 }
@@ -178,6 +184,19 @@ func (d *desk) put(e *parleyv1.Envelope) {
 	}
 	shard := bus.ShardOf(e.Portfolio, e.LaneKey, shards)
 	d.stream = append(d.stream, lane.Message{Shard: shard, Pos: uint64(len(d.stream) + 1), Data: data, At: d.time})
+}
+
+// Publish puts what is passed on to another lane at the end of the stream.
+func (d *desk) Publish(_ context.Context, messages ...bus.Message) error {
+	for _, m := range messages {
+		var shard int
+		if _, err := fmt.Sscanf(m.Subject, "wa.in.%d.", &shard); err != nil {
+			return err
+		}
+		d.stream = append(d.stream, lane.Message{Shard: shard, Pos: uint64(len(d.stream) + 1), Data: m.Data, At: d.time})
+		d.passed++
+	}
+	return nil
 }
 
 // parts is the next batch: at most so many updates behind the checkpoints.

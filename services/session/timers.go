@@ -124,7 +124,7 @@ func (t *Timers) message(timer store.Timer, now time.Time) (m bus.Message, err e
 	m.Subject = bus.SubjectIn(bus.ShardOf(timer.Portfolio, timer.LaneKey, t.shards), timer.Key.Channel, timer.LaneKey)
 	m.Data, err = proto.Marshal(&parleyv1.Envelope{
 		Id: id, Kind: parleyv1.Kind_KIND_TIMER, Provider: "parley", Channel: timer.Key.Channel, Portfolio: timer.Portfolio,
-		LaneKey: timer.LaneKey, ReceivedAtMs: now.UnixMilli(), Raw: raw,
+		LaneKey: timer.LaneKey, ContactId: timer.Key.Contact[:], ReceivedAtMs: now.UnixMilli(), Raw: raw,
 	})
 	return m, err
 }

@@ -28,6 +28,9 @@ type update struct {
 	dead, reason string
 	// redrive is set for an operator's order to try a parked contact again.
 	redrive bool
+	// renamed are the ids that a person has from here on, if the update says that they
+	// changed.
+	renamed *parleyv1.Identity
 }
 
 func (u update) session() store.SessionKey {
@@ -59,10 +62,18 @@ func decodeOne(m lane.Message) update {
 	e := u.envelope
 	storable(e)
 	u.contact = store.ContactID(e.Portfolio, e.LaneKey)
+	if id, err := uuid.FromBytes(e.ContactId); err == nil && id != uuid.Nil {
+		u.contact = id
+	}
 	u.inbox = store.InboxID(e.Channel, e.Id)
 	switch e.Kind {
 	case parleyv1.Kind_KIND_MESSAGE:
+		u.renamed = whatsapp.DecodeRenamed(e)
 		u.decodeMessage()
+	case parleyv1.Kind_KIND_IDENTITY:
+		if u.renamed = whatsapp.DecodeRenamed(e); u.renamed == nil {
+			u.dead, u.reason = store.DeadUnreadable, "no new id of the person"
+		}
 	case parleyv1.Kind_KIND_UNREADABLE:
 		u.dead, u.reason = store.DeadUnreadable, e.Reason
 	case parleyv1.Kind_KIND_TIMER, parleyv1.Kind_KIND_FAILURE, parleyv1.Kind_KIND_FORM:
@@ -111,11 +122,7 @@ func (u *update) decodeInput() {
 // personal reports whether the update is about a contact: it has a lane, and
 // waits there if the contact is parked.
 func (u *update) personal() bool {
-	return u.envelope.Kind == parleyv1.Kind_KIND_MESSAGE || u.input != nil
-}
-
-func (list updates) contacts() []uuid.UUID {
-	return list.distinct(func(u update) uuid.UUID { return u.contact })
+	return u.envelope.Kind == parleyv1.Kind_KIND_MESSAGE || u.input != nil || u.renamed != nil
 }
 
 func (list updates) inboxIDs() []uuid.UUID {
@@ -143,7 +150,7 @@ func storable(e *parleyv1.Envelope) {
 		*s = strings.ReplaceAll(*s, "\x00", "")
 	}
 	if c := e.Contact; c != nil {
-		for _, s := range []*string{&c.Phone, &c.Bsuid, &c.ParentBsuid, &c.Username, &c.Name} {
+		for _, s := range []*string{&c.Phone, &c.Bsuid, &c.ParentBsuid, &c.Username, &c.Name, &c.Lid} {
 			*s = strings.ReplaceAll(*s, "\x00", "")
 		}
 	}

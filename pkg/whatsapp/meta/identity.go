@@ -49,10 +49,10 @@ func identity(phone, bsuid, parent value) *parleyv1.Identity {
 
 // laneKey is the BSUID if there is one, else the phone; empty if nobody is known.
 func laneKey(id *parleyv1.Identity) string {
-	if id.Bsuid != "" {
-		return id.Bsuid
+	if id.GetBsuid() != "" {
+		return id.GetBsuid()
 	}
-	return id.Phone
+	return id.GetPhone()
 }
 
 // people holds the contacts[] of a change by each of their ids.
@@ -90,4 +90,28 @@ func fill(field *string, value string) {
 	if *field == "" {
 		*field = value
 	}
+}
+
+// renames are the system messages that say that a person's ids are others now.
+var renames = map[string]bool{"user_changed_number": true, "user_changed_user_id": true}
+
+// DecodeRenamed reads the ids that a person has from here on: of a system message, and of
+// the field user_id_update (WIRE.md 1.7, 2.2). It is nil for everything else. The old ids
+// are the envelope's; none is ever read out of a text.
+func DecodeRenamed(e *parleyv1.Envelope) *parleyv1.Identity {
+	raw, err := update(e)
+	if err != nil {
+		return nil
+	}
+	var id *parleyv1.Identity
+	switch system := raw.get("system"); {
+	case e.GetKind() == parleyv1.Kind_KIND_IDENTITY:
+		id = identity(raw.get("wa_id"), raw.get("user_id", "current"), raw.get("parent_user_id", "current"))
+	case raw.get("type").is("system") && renames[system.get("type").text()]:
+		id = identity(system.get("wa_id"), system.get("user_id"), system.get("parent_user_id"))
+	}
+	if laneKey(id) == "" {
+		return nil
+	}
+	return id
 }

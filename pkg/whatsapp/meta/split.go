@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
@@ -15,6 +16,9 @@ const Provider = "meta"
 
 // maxUpdates is how many updates of one POST are told apart. Meta sends at most 1,000.
 const maxUpdates = 10_000
+
+// fieldUserID is the webhook field, and the list in it, of user ids that changed.
+const fieldUserID = "user_id_update"
 
 // noLane is the lane key of what belongs to no person and no number.
 const noLane = "unreadable"
@@ -111,7 +115,10 @@ func (s *splitter) change(c change, whole value) {
 	if number := content.get("metadata", "phone_number_id").text(); validID(number) {
 		c.number = number
 	}
-	if c.field != "messages" {
+	switch {
+	case c.field == fieldUserID && s.userIDs(&c, content):
+		return
+	case c.field != "messages":
 		s.account(&c, whole)
 		return
 	}
@@ -124,6 +131,22 @@ func (s *splitter) change(c change, whole value) {
 	case unknown || len(s.envelopes) == before:
 		s.account(&c, whole)
 	}
+}
+
+// userIDs takes a change of user ids apart: each goes into the lane of the old one. It
+// is false, and nothing is taken, if one of them does not say what became of which.
+func (s *splitter) userIDs(c *change, content value) bool {
+	before := len(s.envelopes)
+	for u := range content.get(fieldUserID).elements() {
+		old := identity(value{}, u.get("user_id", "previous"), u.get("parent_user_id", "previous"))
+		now := identity(u.get("wa_id"), u.get("user_id", "current"), u.get("parent_user_id", "current"))
+		if c.number == "" || old.Bsuid == "" || laneKey(now) == "" {
+			s.envelopes = s.envelopes[:before]
+			return false
+		}
+		s.add(c, parleyv1.Kind_KIND_IDENTITY, c.digest(u.raw()), old, cmp.Or(u.get("timestamp"), c.entryTime), u.raw())
+	}
+	return len(s.envelopes) > before
 }
 
 // lists takes the lists of updates apart. It reports whether there is one that

@@ -109,18 +109,19 @@ func keyOf(v value) key {
 	return k
 }
 
-// identityOf is the first phone of the addresses, else the first LID. The contract
-// has no field for a LID: it stands as the BSUID, which is what it is, an id of the
-// person within our account, and its "@lid" tells it from Meta's.
+// identityOf is the first phone of the addresses and the first LID. Without a phone the
+// LID stands as the BSUID too, which is what it is, an id of the person within our
+// account; its "@lid" tells it from Meta's.
 func identityOf(list []jid) *parleyv1.Identity {
 	id := &parleyv1.Identity{}
 	for _, j := range list {
 		fill(&id.Phone, j.phone())
 	}
 	for _, j := range list {
-		if id.Phone == "" {
-			fill(&id.Bsuid, j.lid())
-		}
+		fill(&id.Lid, j.lid())
+	}
+	if id.Phone == "" {
+		id.Bsuid = id.Lid
 	}
 	return id
 }

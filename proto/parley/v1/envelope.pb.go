@@ -44,6 +44,8 @@ const (
 	// KIND_TIMER is a moment that a session asked to be woken at. Its raw is the
 	// Input, as proto JSON.
 	Kind_KIND_TIMER Kind = 6
+	// KIND_IDENTITY says that ids of a person were replaced by others.
+	Kind_KIND_IDENTITY Kind = 8
 	// KIND_FAILURE is a message of ours that will not arrive. Its raw is the Input,
 	// as proto JSON.
 	Kind_KIND_FAILURE Kind = 9
@@ -62,6 +64,7 @@ var (
 		4:  "KIND_UNREADABLE",
 		5:  "KIND_OPERATOR",
 		6:  "KIND_TIMER",
+		8:  "KIND_IDENTITY",
 		9:  "KIND_FAILURE",
 		10: "KIND_FORM",
 	}
@@ -73,6 +76,7 @@ var (
 		"KIND_UNREADABLE":  4,
 		"KIND_OPERATOR":    5,
 		"KIND_TIMER":       6,
+		"KIND_IDENTITY":    8,
 		"KIND_FAILURE":     9,
 		"KIND_FORM":        10,
 	}
@@ -116,7 +120,10 @@ type Identity struct {
 	ParentBsuid string `protobuf:"bytes,3,opt,name=parent_bsuid,json=parentBsuid,proto3" json:"parent_bsuid,omitempty"`
 	Username    string `protobuf:"bytes,4,opt,name=username,proto3" json:"username,omitempty"`
 	// name is the profile name. It is personal data: never logged.
-	Name          string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,5,opt,name=name,proto3" json:"name,omitempty"`
+	// lid is the id that WhatsApp gives a person who hides the phone, as WASenderApi
+	// passes it on ("123@lid").
+	Lid           string `protobuf:"bytes,6,opt,name=lid,proto3" json:"lid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -186,6 +193,13 @@ func (x *Identity) GetName() string {
 	return ""
 }
 
+func (x *Identity) GetLid() string {
+	if x != nil {
+		return x.Lid
+	}
+	return ""
+}
+
 // Envelope is an update as ingress stored it.
 type Envelope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -212,7 +226,12 @@ type Envelope struct {
 	// raw is the update's own JSON, byte for byte; for KIND_UNREADABLE the whole body.
 	Raw []byte `protobuf:"bytes,11,opt,name=raw,proto3" json:"raw,omitempty"`
 	// reason says why a KIND_UNREADABLE payload could not be decoded.
-	Reason        string `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,12,opt,name=reason,proto3" json:"reason,omitempty"`
+	// contact_id is whose the update is, if Parley itself made it for a contact that it
+	// knows; else the contact is found by its identities.
+	ContactId []byte `protobuf:"bytes,13,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"`
+	// hops is how often the update was passed on to another lane of the same person.
+	Hops          uint32 `protobuf:"varint,14,opt,name=hops,proto3" json:"hops,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -331,17 +350,32 @@ func (x *Envelope) GetReason() string {
 	return ""
 }
 
+func (x *Envelope) GetContactId() []byte {
+	if x != nil {
+		return x.ContactId
+	}
+	return nil
+}
+
+func (x *Envelope) GetHops() uint32 {
+	if x != nil {
+		return x.Hops
+	}
+	return 0
+}
+
 var File_parley_v1_envelope_proto protoreflect.FileDescriptor
 
 const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\n" +
-	"\x18parley/v1/envelope.proto\x12\tparley.v1\"\x89\x01\n" +
+	"\x18parley/v1/envelope.proto\x12\tparley.v1\"\x9b\x01\n" +
 	"\bIdentity\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
 	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12!\n" +
 	"\fparent_bsuid\x18\x03 \x01(\tR\vparentBsuid\x12\x1a\n" +
 	"\busername\x18\x04 \x01(\tR\busername\x12\x12\n" +
-	"\x04name\x18\x05 \x01(\tR\x04name\"\xe9\x02\n" +
+	"\x04name\x18\x05 \x01(\tR\x04name\x12\x10\n" +
+	"\x03lid\x18\x06 \x01(\tR\x03lid\"\x9c\x03\n" +
 	"\bEnvelope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x0f.parley.v1.KindR\x04kind\x12\x1a\n" +
@@ -355,7 +389,10 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x05field\x18\n" +
 	" \x01(\tR\x05field\x12\x10\n" +
 	"\x03raw\x18\v \x01(\fR\x03raw\x12\x16\n" +
-	"\x06reason\x18\f \x01(\tR\x06reason*\xab\x01\n" +
+	"\x06reason\x18\f \x01(\tR\x06reason\x12\x1d\n" +
+	"\n" +
+	"contact_id\x18\r \x01(\fR\tcontactId\x12\x12\n" +
+	"\x04hops\x18\x0e \x01(\rR\x04hops*\xbe\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_MESSAGE\x10\x01\x12\x10\n" +
@@ -364,7 +401,8 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x0fKIND_UNREADABLE\x10\x04\x12\x11\n" +
 	"\rKIND_OPERATOR\x10\x05\x12\x0e\n" +
 	"\n" +
-	"KIND_TIMER\x10\x06\x12\x10\n" +
+	"KIND_TIMER\x10\x06\x12\x11\n" +
+	"\rKIND_IDENTITY\x10\b\x12\x10\n" +
 	"\fKIND_FAILURE\x10\t\x12\r\n" +
 	"\tKIND_FORM\x10\n" +
 	"B5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"

@@ -70,7 +70,7 @@ func newSessions(ctx context.Context, db *store.Store, crowd int) (*sessions, er
 	s := &sessions{appended: r, leases: leases, crowd: crowd}
 	// What came in a minute ago takes nothing off the rate of a number any more.
 	minuteAgo := func() time.Time { return time.Now().Add(-time.Minute) }
-	s.service = session.New(r, noRelay{}, platform.OneFlow(flowName), minuteAgo, zerolog.Nop())
+	s.service = session.New(r, noRelay{}, platform.OneFlow(flowName), session.Lanes{Shards: shards}, minuteAgo, zerolog.Nop())
 	for _, l := range leases {
 		if err := s.service.Take(ctx, l); err != nil {
 			return nil, err

@@ -35,6 +35,7 @@ type database struct {
 	leases     map[string][]lease
 	replicas   map[string]map[string]time.Time
 	contacts   map[uuid.UUID]store.Contact
+	owners     map[store.IdentityKey]uuid.UUID
 	sessions   map[store.SessionKey]store.Session
 	timers     map[store.SessionKey]store.Timer
 	events     [][][]byte // by shard; the event at offset n has index n-1
@@ -72,7 +73,7 @@ func newDatabase(w *world) *database {
 	d := &database{
 		w: w, live: 1, flows: publishedFlows,
 		leases: map[string][]lease{}, replicas: map[string]map[string]time.Time{},
-		contacts: map[uuid.UUID]store.Contact{}, sessions: map[store.SessionKey]store.Session{},
+		contacts: map[uuid.UUID]store.Contact{}, owners: map[store.IdentityKey]uuid.UUID{}, sessions: map[store.SessionKey]store.Session{},
 		timers: map[store.SessionKey]store.Timer{},
 		events: make([][][]byte, w.options.Shards), inbox: map[uuid.UUID]bool{}, deadKeys: map[deadKey]bool{},
 		deliveries: map[store.DeliveryKey]*delivery{}, lines: map[store.SessionKey][]*delivery{}, orphans: map[orphanKey]orphan{},
@@ -206,6 +207,81 @@ func (d *database) loadKnown(contacts, inbox []uuid.UUID) store.Known {
 		}
 	}
 	return known
+}
+
+// Owners and AppendTurnsAnd: pkg/store/identities.go, pkg/store/resources.go.
+
+func (d *database) ownersOf(keys []store.IdentityKey, contacts []uuid.UUID) map[store.IdentityKey]uuid.UUID {
+	wanted := map[uuid.UUID]bool{}
+	for _, id := range contacts {
+		wanted[id] = true
+	}
+	for _, key := range keys {
+		if id, owned := d.owners[key]; owned {
+			wanted[id] = true
+		}
+	}
+	owners := maps.Clone(d.owners)
+	maps.DeleteFunc(owners, func(_ store.IdentityKey, id uuid.UUID) bool { return !wanted[id] })
+	return owners
+}
+
+func (d *database) appendTurnsAnd(parts []store.TurnPart, changes store.ResourceChanges) ([]int, error) {
+	var fences []store.Fence
+	for _, part := range parts {
+		fences = append(fences, part.Fence)
+	}
+	if held := d.held(store.ServiceSession, fences); len(held) < len(parts) {
+		return held, store.ErrFenced
+	}
+	for _, claim := range changes.Identities.Claims {
+		if d.owners[claim.Key] != claim.From {
+			return nil, store.ErrConflict
+		}
+	}
+	for id, n := range changes.Identities.Counts {
+		for _, owner := range d.owners {
+			if owner == id {
+				n--
+			}
+		}
+		if n != 0 {
+			return nil, store.ErrConflict
+		}
+	}
+	for left := range changes.Identities.Left {
+		for key, s := range d.sessions {
+			if key.Contact == left && (s.State.Status == flow.Active || s.State.Status == flow.Human) {
+				return nil, store.ErrConflict
+			}
+		}
+	}
+	held, err := d.appendTurns(parts)
+	if err == nil {
+		d.writeClaims(changes.Identities.Claims)
+	}
+	return held, err
+}
+
+func (d *database) writeClaims(claims []store.IdentityClaim) {
+	for _, claim := range claims {
+		if claim.To == uuid.Nil {
+			delete(d.owners, claim.Key)
+		} else {
+			d.owners[claim.Key] = claim.To
+		}
+		c, known := d.contacts[claim.From]
+		if !known || claim.From == claim.To || claim.To == uuid.Nil {
+			continue
+		}
+		c.Identity = proto.CloneOf(c.Identity)
+		for _, field := range []*string{&c.Identity.Phone, &c.Identity.Bsuid} {
+			if *field == claim.Key.Value {
+				*field = ""
+			}
+		}
+		d.contacts[claim.From] = c
+	}
 }
 
 // waiting are the letters of contacts that are parked, in order.
@@ -439,7 +515,7 @@ var (
 // go wrong with it.
 type client struct {
 	p                 *process
-	session.Resources // nobody books here
+	session.Resources // but for AppendTurnsAnd: nobody books here
 }
 
 // statement runs one statement as a client sees it: it may fail before, or be
@@ -514,6 +590,14 @@ func (c client) Leave(_ context.Context, service, owner string) error {
 
 func (c client) LoadKnown(_ context.Context, contacts, inbox []uuid.UUID) (store.Known, error) {
 	return statement(c, "load known", func() (store.Known, error) { return c.p.w.database.loadKnown(contacts, inbox), nil })
+}
+
+func (c client) Owners(_ context.Context, keys []store.IdentityKey, contacts []uuid.UUID) (map[store.IdentityKey]uuid.UUID, error) {
+	return statement(c, "Owners", func() (map[store.IdentityKey]uuid.UUID, error) { return c.p.w.database.ownersOf(keys, contacts), nil })
+}
+
+func (c client) AppendTurnsAnd(_ context.Context, parts []store.TurnPart, changes store.ResourceChanges) ([]int, error) {
+	return statement(c, "AppendTurnsAnd", func() ([]int, error) { return c.p.w.database.appendTurnsAnd(parts, changes) })
 }
 
 func (c client) AppendTurns(_ context.Context, parts []store.TurnPart) ([]int, error) {

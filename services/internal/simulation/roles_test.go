@@ -40,7 +40,7 @@ func bootIngress(p *process) {
 }
 
 func bootSession(p *process) {
-	service := session.New(client{p: p}, relay{p.w}, platform.OneFlow(flowName), p.now, zerolog.Nop())
+	service := session.New(client{p: p}, relay{p.w}, platform.OneFlow(flowName), session.Lanes{In: publisher{p, p.w.in}, Shards: p.w.options.Shards}, p.now, zerolog.Nop())
 	p.lane(store.ServiceSession, keepMemory(p, service), readStream(p.w.in))
 	timers := session.NewTimers(client{p: p}, service.Owned, firing{publisher{p, p.w.in}}, p.w.options.Shards, p.now, zerolog.Nop())
 	p.w.spawn(p, "timers", func() {
