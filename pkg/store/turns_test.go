@@ -406,7 +406,7 @@ func TestParkedLetters(t *testing.T) {
 		}
 	}
 	letter, ok, err := s.ParkedLetter(t.Context(), letters[0].ID)
-	if want := (ParkedLetter{Channel: testChannel, Portfolio: "portfolio", LaneKey: "ann", Waiting: 3}); err != nil || !ok || letter != want {
+	if want := (ParkedLetter{Contact: letter.Contact, Channel: testChannel, Portfolio: "portfolio", LaneKey: "ann", Waiting: 3}); err != nil || !ok || letter != want {
 		t.Errorf("parked letter %+v, %v, %v; want %+v", letter, ok, err, want)
 	}
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -21,7 +22,8 @@ type Failure struct {
 	Code  int
 	// Arrived says that a receipt contradicts the failure: the message is there.
 	Arrived bool
-	// Portfolio and LaneKey are where the contact's updates go.
+	// Contact is whom the message was for; Portfolio and LaneKey are where the contact's updates go.
+	Contact            uuid.UUID
 	Portfolio, LaneKey string
 }
 
@@ -31,7 +33,7 @@ func (s *Store) Untold(ctx context.Context, shards []int, limit int) ([]Failure,
 	rows, err := s.pool.Query(ctx, `
 		SELECT f.* FROM unnest($1::int[]) s(shard) CROSS JOIN LATERAL (
 			SELECT d.shard, d."offset", d.channel, d.content, d.queued_at, CASE WHEN d.state = 'failed' THEN d.error_class ELSE '' END,
-			       d.error_code, d.receipt_rank > $3, c.portfolio, c.lane_key
+			       d.error_code, d.receipt_rank > $3, c.id, c.portfolio, c.lane_key
 			  FROM deliveries d JOIN contacts c ON c.id = d.contact_id
 			 WHERE d.shard = s.shard AND d.untold ORDER BY d."offset" LIMIT $2) f
 		 ORDER BY f.shard, f."offset" LIMIT $2`, shards, limit, RankFailed)
@@ -40,7 +42,7 @@ func (s *Store) Untold(ctx context.Context, shards []int, limit int) ([]Failure,
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f Failure, err error) {
 		var offset int64
-		err = row.Scan(&f.Key.Shard, &offset, &f.Channel, &f.Content, &f.QueuedAt, &f.Class, &f.Code, &f.Arrived, &f.Portfolio, &f.LaneKey)
+		err = row.Scan(&f.Key.Shard, &offset, &f.Channel, &f.Content, &f.QueuedAt, &f.Class, &f.Code, &f.Arrived, &f.Contact, &f.Portfolio, &f.LaneKey)
 		f.Key.Offset = uint64(offset)
 		return f, err
 	})

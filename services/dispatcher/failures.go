@@ -138,7 +138,7 @@ func (f *Failures) message(failure store.Failure) (m bus.Message, tell bool, err
 	m.Subject = bus.SubjectIn(bus.ShardOf(failure.Portfolio, failure.LaneKey, f.shards), failure.Channel, failure.LaneKey)
 	m.Data, err = proto.Marshal(&parleyv1.Envelope{
 		Id: id, Kind: parleyv1.Kind_KIND_FAILURE, Provider: "parley", Channel: failure.Channel, Portfolio: failure.Portfolio,
-		LaneKey: failure.LaneKey, ReceivedAtMs: now, Raw: raw,
+		LaneKey: failure.LaneKey, ContactId: failure.Contact[:], ReceivedAtMs: now, Raw: raw,
 	})
 	return m, true, err
 }

@@ -342,7 +342,7 @@ func (b *batch) stamp(u update, session uint64, events []*parleyv1.Event) uint64
 			queued.Phone, queued.Bsuid = identity.GetPhone(), identity.GetBsuid()
 			queued.Priority, queued.Campaign = priority, campaign
 			if queued.GetForm() != nil {
-				queued.LaneKey = u.envelope.LaneKey
+				queued.LaneKey = b.known.Contacts[u.contact].LaneKey
 			}
 		}
 		b.turn.Events = append(b.turn.Events, e)

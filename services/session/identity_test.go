@@ -206,37 +206,47 @@ func (d *desk) wantNoLetters() {
 	}
 }
 
-// TestTwoContactsBecomeOne lets a contact whose conversation has ended be the same person as one
-// in a conversation: that goes on, and the opt-out is kept.
+// TestTwoContactsBecomeOne lets a contact whose conversation has ended be the same person
+// as one in a conversation: that goes on, unless the person wants to hear nothing more.
 func TestTwoContactsBecomeOne(t *testing.T) {
-	d := newDesk(t)
-	d.say(seen("", oldID), "1", "hi")
-	d.say(seen("", oldID), "2", "Ada")
-	d.say(seen("", oldID), "3", "ada@example.org")
-	d.exec(`UPDATE contacts SET opted_out_at = now()`)
-	d.say(seen(oldPhone, ""), "4", "hi")
-	d.say(seen(oldPhone, oldID), "5", "Bea")
-	d.say(seen("", oldID), "6", "bea@example.org")
-	started := d.started()
-	if len(started) != 2 {
-		t.Fatalf("%d sessions began; want the one that ended, and one more", len(started))
+	for _, optedOut := range []bool{false, true} {
+		t.Run(fmt.Sprintf("opted out %v", optedOut), func(t *testing.T) {
+			d := newDesk(t)
+			d.say(seen("", oldID), "1", "hi")
+			d.say(seen("", oldID), "2", "Ada")
+			d.say(seen("", oldID), "3", "ada@example.org")
+			d.exec(`UPDATE contacts SET language = 'de', opted_out_at = CASE WHEN $1 THEN now() END`, optedOut)
+			d.say(seen(oldPhone, ""), "4", "hi")
+			d.post(fake.Text(seen(oldPhone, oldID), "5", d.time, "Bea"), fake.Text(seen("", oldID), "6", d.time, "bea@example.org"))
+			d.run(100)
+			if started := d.started(); len(started) != 2 {
+				t.Fatalf("%d sessions began; want the one that ended, and one more", len(started))
+			}
+			c, answers := d.owner(oldPhone, oldID)
+			if c.OptedOut != optedOut || c.Language != "de" {
+				t.Errorf("opted out: %v, language %q", c.OptedOut, c.Language)
+			}
+			if !optedOut && (answers["name"] != "Bea" || answers["email"] != "bea@example.org") {
+				t.Errorf("answers %v", answers)
+			}
+		})
 	}
-	keys := store.IdentityKeys(channel, &parleyv1.Identity{Phone: oldPhone, Bsuid: oldID})
-	owners, err := d.store.Owners(t.Context(), keys, nil)
+}
+
+// owner is the one contact that has both identities, and its answers.
+func (d *desk) owner(phone, bsuid string) (c store.Contact, answers map[string]any) {
+	d.t.Helper()
+	keys := store.IdentityKeys(channel, &parleyv1.Identity{Phone: phone, Bsuid: bsuid})
+	owners, err := d.store.Owners(d.t.Context(), keys, nil)
 	if err != nil || owners[keys[0]] != owners[keys[1]] {
-		t.Fatalf("owners %v: %v", owners, err)
+		d.t.Fatalf("owners %v: %v", owners, err)
 	}
-	known, err := d.store.LoadKnown(t.Context(), []uuid.UUID{owners[keys[0]]}, nil)
+	id := owners[keys[0]]
+	known, err := d.store.LoadKnown(d.t.Context(), []uuid.UUID{id}, nil)
 	if err != nil {
-		t.Fatal(err)
+		d.t.Fatal(err)
 	}
-	answers := known.Sessions[store.SessionKey{Channel: channel, Contact: owners[keys[0]]}].State.Answers
-	if answers["name"] != "Bea" || answers["email"] != "bea@example.org" {
-		t.Errorf("answers %v", answers)
-	}
-	if !known.Contacts[owners[keys[0]]].OptedOut {
-		t.Error("the opt-out was lost")
-	}
+	return known.Contacts[id], known.Sessions[store.SessionKey{Channel: channel, Contact: id}].State.Answers
 }
 
 // TestForwardedUpdateComesAgain loses a commit after an update was passed on: it is
