@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/expr-lang/expr/ast"
+
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -217,4 +219,36 @@ func (t *turn) order(o *parleyv1.ResourceOrder) {
 // OrderInput is the input that changes a booking or a lead from outside.
 func OrderInput(id string, atMs int64, o *parleyv1.ResourceOrder) *parleyv1.Input {
 	return &parleyv1.Input{Id: id, AtMs: atMs, Body: &parleyv1.Input_ResourceOrder{ResourceOrder: o}}
+}
+
+// resources are the services and pools that the flow names. A service that is computed
+// is known only when it is.
+func (f *Flow) resources() (services, pools []string) {
+	for _, s := range f.steps {
+		if s.expect != nil && s.expect.dynamic != nil && s.expect.dynamic.verb == VerbFree {
+			services = appendNew(services, fixedService(s.expect.dynamic.where))
+		}
+		if s.action != nil {
+			services = appendNew(services, fixedService(s.action.where))
+			pools = appendNew(pools, s.action.fixed["pool"])
+		}
+	}
+	return services, pools
+}
+
+func appendNew(list []string, name string) []string {
+	if name == "" || slices.Contains(list, name) {
+		return list
+	}
+	return append(list, name)
+}
+
+// fixedService is the service that particulars name as it is; "" if it is computed.
+func fixedService(where []filter) string {
+	for _, w := range where {
+		if literal, ok := w.program.Node().(*ast.StringNode); ok && w.column == "service" {
+			return literal.Value
+		}
+	}
+	return ""
 }

@@ -17,6 +17,10 @@ type Description struct {
 	Entries   []EntryInfo       `json:"entries,omitempty"`
 	Keywords  []KeywordInfo     `json:"keywords,omitempty"`
 	Tests     []TestInfo        `json:"tests,omitempty"`
+	// Services and Pools are those that the flow names: whose slots it offers, and to
+	// whose agents it gives leads.
+	Services []string `json:"services,omitempty"`
+	Pools    []string `json:"pools,omitempty"`
 }
 
 // StepInfo is one step.
@@ -99,6 +103,7 @@ func (f *Flow) Describe() Description {
 		d.Tests = append(d.Tests, info)
 	}
 	d.Keywords = f.keywordInfos()
+	d.Services, d.Pools = f.resources()
 	return d
 }
 

@@ -259,3 +259,15 @@ func (s *Store) LanesOfLeads(ctx context.Context, ids []string, shards []int) ([
 	}
 	return due, nil
 }
+
+// MissingResources are those of some services that have no slots, and those of some
+// pools that do not exist.
+func (s *Store) MissingResources(ctx context.Context, services, pools []string) (noSlots, noPools []string, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT
+		ARRAY (SELECT n FROM unnest($1::text[]) n WHERE NOT EXISTS (SELECT FROM slots WHERE service = n)),
+		ARRAY (SELECT n FROM unnest($2::text[]) n WHERE NOT EXISTS (SELECT FROM pools WHERE name = n))`, nonNil(services), nonNil(pools)).Scan(&noSlots, &noPools)
+	if err != nil {
+		return nil, nil, fmt.Errorf("look for services and pools: %w", err)
+	}
+	return noSlots, noPools, nil
+}

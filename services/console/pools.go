@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -210,4 +211,25 @@ func (a *API) orderResource(w http.ResponseWriter, r *http.Request, order *parle
 		return
 	}
 	answer(w, http.StatusAccepted, map[string]string{"order": e.Id})
+}
+
+// unknownResources warns of services that have no slots and of pools that nobody made:
+// people would be told that nothing is free, and that nobody is there.
+func (a *API) unknownResources(ctx context.Context, f *flow.Flow) (flow.Problems, error) {
+	d := f.Describe()
+	services, pools, err := a.store.MissingResources(ctx, d.Services, d.Pools)
+	if err != nil {
+		return nil, err
+	}
+	var warnings flow.Problems
+	warn := func(message, name string) {
+		warnings = append(warnings, flow.Problem{Rule: "resource", Warning: true, Line: 1, Column: 1, Message: fmt.Sprintf(message, name)})
+	}
+	for _, name := range services {
+		warn("service %s has no slots: make them of its opening hours (POST /api/v1/slots/hours), or import them (parley slots import)", name)
+	}
+	for _, name := range pools {
+		warn("there is no pool %s: make it, with its agents (PUT /api/v1/pools/%[1]s)", name)
+	}
+	return warnings, nil
 }

@@ -145,7 +145,11 @@ func (a *API) release(ctx context.Context, p publishRequest) (*publishReport, er
 	if err != nil {
 		return nil, err
 	}
-	m.report.Warnings = append(problems, overlaps...)
+	unknown, err := a.unknownResources(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	m.report.Warnings = slices.Concat(problems, overlaps, unknown)
 	if err := m.look(ctx); err != nil || p.DryRun {
 		return &m.report, err
 	}

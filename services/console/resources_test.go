@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -177,4 +178,32 @@ func TestLeadsAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.sends("POST", "/api/v1/leads/"+id+"/close", "", http.StatusConflict)
+}
+
+// TestPublishNamesWhatIsMissing: a flow that books or assigns what is not there can be
+// published, with a warning.
+func TestPublishNamesWhatIsMissing(t *testing.T) {
+	s := newSite(t, "")
+	source := `
+name: visit
+language: en
+steps:
+  - {name: when, say: When?, expect: {type: choice, save: slot, options: {free: {service: '"visit"'}, empty: {say: None., goto: give}}}}
+  - {name: book, book: {slot: slot, taken: {goto: when}}}
+  - {name: give, assign: {pool: sales, none: {goto: cancelled}}}
+completed: {say: Done., again: Done.}
+`
+	body, err := json.Marshal(map[string]any{"source": source, "by": "test", "dry_run": true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.sends("POST", "/api/v1/flows", string(body), http.StatusOK)
+	if !strings.Contains(got, "service visit has no slots") || !strings.Contains(got, "there is no pool sales") {
+		t.Errorf("%s", got)
+	}
+	s.sends("PUT", "/api/v1/pools/sales", `{}`, http.StatusOK)
+	s.sends("POST", "/api/v1/slots/hours", "service: visit\nlength: 1h\nhorizon: 7\nhours: {monday-sunday: 09:00-11:00}\n", http.StatusOK)
+	if got := s.sends("POST", "/api/v1/flows", string(body), http.StatusOK); strings.Contains(got, "resource") {
+		t.Errorf("%s", got)
+	}
 }

@@ -65,6 +65,11 @@ func (s server) call(ctx context.Context, method, path string, body, into any) e
 	if err != nil {
 		return err
 	}
+	return s.send(ctx, method, path, "application/json", data, into)
+}
+
+// send makes one request with a body of any kind.
+func (s server) send(ctx context.Context, method, path, kind string, data []byte, into any) error {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, answerWait)
@@ -74,7 +79,7 @@ func (s server) call(ctx context.Context, method, path string, body, into any) e
 	if err != nil {
 		return fmt.Errorf("%s is no address: %w", s.URL, err)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", kind)
 	if s.key != "" {
 		request.Header.Set("Idempotency-Key", s.key)
 	}

@@ -22,6 +22,7 @@ type replica struct {
 	*process
 	service, addr, output string
 	env                   []string
+	more                  []string // variables of its own
 }
 
 func (r *replica) url() string { return "http://" + r.addr }
@@ -61,7 +62,7 @@ func (c *cluster) start(t *testing.T, graph string) {
 		"PARLEY_LEASE_TIME="+c.lease.String(), "PARLEY_SEND_GRACE="+grace().String())
 	for _, replicas := range c.replicas {
 		for _, r := range replicas {
-			r.env = append(env[:len(env):len(env)], "PARLEY_ADDR="+r.addr)
+			r.env = append(append(env[:len(env):len(env)], "PARLEY_ADDR="+r.addr), r.more...)
 			r.start(t)
 		}
 	}
