@@ -23,9 +23,10 @@ const (
 )
 
 // formExchange keeps what an open form has sent so far, as far as it is an answer,
-// and says what it shows next. One of a form that is not open any more does nothing.
+// and says what it shows next. A session that has expired goes on: its form is open
+// still. One of a form that is not open any more does nothing.
 func (t *turn) formExchange(x *parleyv1.FormExchange) {
-	if t.state.Status != Active || t.optedOut() {
+	if t.state.Status != Active && t.state.Status != Expired || t.optedOut() {
 		return
 	}
 	s := t.step()
@@ -33,6 +34,9 @@ func (t *turn) formExchange(x *parleyv1.FormExchange) {
 		return
 	}
 	t.emit(inputReceived(t.in))
+	if t.state.Status == Expired {
+		t.emit(sessionResumed(s.name))
+	}
 	if x.GetKind() != ExchangeOpen {
 		t.keepForm(s, x)
 	}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,6 +26,8 @@ type batch struct {
 	known   store.Known
 	nowMs   int64
 	routers map[string]*flow.Router // by channel
+	// found is what tables had, by what was asked.
+	found map[string][][]byte
 	// failed is set if a table could not be asked: then nothing of the batch holds.
 	failed error
 
@@ -290,6 +293,23 @@ func (b *batch) input(u update) *parleyv1.Input {
 		},
 		Body: u.input.Body,
 	}
+}
+
+// rows asks a table, once for all turns of the batch that want the same rows: they
+// commit together.
+func (b *batch) rows(l flow.Lookup) ([][]byte, error) {
+	key, err := json.Marshal([]any{l.Table, l.Where, l.Limit})
+	if err != nil {
+		return nil, err
+	}
+	rows, known := b.found[string(key)]
+	if known {
+		return rows, nil
+	}
+	if rows, err = b.service.store.LookupRows(b.ctx, l); err == nil {
+		b.found[string(key)] = rows
+	}
+	return rows, err
 }
 
 // unheard keeps a message that began nothing. What Parley itself put into the

@@ -66,7 +66,7 @@ func (b *batch) asked(u update) func(flow.Lookup) ([][]byte, error) {
 	return func(l flow.Lookup) (rows [][]byte, err error) {
 		switch l.Verb {
 		case "":
-			rows, err = b.service.store.LookupRows(b.ctx, l)
+			rows, err = b.rows(l)
 		case flow.VerbFree:
 			rows, err = b.free(l)
 		case flow.VerbAssign, flow.VerbTake, flow.VerbClose:

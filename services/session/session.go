@@ -179,7 +179,7 @@ func (s *Service) newBatch(ctx context.Context, known store.Known) *batch {
 	if known.Parked == nil {
 		known.Parked = map[uuid.UUID][]store.DeadLetter{}
 	}
-	return &batch{service: s, ctx: ctx, known: known, nowMs: s.now().UnixMilli(), routers: map[string]*flow.Router{}, bookings: newBookings(), pools: newPools()}
+	return &batch{service: s, ctx: ctx, known: known, nowMs: s.now().UnixMilli(), routers: map[string]*flow.Router{}, bookings: newBookings(), found: map[string][][]byte{}, pools: newPools()}
 }
 
 // commit appends the turns and, for the shards whose fence held, moves the
