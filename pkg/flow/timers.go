@@ -253,7 +253,10 @@ func (t *turn) reason(r reminder, askedMs int64) string {
 // it was, unless the flow wants to begin again, or the message begins another one.
 func (t *turn) hearExpired(m *parleyv1.IncomingMessage) {
 	f, e := t.live.begins(t.in, chosen)
+	again := t.restarts(m)
 	switch {
+	case again != nil:
+		t.begin(again, nil)
 	case f != nil && f.name != t.state.Flow:
 		t.begin(f, e)
 	case t.flow.resume == resumeRestart:
