@@ -74,7 +74,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		*parleyv1.Event_StepLeft, *parleyv1.Event_SlotBooked, *parleyv1.Event_SlotTaken, *parleyv1.Event_SlotHeld,
 		*parleyv1.Event_SlotReleased, *parleyv1.Event_BookingMoved, *parleyv1.Event_BookingCancelled, *parleyv1.Event_LeadAssigned,
 		*parleyv1.Event_LeadQueued, *parleyv1.Event_LeadClosed, *parleyv1.Event_StepTimedOut,
-		*parleyv1.Event_OperatorActed:
+		*parleyv1.Event_OperatorActed, *parleyv1.Event_AccountNoticed:
 		// Facts for the history, the read models and the contact.
 	default:
 		s.Progress, known = s.Progress.evolve(e)

@@ -84,6 +84,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/v1/sessions/{contact}/actions", a.act)
 	mux.HandleFunc("POST /api/v1/sessions/{contact}/messages", a.write)
 	mux.HandleFunc("GET /api/v1/messages", a.messages)
+	mux.HandleFunc("GET /api/v1/notices", a.notices)
 	mux.HandleFunc("GET /api/v1/dead-letters", a.deadLetters)
 	mux.HandleFunc("POST /api/v1/dead-letters/{id}/redrive", a.redrive)
 	mux.HandleFunc("GET /api/v1/ambiguous", a.ambiguous)

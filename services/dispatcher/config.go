@@ -131,7 +131,15 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	sender.tokens = tokens
 	service := New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
 	sender.finish = service.Finish
-	service.SetFacts(c.facts())
+	facts, numbers := c.facts(), map[string]string{}
+	for _, channel := range d.Channels.All() {
+		numbers[channel.Number] = channel.ID
+		if _, session := facts[channel.ID]; !session {
+			facts[channel.ID] = Facts{Account: channel.Account}
+		}
+	}
+	service.SetFacts(facts)
+	service.FollowNotices(d.Store, facts, numbers)
 	service.SetStandings(d.Store.Standings, c.windowless())
 	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, platform.GatherReply, func(int) { service.AskNow() })
 	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),

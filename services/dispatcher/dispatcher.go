@@ -30,8 +30,10 @@ type Service struct {
 	// launch starts one send; Finish is called with its outcome. The intent is
 	// on disk when launch is called.
 	launch func(Job)
-	now    func() time.Time
-	log    zerolog.Logger
+	// notices are what the provider tells; used by the lane and by shareStops.
+	notices noticed
+	now     func() time.Time
+	log     zerolog.Logger
 
 	mu     sync.Mutex
 	desk   *Desk
@@ -124,6 +126,9 @@ func (s *Service) SetClosed(channels map[string]bool) {
 // Apply records a delivery for every message that was queued. What can be sent
 // at once has its intent committed with it.
 func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
+	if err := s.note(ctx, parts); err != nil {
+		return nil, err
+	}
 	jobs, err := s.queued(parts)
 	if err != nil {
 		return nil, err

@@ -108,6 +108,11 @@ func (s *Service) exchangeStops(ctx context.Context, db stopStore, owner string,
 	if err != nil {
 		return own, err
 	}
+	noticed, err := s.followNotices(ctx, s.now())
+	if err != nil {
+		return own, err
+	}
+	others = append(others, noticed...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.desk.Adopt(s.now(), others)

@@ -173,13 +173,23 @@ func (b *batch) effect(u update) error {
 		b.applied(u)
 		return nil
 	}
-	if u.input == nil {
+	if u.notice != nil {
+		b.noted(u)
+	} else if u.input == nil {
 		b.deadLetter(u, u.dead, u.reason)
 	} else if err := b.decide(u); err != nil {
 		return err
 	}
 	b.applied(u)
 	return nil
+}
+
+// noted makes an event of a notice. It belongs to no session.
+func (b *batch) noted(u update) {
+	b.turn.Events = append(b.turn.Events, &parleyv1.Event{
+		Shard: uint32(u.shard), Offset: b.turn.Head + uint64(len(b.turn.Events)) + 1, AtMs: b.nowMs, Channel: u.envelope.Channel,
+		Body: &parleyv1.Event_AccountNoticed{AccountNoticed: u.notice},
+	})
 }
 
 // applied remembers the update's id with the commit of its effect.

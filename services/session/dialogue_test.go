@@ -186,6 +186,9 @@ func (d *desk) consistent(t judge) {
 			if e.Offset != uint64(i+1) {
 				t.Fatalf("shard %d: event %d stands at %d", shard, i+1, e.Offset)
 			}
+			if e.GetAccountNoticed() != nil {
+				continue // of no session
+			}
 			if versions[e.SessionId]++; e.Version != versions[e.SessionId] {
 				t.Fatalf("session %d: version %d follows %d", e.SessionId, e.Version, versions[e.SessionId]-1)
 			}

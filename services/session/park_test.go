@@ -88,7 +88,7 @@ func TestRedriveDuplicates(t *testing.T) {
 func TestDeadLetters(t *testing.T) {
 	d := newDesk(t)
 	reaction := fake.Message(ada, "wamid.r", start, "reaction", map[string]any{"emoji": "x", "message_id": "y"})
-	notice := fake.Raw("account_update", map[string]any{"event": "VERIFIED_ACCOUNT"})
+	notice := fake.Raw("account_update", map[string]any{"event": []int{7}})
 	for range 2 { // the second time they were delivered before
 		d.post(fake.Text(ada, "wamid.1", start, "hi"), reaction, notice, fake.Receipt(ada, "wamid.o", "vanished", start, ""))
 		d.postBody(channel, []byte("no webhook"))

@@ -11,6 +11,7 @@ import (
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp"
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -26,6 +27,8 @@ type update struct {
 	input *parleyv1.Input
 	// dead and reason say why no flow can.
 	dead, reason string
+	// notice is set for what concerns an account, and nobody's session.
+	notice *parleyv1.AccountNoticed
 	// redrive is set for an operator's order to try a parked contact again.
 	redrive bool
 	// renamed are the ids that a person has from here on, if the update says that they
@@ -78,6 +81,8 @@ func decodeOne(m lane.Message) update {
 		u.dead, u.reason = store.DeadUnreadable, e.Reason
 	case parleyv1.Kind_KIND_TIMER, parleyv1.Kind_KIND_FAILURE, parleyv1.Kind_KIND_FORM:
 		u.decodeInput()
+	case parleyv1.Kind_KIND_ACCOUNT:
+		u.decodeNotice()
 	case parleyv1.Kind_KIND_OPERATOR:
 		u.decodeOrder()
 	default:
@@ -95,6 +100,25 @@ func (u *update) decodeMessage() {
 		u.dead, u.reason = store.DeadUnhandled, "no flow reacts to this type of message"
 	default:
 		u.input = &parleyv1.Input{Body: &parleyv1.Input_Message{Message: message}}
+	}
+}
+
+// noticeMax bounds the raw bytes that a notice's event keeps.
+const noticeMax = 64 << 10
+
+// decodeNotice reads a notice about an account. What says nothing that Parley knows
+// is kept as a dead letter, whole.
+func (u *update) decodeNotice() {
+	if u.envelope.Provider == meta.Provider {
+		u.notice = meta.DecodeNotice(u.envelope)
+	}
+	if len(u.notice.GetFacts()) == 0 {
+		u.notice = nil
+		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("nothing reacts to %s of field %q yet", u.envelope.Kind, u.envelope.Field)
+		return
+	}
+	if len(u.envelope.Raw) <= noticeMax {
+		u.notice.Raw = u.envelope.Raw
 	}
 }
 

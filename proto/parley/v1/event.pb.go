@@ -133,6 +133,7 @@ type Event struct {
 	//	*Event_FormDataKept
 	//	*Event_StepLeft
 	//	*Event_DeliveryFailed
+	//	*Event_AccountNoticed
 	//	*Event_TimerSet
 	//	*Event_ReminderQueued
 	//	*Event_StepTimedOut
@@ -547,6 +548,15 @@ func (x *Event) GetDeliveryFailed() *DeliveryFailed {
 	return nil
 }
 
+func (x *Event) GetAccountNoticed() *AccountNoticed {
+	if x != nil {
+		if x, ok := x.Body.(*Event_AccountNoticed); ok {
+			return x.AccountNoticed
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetTimerSet() *TimerSet {
 	if x != nil {
 		if x, ok := x.Body.(*Event_TimerSet); ok {
@@ -833,6 +843,10 @@ type Event_DeliveryFailed struct {
 	DeliveryFailed *DeliveryFailed `protobuf:"bytes,58,opt,name=delivery_failed,json=deliveryFailed,proto3,oneof"`
 }
 
+type Event_AccountNoticed struct {
+	AccountNoticed *AccountNoticed `protobuf:"bytes,61,opt,name=account_noticed,json=accountNoticed,proto3,oneof"`
+}
+
 type Event_TimerSet struct {
 	TimerSet *TimerSet `protobuf:"bytes,90,opt,name=timer_set,json=timerSet,proto3,oneof"`
 }
@@ -964,6 +978,8 @@ func (*Event_FormDataKept) isEvent_Body() {}
 func (*Event_StepLeft) isEvent_Body() {}
 
 func (*Event_DeliveryFailed) isEvent_Body() {}
+
+func (*Event_AccountNoticed) isEvent_Body() {}
 
 func (*Event_TimerSet) isEvent_Body() {}
 
@@ -4425,11 +4441,183 @@ func (x *GivenBack) GetReason() string {
 	return ""
 }
 
+// AccountNoticed says what the provider has told about an account, a number, a
+// template or a form. It belongs to no session and no contact.
+type AccountNoticed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// field and event are Meta's words for it.
+	Field string `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	Event string `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	// account is the WhatsApp Business account; number the displayed number, digits
+	// only, if the notice is about one.
+	Account string `protobuf:"bytes,3,opt,name=account,proto3" json:"account,omitempty"`
+	Number  string `protobuf:"bytes,4,opt,name=number,proto3" json:"number,omitempty"`
+	// at_ms is when the provider says it was, Unix milliseconds.
+	AtMs  int64          `protobuf:"varint,5,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	Facts []*AccountFact `protobuf:"bytes,6,rep,name=facts,proto3" json:"facts,omitempty"`
+	// raw is the notice as it came.
+	Raw           []byte `protobuf:"bytes,7,opt,name=raw,proto3" json:"raw,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountNoticed) Reset() {
+	*x = AccountNoticed{}
+	mi := &file_parley_v1_event_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountNoticed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountNoticed) ProtoMessage() {}
+
+func (x *AccountNoticed) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountNoticed.ProtoReflect.Descriptor instead.
+func (*AccountNoticed) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *AccountNoticed) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *AccountNoticed) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *AccountNoticed) GetAccount() string {
+	if x != nil {
+		return x.Account
+	}
+	return ""
+}
+
+func (x *AccountNoticed) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
+func (x *AccountNoticed) GetAtMs() int64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *AccountNoticed) GetFacts() []*AccountFact {
+	if x != nil {
+		return x.Facts
+	}
+	return nil
+}
+
+func (x *AccountNoticed) GetRaw() []byte {
+	if x != nil {
+		return x.Raw
+	}
+	return nil
+}
+
+// AccountFact is one thing that a notice says.
+type AccountFact struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// kind is "throughput", "quality", "tier", "restriction", "ban", "template", "form" ...
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// subject is the template, the form or the restriction; empty for the number or
+	// the account.
+	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
+	Value   string `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
+	// until_ms is when it ends by itself, Unix milliseconds; 0 if it does not.
+	UntilMs       int64 `protobuf:"varint,4,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AccountFact) Reset() {
+	*x = AccountFact{}
+	mi := &file_parley_v1_event_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AccountFact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AccountFact) ProtoMessage() {}
+
+func (x *AccountFact) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AccountFact.ProtoReflect.Descriptor instead.
+func (*AccountFact) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{53}
+}
+
+func (x *AccountFact) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *AccountFact) GetSubject() string {
+	if x != nil {
+		return x.Subject
+	}
+	return ""
+}
+
+func (x *AccountFact) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+func (x *AccountFact) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\x94\x1b\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xda\x1b\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -4477,7 +4665,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x10session_migrated\x18. \x01(\v2\x1a.parley.v1.SessionMigratedH\x00R\x0fsessionMigrated\x12?\n" +
 	"\x0eform_data_kept\x18/ \x01(\v2\x17.parley.v1.FormDataKeptH\x00R\fformDataKept\x122\n" +
 	"\tstep_left\x180 \x01(\v2\x13.parley.v1.StepLeftH\x00R\bstepLeft\x12D\n" +
-	"\x0fdelivery_failed\x18: \x01(\v2\x19.parley.v1.DeliveryFailedH\x00R\x0edeliveryFailed\x122\n" +
+	"\x0fdelivery_failed\x18: \x01(\v2\x19.parley.v1.DeliveryFailedH\x00R\x0edeliveryFailed\x12D\n" +
+	"\x0faccount_noticed\x18= \x01(\v2\x19.parley.v1.AccountNoticedH\x00R\x0eaccountNoticed\x122\n" +
 	"\ttimer_set\x18Z \x01(\v2\x13.parley.v1.TimerSetH\x00R\btimerSet\x12D\n" +
 	"\x0freminder_queued\x18[ \x01(\v2\x19.parley.v1.ReminderQueuedH\x00R\x0ereminderQueued\x12?\n" +
 	"\x0estep_timed_out\x18\\ \x01(\v2\x17.parley.v1.StepTimedOutH\x00R\fstepTimedOut\x12D\n" +
@@ -4736,7 +4925,20 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\arefused\x18\x06 \x01(\tR\arefused\"7\n" +
 	"\tGivenBack\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason*H\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc3\x01\n" +
+	"\x0eAccountNoticed\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x14\n" +
+	"\x05event\x18\x02 \x01(\tR\x05event\x12\x18\n" +
+	"\aaccount\x18\x03 \x01(\tR\aaccount\x12\x16\n" +
+	"\x06number\x18\x04 \x01(\tR\x06number\x12\x13\n" +
+	"\x05at_ms\x18\x05 \x01(\x03R\x04atMs\x12,\n" +
+	"\x05facts\x18\x06 \x03(\v2\x16.parley.v1.AccountFactR\x05facts\x12\x10\n" +
+	"\x03raw\x18\a \x01(\fR\x03raw\"l\n" +
+	"\vAccountFact\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
+	"\asubject\x18\x02 \x01(\tR\asubject\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\x12\x19\n" +
+	"\buntil_ms\x18\x04 \x01(\x03R\auntilMs*H\n" +
 	"\bPriority\x12\x12\n" +
 	"\x0ePRIORITY_REPLY\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
@@ -4755,7 +4957,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -4810,19 +5012,21 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*FormAnswered)(nil),       // 50: parley.v1.FormAnswered
 	(*OperatorActed)(nil),      // 51: parley.v1.OperatorActed
 	(*GivenBack)(nil),          // 52: parley.v1.GivenBack
-	nil,                        // 53: parley.v1.LookupAsked.WhereEntry
-	(*Input)(nil),              // 54: parley.v1.Input
-	(*Text)(nil),               // 55: parley.v1.Text
-	(*Media)(nil),              // 56: parley.v1.Media
-	(*Buttons)(nil),            // 57: parley.v1.Buttons
-	(*List)(nil),               // 58: parley.v1.List
-	(*Link)(nil),               // 59: parley.v1.Link
-	(*Form)(nil),               // 60: parley.v1.Form
-	(*GeoPoint)(nil),           // 61: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 62: parley.v1.ContactCard
-	(*Template)(nil),           // 63: parley.v1.Template
-	(*Reaction)(nil),           // 64: parley.v1.Reaction
-	(*Typing)(nil),             // 65: parley.v1.Typing
+	(*AccountNoticed)(nil),     // 53: parley.v1.AccountNoticed
+	(*AccountFact)(nil),        // 54: parley.v1.AccountFact
+	nil,                        // 55: parley.v1.LookupAsked.WhereEntry
+	(*Input)(nil),              // 56: parley.v1.Input
+	(*Text)(nil),               // 57: parley.v1.Text
+	(*Media)(nil),              // 58: parley.v1.Media
+	(*Buttons)(nil),            // 59: parley.v1.Buttons
+	(*List)(nil),               // 60: parley.v1.List
+	(*Link)(nil),               // 61: parley.v1.Link
+	(*Form)(nil),               // 62: parley.v1.Form
+	(*GeoPoint)(nil),           // 63: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 64: parley.v1.ContactCard
+	(*Template)(nil),           // 65: parley.v1.Template
+	(*Reaction)(nil),           // 66: parley.v1.Reaction
+	(*Typing)(nil),             // 67: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -4855,52 +5059,54 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	31, // 27: parley.v1.Event.form_data_kept:type_name -> parley.v1.FormDataKept
 	32, // 28: parley.v1.Event.step_left:type_name -> parley.v1.StepLeft
 	33, // 29: parley.v1.Event.delivery_failed:type_name -> parley.v1.DeliveryFailed
-	34, // 30: parley.v1.Event.timer_set:type_name -> parley.v1.TimerSet
-	35, // 31: parley.v1.Event.reminder_queued:type_name -> parley.v1.ReminderQueued
-	36, // 32: parley.v1.Event.step_timed_out:type_name -> parley.v1.StepTimedOut
-	37, // 33: parley.v1.Event.session_expired:type_name -> parley.v1.SessionExpired
-	38, // 34: parley.v1.Event.session_resumed:type_name -> parley.v1.SessionResumed
-	39, // 35: parley.v1.Event.session_archived:type_name -> parley.v1.SessionArchived
-	41, // 36: parley.v1.Event.slot_booked:type_name -> parley.v1.SlotBooked
-	42, // 37: parley.v1.Event.slot_taken:type_name -> parley.v1.SlotTaken
-	43, // 38: parley.v1.Event.slot_held:type_name -> parley.v1.SlotHeld
-	44, // 39: parley.v1.Event.slot_released:type_name -> parley.v1.SlotReleased
-	45, // 40: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
-	46, // 41: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
-	47, // 42: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
-	51, // 43: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
-	52, // 44: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
-	48, // 45: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
-	49, // 46: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
-	50, // 47: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
-	1,  // 48: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	54, // 49: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	55, // 50: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	56, // 51: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	57, // 52: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	58, // 53: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	59, // 54: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	60, // 55: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	61, // 56: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	62, // 57: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	63, // 58: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	64, // 59: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	65, // 60: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 61: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	63, // 62: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 63: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	53, // 64: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	40, // 65: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	40, // 66: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	40, // 67: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	40, // 68: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	40, // 69: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	40, // 70: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	71, // [71:71] is the sub-list for method output_type
-	71, // [71:71] is the sub-list for method input_type
-	71, // [71:71] is the sub-list for extension type_name
-	71, // [71:71] is the sub-list for extension extendee
-	0,  // [0:71] is the sub-list for field type_name
+	53, // 30: parley.v1.Event.account_noticed:type_name -> parley.v1.AccountNoticed
+	34, // 31: parley.v1.Event.timer_set:type_name -> parley.v1.TimerSet
+	35, // 32: parley.v1.Event.reminder_queued:type_name -> parley.v1.ReminderQueued
+	36, // 33: parley.v1.Event.step_timed_out:type_name -> parley.v1.StepTimedOut
+	37, // 34: parley.v1.Event.session_expired:type_name -> parley.v1.SessionExpired
+	38, // 35: parley.v1.Event.session_resumed:type_name -> parley.v1.SessionResumed
+	39, // 36: parley.v1.Event.session_archived:type_name -> parley.v1.SessionArchived
+	41, // 37: parley.v1.Event.slot_booked:type_name -> parley.v1.SlotBooked
+	42, // 38: parley.v1.Event.slot_taken:type_name -> parley.v1.SlotTaken
+	43, // 39: parley.v1.Event.slot_held:type_name -> parley.v1.SlotHeld
+	44, // 40: parley.v1.Event.slot_released:type_name -> parley.v1.SlotReleased
+	45, // 41: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
+	46, // 42: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
+	47, // 43: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
+	51, // 44: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
+	52, // 45: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
+	48, // 46: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
+	49, // 47: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
+	50, // 48: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
+	1,  // 49: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	56, // 50: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	57, // 51: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	58, // 52: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	59, // 53: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	60, // 54: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	61, // 55: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	62, // 56: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	63, // 57: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	64, // 58: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	65, // 59: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	66, // 60: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	67, // 61: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 62: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	65, // 63: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 64: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	55, // 65: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	40, // 66: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	40, // 67: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	40, // 68: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	40, // 69: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	40, // 70: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	40, // 71: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	54, // 72: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
+	73, // [73:73] is the sub-list for method output_type
+	73, // [73:73] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -4941,6 +5147,7 @@ func file_parley_v1_event_proto_init() {
 		(*Event_FormDataKept)(nil),
 		(*Event_StepLeft)(nil),
 		(*Event_DeliveryFailed)(nil),
+		(*Event_AccountNoticed)(nil),
 		(*Event_TimerSet)(nil),
 		(*Event_ReminderQueued)(nil),
 		(*Event_StepTimedOut)(nil),
@@ -4979,7 +5186,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   53,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -83,6 +83,9 @@ func heads(ctx context.Context, t *testing.T, db *store.Store) map[int]uint64 {
 
 func (h *history) add(t *testing.T, e *parleyv1.Event) {
 	t.Helper()
+	if e.GetAccountNoticed() != nil {
+		return // of no session
+	}
 	key := store.SessionKey{Channel: e.Channel, Contact: uuid.UUID(e.ContactId)}
 	h.keys[e.SessionId] = key
 	h.states[e.SessionId] = flow.Evolve(h.states[e.SessionId], e)

@@ -1,9 +1,12 @@
 package platform
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 )
@@ -26,6 +29,10 @@ type Channel struct {
 	// Portfolio is the scope of identities: numbers of one business portfolio
 	// see the same BSUIDs, and their contacts are the same.
 	Portfolio string `yaml:"portfolio"`
+	// Account is the WhatsApp Business account of the number, and Number the number as
+	// it is displayed: notices of Meta name nothing else.
+	Account string `yaml:"account"`
+	Number  string `yaml:"number"`
 }
 
 // OneFlow serves every channel with the same flow.
@@ -48,6 +55,7 @@ func LoadChannels(path, defaultFlow string) (Channels, error) {
 		return c, fmt.Errorf("channels file %s: %w", path, err)
 	}
 	for i, channel := range file.Channels {
+		channel.Number = digits(channel.Number)
 		if channel.ID == "" {
 			return c, fmt.Errorf("channels file %s: channel %d has no id", path, i+1)
 		}
@@ -57,6 +65,23 @@ func LoadChannels(path, defaultFlow string) (Channels, error) {
 		c.byID[channel.ID] = channel
 	}
 	return c, nil
+}
+
+// digits is a number without what is written around it.
+func digits(number string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, number)
+}
+
+// All lists the channels of the file, by their id.
+func (c Channels) All() []Channel {
+	all := slices.Collect(maps.Values(c.byID))
+	slices.SortFunc(all, func(a, b Channel) int { return cmp.Compare(a.ID, b.ID) })
+	return all
 }
 
 // Flow names the flow that serves a channel.

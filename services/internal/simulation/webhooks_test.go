@@ -212,12 +212,12 @@ func (m *webhooks) odd() update {
 	w := m.w
 	n := w.rng.IntN(1_000_000)
 	value := map[string]any{"event": "odd", "n": n}
-	raw, err := json.Marshal(map[string]any{"field": "account_update", "value": value})
+	raw, err := json.Marshal(map[string]any{"field": "weather", "value": value})
 	if err != nil {
 		panic(err)
 	}
 	return update{
 		id:   "odd " + string(raw),
-		item: func() fake.Item { return fake.Raw("account_update", value) },
+		item: func() fake.Item { return fake.Raw("weather", value) },
 	}
 }
