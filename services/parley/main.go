@@ -23,6 +23,7 @@ type commands struct {
 	Slots      slotsCommand      `cmd:"" help:"Tools for what can be booked, and what is: list, import."`
 	Leads      leadsCommand      `cmd:"" help:"Tools for leads and agents: list."`
 	WASender   wasenderCommand   `cmd:"" name:"wasender" help:"Tools for sessions of WASenderApi: how they are, their QR codes, connect and restart."`
+	WhatsApp   whatsappCommand   `cmd:"" name:"whatsapp" help:"What is done at Meta's side: the keys of forms."`
 	Session    sessionCommand    `cmd:"" help:"Look at a person's conversation, take it, write, move it, end it."`
 }
 
