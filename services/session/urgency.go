@@ -14,7 +14,7 @@ func urgency(in *parleyv1.Input, events []*parleyv1.Event) (priority parleyv1.Pr
 	case in.GetTimerDue() != nil && !weighs(events):
 		return parleyv1.Priority_PRIORITY_REMINDER, ""
 	}
-	return parleyv1.Priority_PRIORITY_REPLY, ""
+	return parleyv1.Priority_PRIORITY_UNSPECIFIED, ""
 }
 
 // weighs reports whether the turn reacts to an answer: a timer also ends the wait

@@ -14,8 +14,8 @@ func TestUrgency(t *testing.T) {
 		priority parleyv1.Priority
 		campaign string
 	}{
-		"a message": {&parleyv1.Input{Body: &parleyv1.Input_Message{Message: &parleyv1.IncomingMessage{}}}, nil, parleyv1.Priority_PRIORITY_REPLY, ""},
-		"a form":    {&parleyv1.Input{Body: &parleyv1.Input_FormExchange{FormExchange: &parleyv1.FormExchange{}}}, nil, parleyv1.Priority_PRIORITY_REPLY, ""},
+		"a message": {&parleyv1.Input{Body: &parleyv1.Input_Message{Message: &parleyv1.IncomingMessage{}}}, nil, parleyv1.Priority_PRIORITY_UNSPECIFIED, ""},
+		"a form":    {&parleyv1.Input{Body: &parleyv1.Input_FormExchange{FormExchange: &parleyv1.FormExchange{}}}, nil, parleyv1.Priority_PRIORITY_UNSPECIFIED, ""},
 		"a start": {
 			&parleyv1.Input{Body: &parleyv1.Input_Start{Start: &parleyv1.StartRequest{Flow: "offer"}}}, nil, parleyv1.Priority_PRIORITY_BULK, "offer",
 		},
@@ -24,7 +24,7 @@ func TestUrgency(t *testing.T) {
 		},
 		"a timer": {timer, []*parleyv1.Event{{Body: &parleyv1.Event_StepEntered{}}}, parleyv1.Priority_PRIORITY_REMINDER, ""},
 		"the end of an answer's fragments": {
-			timer, []*parleyv1.Event{{Body: &parleyv1.Event_InputReceived{}}, {Body: &parleyv1.Event_AnswerRejected{}}}, parleyv1.Priority_PRIORITY_REPLY, "",
+			timer, []*parleyv1.Event{{Body: &parleyv1.Event_InputReceived{}}, {Body: &parleyv1.Event_AnswerRejected{}}}, parleyv1.Priority_PRIORITY_UNSPECIFIED, "",
 		},
 	} {
 		if priority, campaign := urgency(c.in, c.events); priority != c.priority || campaign != c.campaign {

@@ -25,8 +25,8 @@ const (
 type Priority int32
 
 const (
-	// PRIORITY_REPLY answers a person, who waits for it.
-	Priority_PRIORITY_REPLY Priority = 0
+	// PRIORITY_UNSPECIFIED answers a person, who waits for it: a reply.
+	Priority_PRIORITY_UNSPECIFIED Priority = 0
 	// PRIORITY_REMINDER comes because time has passed.
 	Priority_PRIORITY_REMINDER Priority = 1
 	// PRIORITY_BULK was begun by the business: nobody waits for it.
@@ -36,14 +36,14 @@ const (
 // Enum value maps for Priority.
 var (
 	Priority_name = map[int32]string{
-		0: "PRIORITY_REPLY",
+		0: "PRIORITY_UNSPECIFIED",
 		1: "PRIORITY_REMINDER",
 		2: "PRIORITY_BULK",
 	}
 	Priority_value = map[string]int32{
-		"PRIORITY_REPLY":    0,
-		"PRIORITY_REMINDER": 1,
-		"PRIORITY_BULK":     2,
+		"PRIORITY_UNSPECIFIED": 0,
+		"PRIORITY_REMINDER":    1,
+		"PRIORITY_BULK":        2,
 	}
 )
 
@@ -1596,7 +1596,7 @@ func (x *MessageQueued) GetPriority() Priority {
 	if x != nil {
 		return x.Priority
 	}
-	return Priority_PRIORITY_REPLY
+	return Priority_PRIORITY_UNSPECIFIED
 }
 
 func (x *MessageQueued) GetCampaign() string {
@@ -4938,9 +4938,9 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\tR\x05value\x12\x19\n" +
-	"\buntil_ms\x18\x04 \x01(\x03R\auntilMs*H\n" +
-	"\bPriority\x12\x12\n" +
-	"\x0ePRIORITY_REPLY\x10\x00\x12\x15\n" +
+	"\buntil_ms\x18\x04 \x01(\x03R\auntilMs*N\n" +
+	"\bPriority\x12\x18\n" +
+	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
 	"\rPRIORITY_BULK\x10\x02B5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 

@@ -164,10 +164,21 @@ type recorder struct {
 // AppendTurns appends and remembers.
 func (r *recorder) AppendTurns(ctx context.Context, parts []store.TurnPart) ([]int, error) {
 	held, err := r.Store.AppendTurns(ctx, parts)
+	r.remember(parts, err)
+	return held, err
+}
+
+// AppendTurnsAnd appends and remembers: so does a batch in which somebody is new.
+func (r *recorder) AppendTurnsAnd(ctx context.Context, parts []store.TurnPart, changes store.ResourceChanges) ([]int, error) {
+	held, err := r.Store.AppendTurnsAnd(ctx, parts, changes)
+	r.remember(parts, err)
+	return held, err
+}
+
+func (r *recorder) remember(parts []store.TurnPart, err error) {
 	if err == nil {
 		r.batches = append(r.batches, parts)
 	}
-	return held, err
 }
 
 // noRelay leaves the events in the database.
