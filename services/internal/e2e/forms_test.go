@@ -158,7 +158,8 @@ func TestUpForm(t *testing.T) {
 	p.shows("data_exchange", "SERVICE", choose, both)
 	p.shows("BACK", "SERVICE", "{}", `{"version":"3.0","screen":"SERVICE","data":{}}`)
 	p.shows("data_exchange", "SERVICE", `{"service":"cut","people":1}`, `{"version":"3.0","screen":"TIMES","data":{"times":[{"id":"12:00","title":"12:00"}]}}`)
-	p.outage(db, open(t, db.server.DSN()))
+	rows := open(t, db.server.DSN())
+	p.outage(db, rows)
 
 	// So much came in between that the first answer is forgotten: the table is read again.
 	p.shows("data_exchange", "SERVICE", choose, `{"version":"3.0","screen":"TIMES","data":{"times":[{"id":"12:00","title":"12:00"}]}}`)
@@ -172,19 +173,26 @@ func TestUpForm(t *testing.T) {
 	}
 	says(t, u, ann, "hello?")
 	g.next(t, ann, "Done.")
+	// By now a repetition that was applied a second time would have been counted: the
+	// outage's, and four submissions before and two after it.
+	if kept := count(t.Context(), t, rows, `SELECT count(*) FROM events WHERE type = 'FormDataKept'`); kept != outageSent+6 {
+		t.Errorf("%d exchanges kept data, want %d", kept, outageSent+6)
+	}
 }
+
+// outageSent is how many exchanges are sent without PostgreSQL.
+const outageSent = 20
 
 // outage stops PostgreSQL while the form is filled in: each exchange is answered in
 // time, and applied once, later.
 func (p formPhone) outage(pg *postgres, db *store.Store) {
-	const sent = 20
 	applied := func() int {
 		return count(p.t.Context(), p.t, db, `SELECT count(*) FROM events WHERE type = 'FormDataKept'`)
 	}
 	before := applied()
 	pg.stop(p.t)
 	var all sync.WaitGroup
-	for i := range sent {
+	for i := range outageSent {
 		all.Go(func() {
 			q, err := forms.Ask(p.public, fmt.Appendf(nil, `{"version":"3.0","action":"data_exchange","screen":"TIMES","data":{"time":"10:%02d"},"flow_token":%q}`, i, p.token))
 			if err != nil {
@@ -209,8 +217,8 @@ func (p formPhone) outage(pg *postgres, db *store.Store) {
 	}
 	pg.start(p.t)
 	await(p.t, patience, "all is applied", func() error {
-		if n := applied() - before; n != sent {
-			return fmt.Errorf("%d of %d are", n, sent)
+		if n := applied() - before; n != outageSent {
+			return fmt.Errorf("%d of %d are", n, outageSent)
 		}
 		return nil
 	})
