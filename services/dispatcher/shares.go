@@ -86,8 +86,8 @@ func (w want) claim(now time.Time, owner string, all []store.SendShare) store.Se
 		}
 	}
 	before := 0
-	if now.Before(mine.Until) {
-		before = mine.Units
+	if now.Before(mine.Until.Add(restOf(w.rate))) {
+		before = mine.Units // also if the claim has ended: it may have been used until then
 	}
 	mine.Units = min(fair(unitsOf(w.rate), owner, rivals, now), max(left, 0))
 	if !now.Before(mine.CoolingUntil) {
