@@ -21,6 +21,14 @@ type Cohort struct {
 	Day int64
 }
 
+// CohortOf is the cohort of the session that an event belongs to.
+func CohortOf(e *parleyv1.Event) Cohort {
+	return Cohort{
+		Flow: e.GetFlow(), Version: e.GetFlowVersion(), Channel: e.GetChannel(), Language: cmp.Or(e.GetFirstLanguage(), e.GetLanguage()),
+		Day: e.GetSessionStartedAtMs() / dayMs,
+	}
+}
+
 // StepKey names one step within a cohort.
 type StepKey struct {
 	Cohort
@@ -66,10 +74,7 @@ const dayMs = 24 * 60 * 60 * 1000
 
 // Add folds one event.
 func (c *Counts) Add(e *parleyv1.Event) {
-	cohort := Cohort{
-		Flow: e.Flow, Version: e.FlowVersion, Channel: e.Channel, Language: cmp.Or(e.FirstLanguage, e.Language),
-		Day: e.SessionStartedAtMs / dayMs,
-	}
+	cohort := CohortOf(e)
 	switch body := e.Body.(type) {
 	case *parleyv1.Event_SessionStarted:
 		c.total(cohort, func(n *TotalCounts) { n.Started++ })

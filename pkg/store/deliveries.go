@@ -8,6 +8,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/parleyhq/parley/pkg/insight"
 )
 
 // Names of the leases of the dispatcher's two lanes.
@@ -50,6 +52,8 @@ type Delivery struct {
 	// Priority and Campaign say when it is its turn, as MessageQueued has them.
 	Priority int
 	Campaign string
+	// Step says which step of which cohort it counts for; empty for none.
+	Step insight.StepKey
 	// Content is the encoded MessageQueued event body.
 	Content  []byte
 	State    string
@@ -83,11 +87,15 @@ type Intent struct {
 
 const addDeliveriesSQL = fenceSQL + `,
 ins AS (
-	INSERT INTO deliveries (shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at, sending_at, priority, campaign)
+	INSERT INTO deliveries (shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at, sending_at, priority, campaign,
+	       flow, flow_version, language, day, step)
 	SELECT u.shard, u."offset", u.channel, u.contact_id, u.session_id, u.content, u.state,
-	       (u.state = 'sending')::int, u.queued_at, CASE WHEN u.state = 'sending' THEN now() END, u.priority, u.campaign
-	  FROM cp JOIN unnest($7::int[], $8::bigint[], $9::text[], $10::uuid[], $11::bigint[], $12::bytea[], $13::text[], $14::timestamptz[], $15::int[], $16::text[])
-	       u(shard, "offset", channel, contact_id, session_id, content, state, queued_at, priority, campaign) USING (shard))
+	       (u.state = 'sending')::int, u.queued_at, CASE WHEN u.state = 'sending' THEN now() END, u.priority, u.campaign,
+	       u.flow, u.flow_version, u.language, u.day, u.step
+	  FROM cp JOIN unnest($7::int[], $8::bigint[], $9::text[], $10::uuid[], $11::bigint[], $12::bytea[], $13::text[], $14::timestamptz[], $15::int[], $16::text[],
+	       $17::text[], $18::int[], $19::text[], $20::date[], $21::text[])
+	       u(shard, "offset", channel, contact_id, session_id, content, state, queued_at, priority, campaign, flow, flow_version, language, day, step)
+	       USING (shard))
 SELECT shard FROM cp`
 
 // AddDeliveries records new deliveries under the dispatcher's fences. Those in
@@ -96,13 +104,16 @@ func (s *Store) AddDeliveries(ctx context.Context, fences []Fence, list []Delive
 	n := len(list)
 	shards, offsets, channels, contacts := make([]int, n), make([]int64, n), make([]string, n), make([]uuid.UUID, n)
 	sessions, contents, states, queued := make([]int64, n), make([][]byte, n), make([]string, n), make([]time.Time, n)
-	priorities, campaigns := make([]int, n), make([]string, n)
+	priorities, campaigns, steps, cohorts := make([]int, n), make([]string, n), make([]string, n), cohortColumns{}
 	for i, d := range list {
+		cohorts.add(d.Key.Shard, d.Step.Cohort)
+		steps[i] = d.Step.Step
 		priorities[i], campaigns[i] = d.Priority, d.Campaign
 		shards[i], offsets[i], channels[i], contacts[i] = d.Key.Shard, int64(d.Key.Offset), d.Channel, d.Contact
 		sessions[i], contents[i], states[i], queued[i] = int64(d.SessionID), d.Content, d.State, d.QueuedAt
 	}
-	args := append(fenceArgs(ServiceDispatcher, fences), shards, offsets, channels, contacts, sessions, contents, states, queued, priorities, campaigns)
+	args := append(fenceArgs(ServiceDispatcher, fences), shards, offsets, channels, contacts, sessions, contents, states, queued, priorities, campaigns,
+		nonNil(cohorts.flow), nonNil(cohorts.version), nonNil(cohorts.language), nonNil(cohorts.day), steps)
 	held, err = s.heldShards(ctx, addDeliveriesSQL, args)
 	if err != nil {
 		return nil, fmt.Errorf("add deliveries: %w", err)

@@ -43,6 +43,17 @@ type FunnelStep struct {
 	// Left counts sessions that went without an accepted answer.
 	Left    int64 `json:"left"`
 	Waiting int64 `json:"waiting"`
+	// Messages says what became of what the step said.
+	Messages FunnelMessages `json:"messages"`
+}
+
+// FunnelMessages counts messages, not sessions. Failed are those that were refused, or
+// that are reported as failed and not as delivered.
+type FunnelMessages struct {
+	Sent      int64 `json:"sent"`
+	Delivered int64 `json:"delivered"`
+	Read      int64 `json:"read"`
+	Failed    int64 `json:"failed"`
 }
 
 const funnelWhere = ` WHERE flow = $1
@@ -58,17 +69,27 @@ func (s *Store) Funnel(ctx context.Context, f FunnelFilter) (Funnel, error) {
 		FROM insight.flow_totals`+funnelWhere, args...).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&funnel.Totals.Started, &funnel.Totals.Completed, &funnel.Totals.Cancelled)
 	})
-	batch.Queue(`SELECT step, max(position), sum(entered)::bigint, sum(answered)::bigint, sum(failed)::bigint,
-		sum(rejections)::bigint, sum(departed)::bigint, sum(waiting)::bigint
-		FROM insight.funnel_steps`+funnelWhere+` GROUP BY step ORDER BY max(position), step`, args...).Query(func(rows pgx.Rows) error {
+	batch.Queue(`SELECT s.*, COALESCE(m.sent, 0), COALESCE(m.delivered, 0), COALESCE(m.read, 0), COALESCE(m.failed, 0)
+		FROM (SELECT step, max(position) AS position, sum(entered)::bigint, sum(answered)::bigint, sum(failed)::bigint,
+		             sum(rejections)::bigint, sum(departed)::bigint, sum(waiting)::bigint
+		        FROM insight.funnel_steps`+funnelWhere+` GROUP BY step) s
+		LEFT JOIN (SELECT step, sum(sent)::bigint AS sent, sum(delivered)::bigint AS delivered, sum(read)::bigint AS read, sum(failed)::bigint AS failed
+		             FROM insight.delivery_steps`+funnelWhere+` GROUP BY step) m USING (step)
+		ORDER BY s.position, s.step`, args...).Query(func(rows pgx.Rows) error {
 		var err error
-		funnel.Steps, err = pgx.CollectRows(rows, pgx.RowToStructByPos[FunnelStep])
+		funnel.Steps, err = pgx.CollectRows(rows, scanFunnelStep)
 		return err
 	})
 	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return Funnel{}, fmt.Errorf("read funnel of %s: %w", f.Flow, err)
 	}
 	return funnel, nil
+}
+
+func scanFunnelStep(row pgx.CollectableRow) (s FunnelStep, err error) {
+	err = row.Scan(&s.Step, &s.Position, &s.Entered, &s.Answered, &s.Failed, &s.Rejections, &s.Left, &s.Waiting,
+		&s.Messages.Sent, &s.Messages.Delivered, &s.Messages.Read, &s.Messages.Failed)
+	return s, err
 }
 
 // FlowPublished reports whether a flow of that name exists.

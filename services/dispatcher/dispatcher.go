@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/parleyhq/parley/pkg/insight"
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
 )
@@ -188,6 +189,7 @@ func (s *Service) queued(parts []lane.Part) ([]Job, error) {
 				Key: store.DeliveryKey{Shard: m.Shard, Offset: m.Pos}, Channel: m.Event.Channel, Contact: contact,
 				SessionID: m.Event.SessionId, Content: content, State: store.DeliveryQueued, QueuedAt: time.UnixMilli(m.Event.AtMs),
 				Priority: min(int(queued.GetPriority()), priorities-1), Campaign: queued.GetCampaign(),
+				Step: insight.StepKey{Cohort: insight.CohortOf(m.Event), Step: queued.GetStep()},
 			}})
 		}
 	}

@@ -28,13 +28,15 @@ func (c Config) Problems() error {
 	return errors.Join(errs...)
 }
 
-// Build makes both lanes ready to run: the funnels and the message log.
+// Build makes both lanes ready to run, the funnels and the message log, and what
+// follows the deliveries.
 func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
 	funnels := d.Lane(store.ServiceProjector, d.Events(store.ServiceProjector), New(d.Store, d.Log), platform.GatherInsight, nil)
 	messages := d.Lane(store.ServiceMessages, d.Events(store.ServiceMessages), NewLog(d.Store, d.Log), platform.GatherInsight, nil)
 	return platform.Service{Parts: []lifecycle.Part{
 		{Name: "projector", Run: funnels.Run},
 		{Name: "message log", Run: messages.Run},
+		{Name: "delivery counts", Run: func(intake, _ context.Context) error { return foldDeliveries(intake, d) }},
 		{Name: "message housekeeping", Run: func(intake, _ context.Context) error { return c.housekeep(intake, d) }},
 	}}, nil
 }
@@ -55,6 +57,28 @@ func (c Config) housekeep(ctx context.Context, d *platform.Deps) error {
 			d.Log.Warn().Err(err).Msg("message housekeeping")
 		case dropped > 0:
 			d.Log.Info().Int("months", dropped).Msg("old messages dropped")
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// foldDeliveries keeps short what the changes of deliveries append. Who reads adds
+// what is not folded yet.
+func foldDeliveries(ctx context.Context, d *platform.Deps) error {
+	const every, linesMax = 10 * time.Second, 10_000
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		folded, err := d.Store.FoldDeliveryCounts(ctx, linesMax)
+		if err != nil && ctx.Err() == nil {
+			d.Log.Warn().Err(err).Msg("counts of deliveries wait")
+		}
+		if folded == linesMax {
+			continue // there is more
 		}
 		select {
 		case <-ticker.C:

@@ -14,6 +14,7 @@ type RebuildStore interface {
 	Checkpoint(ctx context.Context, service string, shard int) (uint64, error)
 	ReadEvents(ctx context.Context, shard int, after uint64, limit int) ([]*parleyv1.Event, error)
 	ReplaceCounts(ctx context.Context, shard int, upTo uint64, counts *insight.Counts) (ok bool, err error)
+	RecountDeliveries(ctx context.Context) error
 }
 
 // rebuildPage is how many events are read at a time, rebuildTries how often a
@@ -24,7 +25,7 @@ const (
 )
 
 // Rebuild folds all events again and puts the result in the place of the read
-// models, shard by shard, while everything runs. progress is told after each
+// models, shard by shard, while everything runs, and counts all deliveries. progress is told after each
 // shard how many events it held.
 func Rebuild(ctx context.Context, s RebuildStore, shards int, progress func(shard int, events uint64)) error {
 	for shard := range shards {
@@ -34,7 +35,7 @@ func Rebuild(ctx context.Context, s RebuildStore, shards int, progress func(shar
 		}
 		progress(shard, events)
 	}
-	return nil
+	return s.RecountDeliveries(ctx)
 }
 
 // rebuildShard folds to the checkpoint, again and again from where it was,

@@ -45,5 +45,11 @@ function bar(s, most) {
   return el('li', {},
     el('span', { class: 'step' }, s.step),
     el('span', { class: 'bar', role: 'img', 'aria-label': `${s.step}: ${s.entered} entered, ${s.answered} answered, ${s.waiting} waiting, ${s.left} left` }, part('answered', s.answered), part('waiting', s.waiting), part('left', s.left)),
-    el('span', { class: 'counts' }, `${number(s.entered)} entered · ${number(s.left)} left (${share(s.left, s.entered)} %)${s.rejections ? ` · ${number(s.rejections)} answers refused` : ''}`));
+    el('span', { class: 'counts' }, `${number(s.entered)} entered · ${number(s.left)} left (${share(s.left, s.entered)} %)${s.rejections ? ` · ${number(s.rejections)} answers refused` : ''}${received(s.messages)}`));
+}
+
+// What became of the messages of a step.
+function received({ sent, delivered, read, failed }) {
+  if (!sent && !failed) return '';
+  return ` · ${number(sent)} messages: ${share(delivered, sent)} % delivered, ${share(read, sent)} % read${failed ? `, ${number(failed)} failed` : ''}`;
 }
