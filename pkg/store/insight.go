@@ -49,19 +49,23 @@ func (s *Store) AddCounts(ctx context.Context, fences []Fence, counts map[int]*i
 	return held, nil
 }
 
-// ReplaceCounts puts counts that were folded from all events up to upTo in the
-// place of what the shard's read models hold, while the projector's checkpoint
-// stands exactly there. ok is false if the checkpoint has moved meanwhile.
-func (s *Store) ReplaceCounts(ctx context.Context, shard int, upTo uint64, counts *insight.Counts) (ok bool, err error) {
-	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+// ReplaceCounts puts counts of all events up to the projector's checkpoint in the
+// place of what the shard's read models hold. fold makes them for that checkpoint,
+// which stands still meanwhile: all but the last events should have been folded before.
+func (s *Store) ReplaceCounts(ctx context.Context, shard int, fold func(upTo uint64) (*insight.Counts, error)) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		var epoch, checkpoint int64
 		var at time.Time
 		err := tx.QueryRow(ctx, `SELECT epoch, checkpoint, GREATEST(checkpoint_at, '0001-01-01 00:00:00+00') FROM leases WHERE service = $1 AND shard = $2 FOR UPDATE`,
 			ServiceProjector, shard).Scan(&epoch, &checkpoint, &at)
-		if err != nil || uint64(checkpoint) != upTo {
+		if err != nil {
 			return err
 		}
-		ok = true
+		upTo := uint64(checkpoint)
+		counts, err := fold(upTo)
+		if err != nil {
+			return err
+		}
 		for _, table := range []string{"insight.funnel_step_counts", "insight.flow_total_counts"} {
 			if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE shard = $1`, shard); err != nil {
 				return err
@@ -72,9 +76,9 @@ func (s *Store) ReplaceCounts(ctx context.Context, shard int, upTo uint64, count
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("replace counts of shard %d: %w", shard, err)
+		return fmt.Errorf("replace counts of shard %d: %w", shard, err)
 	}
-	return ok, nil
+	return nil
 }
 
 // Checkpoint returns the last position that the service has applied for a shard.

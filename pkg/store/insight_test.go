@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -150,6 +151,16 @@ func TestAddCountsFenced(t *testing.T) {
 	}
 }
 
+// foldsTo folds events, and fails unless they are wanted up to a checkpoint.
+func foldsTo(t testing.TB, checkpoint uint64, events []*parleyv1.Event) func(uint64) (*insight.Counts, error) {
+	return func(upTo uint64) (*insight.Counts, error) {
+		if upTo != checkpoint {
+			t.Errorf("asked for the counts up to %d, want %d", upTo, checkpoint)
+		}
+		return fold(events...), nil
+	}
+}
+
 func TestReplaceCounts(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
@@ -161,13 +172,15 @@ func TestReplaceCounts(t *testing.T) {
 	other := readModels(t, s, 1)
 	exec(t, s, `UPDATE insight.funnel_step_counts SET entered = entered + 7, step = step || '?' WHERE shard = 0`)
 
-	for _, upTo := range []uint64{0, lease.Checkpoint - 1, lease.Checkpoint + 1} {
-		if ok, err := s.ReplaceCounts(t.Context(), 0, upTo, fold(events...)); ok || err != nil {
-			t.Errorf("up to %d while the checkpoint is %d: %v, %v", upTo, lease.Checkpoint, ok, err)
-		}
+	broken := errors.New("no events")
+	if err := s.ReplaceCounts(t.Context(), 0, func(uint64) (*insight.Counts, error) { return nil, broken }); !errors.Is(err, broken) {
+		t.Errorf("%v", err)
 	}
-	if ok, err := s.ReplaceCounts(t.Context(), 0, lease.Checkpoint, fold(events...)); !ok || err != nil {
-		t.Fatalf("replace: %v, %v", ok, err)
+	if after := readModels(t, s, 0); slices.Equal(after, live) || len(after) == 0 {
+		t.Errorf("a fold that fails left %v", after)
+	}
+	if err := s.ReplaceCounts(t.Context(), 0, foldsTo(t, lease.Checkpoint, events)); err != nil {
+		t.Fatal(err)
 	}
 	if rebuilt := readModels(t, s, 0); !slices.Equal(rebuilt, live) {
 		t.Errorf("rebuilt\n%v\nlive\n%v", rebuilt, live)
@@ -177,7 +190,7 @@ func TestReplaceCounts(t *testing.T) {
 	}
 	// The projector goes on where it was.
 	addCounts(t, s, lease, events)
-	if _, err := s.ReplaceCounts(t.Context(), 9, 0, fold()); err == nil {
+	if err := s.ReplaceCounts(t.Context(), 9, foldsTo(t, 0, nil)); err == nil {
 		t.Error("a shard that is not there was replaced")
 	}
 }
@@ -202,13 +215,7 @@ func TestReplaceCountsWhileCounting(t *testing.T) {
 		t.Fatal(err)
 	}
 	var both errgroup.Group
-	both.Go(func() error {
-		ok, err := s.ReplaceCounts(t.Context(), 0, lease.Checkpoint, fold(events...))
-		if !ok && err == nil {
-			return fmt.Errorf("the exchange was refused")
-		}
-		return err
-	})
+	both.Go(func() error { return s.ReplaceCounts(t.Context(), 0, foldsTo(t, lease.Checkpoint, events)) })
 	awaitBlocked(t, s, 1)
 	both.Go(func() error {
 		held, err := s.AddCounts(t.Context(), []Fence{fence(lease, lease.Checkpoint+1)}, map[int]*insight.Counts{0: fold(events...)})

@@ -14,7 +14,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/parleyhq/parley/pkg/flow"
-	"github.com/parleyhq/parley/pkg/insight"
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/store/pgtest"
@@ -321,23 +320,6 @@ func TestPark(t *testing.T) {
 	}
 	if at, err := h.Checkpoint(t.Context(), store.ServiceProjector, 1); err != nil || at != 1 {
 		t.Errorf("checkpoint %d, %v", at, err)
-	}
-}
-
-// restless is a store whose projector never stands still.
-type restless struct{ *history }
-
-func (r restless) ReplaceCounts(context.Context, int, uint64, *insight.Counts) (bool, error) {
-	return false, nil
-}
-
-// A rebuild that cannot win says so, instead of trying for ever.
-func TestRebuildGivesUp(t *testing.T) {
-	h := newHistory(t)
-	h.converse(0, "n1", start, "hi")
-	err := Rebuild(t.Context(), restless{h}, shards, func(int, uint64) {})
-	if err == nil || !strings.Contains(err.Error(), "shard 0") || !strings.Contains(err.Error(), "less traffic") {
-		t.Errorf("%v", err)
 	}
 }
 

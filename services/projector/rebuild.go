@@ -13,19 +13,16 @@ import (
 type RebuildStore interface {
 	Checkpoint(ctx context.Context, service string, shard int) (uint64, error)
 	ReadEvents(ctx context.Context, shard int, after uint64, limit int) ([]*parleyv1.Event, error)
-	ReplaceCounts(ctx context.Context, shard int, upTo uint64, counts *insight.Counts) (ok bool, err error)
+	ReplaceCounts(ctx context.Context, shard int, fold func(upTo uint64) (*insight.Counts, error)) error
 	RecountDeliveries(ctx context.Context) error
 }
 
-// rebuildPage is how many events are read at a time, rebuildTries how often a
-// shard is tried whose projector has moved on meanwhile.
-const (
-	rebuildPage  = 5000
-	rebuildTries = 20
-)
+// rebuildPage is how many events are read at a time.
+const rebuildPage = 5000
 
 // Rebuild folds all events again and puts the result in the place of the read
-// models, shard by shard, while everything runs, and counts all deliveries. progress is told after each
+// models, shard by shard, while everything runs, and counts all deliveries. s must have
+// two connections. progress is told after each
 // shard how many events it held.
 func Rebuild(ctx context.Context, s RebuildStore, shards int, progress func(shard int, events uint64)) error {
 	for shard := range shards {
@@ -38,25 +35,27 @@ func Rebuild(ctx context.Context, s RebuildStore, shards int, progress func(shar
 	return s.RecountDeliveries(ctx)
 }
 
-// rebuildShard folds to the checkpoint, again and again from where it was,
-// until the projector stands still for the moment of the exchange.
-func rebuildShard(ctx context.Context, s RebuildStore, shard int) (uint64, error) {
+// rebuildShard folds until less than a page is missing, and that with the projector's
+// checkpoint held: it waits for no more than a page.
+func rebuildShard(ctx context.Context, s RebuildStore, shard int) (at uint64, err error) {
 	counts := insight.NewCounts()
-	var at uint64
-	for range rebuildTries {
+	for {
 		checkpoint, err := s.Checkpoint(ctx, store.ServiceProjector, shard)
 		if err != nil {
 			return at, err
 		}
+		if checkpoint < at+rebuildPage {
+			break
+		}
 		if at, err = fold(ctx, s, shard, at, checkpoint, counts); err != nil {
 			return at, err
 		}
-		ok, err := s.ReplaceCounts(ctx, shard, at, counts)
-		if ok || err != nil {
-			return at, err
-		}
 	}
-	return at, fmt.Errorf("the projector moved on %d times; try again when there is less traffic", rebuildTries)
+	err = s.ReplaceCounts(ctx, shard, func(upTo uint64) (*insight.Counts, error) {
+		at, err = fold(ctx, s, shard, at, upTo, counts)
+		return counts, err
+	})
+	return at, err
 }
 
 // fold adds the events after from, up to and including upTo.
