@@ -36,6 +36,7 @@ type API struct {
 	lagMax   time.Duration
 	applied  func(ctx context.Context, service string, shard int) (uint64, error)
 	compiled compiled
+	files    files
 	// hasSandbox says that phones to try flows with are beside the console.
 	hasSandbox bool
 }
@@ -84,6 +85,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/v1/sessions/{contact}/actions", a.act)
 	mux.HandleFunc("POST /api/v1/sessions/{contact}/messages", a.write)
 	mux.HandleFunc("GET /api/v1/messages", a.messages)
+	mux.HandleFunc("GET /api/v1/media/{channel}/{id}", a.media)
 	mux.HandleFunc("GET /api/v1/notices", a.notices)
 	mux.HandleFunc("GET /api/v1/dead-letters", a.deadLetters)
 	mux.HandleFunc("POST /api/v1/dead-letters/{id}/redrive", a.redrive)

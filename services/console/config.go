@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/parleyhq/parley/services/internal/platform"
@@ -10,15 +11,21 @@ import (
 // Config is what the console reads from the environment.
 type Config struct {
 	platform.Common
+	// Graph is where files that came with messages are.
+	Graph platform.Graph
 	// Token, if set, must be sent as bearer token with every request.
 	Token string `env:"PARLEY_CONSOLE_TOKEN"`
 	// Sandbox says that the process has one; the environment does not.
 	Sandbox bool
 }
 
+// Problems reports what is wrong with the configuration.
+func (c Config) Problems() error { return errors.Join(c.Common.Problems(), c.Graph.Problems()) }
+
 // Build makes the service ready to run.
 func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
 	api := newAPI(d)
+	api.files = c.Graph.Client()
 	api.hasSandbox = c.Sandbox
 	return platform.Service{
 		Routes: func(mux *http.ServeMux) {

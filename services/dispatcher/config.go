@@ -6,29 +6,22 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/lifecycle"
 	"github.com/parleyhq/parley/pkg/store"
-	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
 	"github.com/parleyhq/parley/pkg/whatsapp/wasender/health"
 	"github.com/parleyhq/parley/services/internal/platform"
 )
 
-// metaGraphURL is where messages go if nothing else is said (WIRE.md 3).
-const metaGraphURL = "https://graph.facebook.com/v25.0"
-
 // Config is what the dispatcher reads from the environment.
 type Config struct {
 	platform.Common
-	Forms       platform.FormSecrets
-	GraphURL    string `env:"PARLEY_GRAPH_URL"`
-	AccessToken string `env:"PARLEY_META_ACCESS_TOKEN"`
+	Forms platform.FormSecrets
+	Graph platform.Graph
 	// WASenderURL is where WASenderApi is, and SessionKeys are the API keys of its
 	// sessions: channel=key. What has a key is sent there, all else to Meta.
 	WASenderURL string   `env:"PARLEY_WASENDER_URL"`
@@ -60,8 +53,8 @@ const (
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
 	_, err := c.sessionKeys()
-	errs := []error{c.Common.Problems(), c.Forms.Problems(), err, checkURL("PARLEY_GRAPH_URL", c.GraphURL, metaGraphURL), checkURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
-	if c.GraphURL == "" && c.AccessToken == "" && len(c.SessionKeys) == 0 {
+	errs := []error{c.Common.Problems(), c.Forms.Problems(), err, c.Graph.Problems(), platform.CheckURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
+	if c.Graph.URL == "" && c.Graph.Token == "" && len(c.SessionKeys) == 0 {
 		errs = append(errs, errors.New("PARLEY_META_ACCESS_TOKEN is not set: Meta refuses every message without it"))
 	}
 	if c.SendRate <= 0 || c.SendRate > 1e6 {
@@ -77,13 +70,6 @@ func (c Config) Problems() error {
 		errs = append(errs, fmt.Errorf("PARLEY_SEND_GRACE is %s: use 1s to 1h", c.Grace))
 	}
 	return errors.Join(errs...)
-}
-
-func checkURL(variable, address, example string) error {
-	if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		return fmt.Errorf("%s is %q: use a URL such as %s", variable, address, example)
-	}
-	return nil
 }
 
 // sessionKeys are the API keys of WASenderApi's sessions, by channel.
@@ -201,7 +187,10 @@ func (c Config) clients(d *platform.Deps) (sessions *wasender.Client, of func(ch
 	if err != nil {
 		return nil, nil, err
 	}
-	cloud := c.metaClient(d)
+	if c.Graph.Token == "" {
+		d.Log.Warn().Msg("PARLEY_META_ACCESS_TOKEN is not set: Meta itself would refuse every message")
+	}
+	cloud := c.Graph.Client()
 	key := func(channel string) string {
 		if list := keys[channel]; len(list) > 0 {
 			return list[0]
@@ -216,18 +205,6 @@ func (c Config) clients(d *platform.Deps) (sessions *wasender.Client, of func(ch
 		}
 		return cloud
 	}, nil
-}
-
-func (c Config) metaClient(d *platform.Deps) *meta.Client {
-	graph, token := c.GraphURL, c.AccessToken
-	if graph == "" {
-		graph = metaGraphURL
-	}
-	if token == "" {
-		d.Log.Warn().Msg("PARLEY_META_ACCESS_TOKEN is not set: Meta itself would refuse every message")
-		token = "none"
-	}
-	return meta.NewClient(graph, token, &http.Client{Transport: meta.NewTransport()})
 }
 
 func adoptOrphans(ctx context.Context, d *platform.Deps) error {

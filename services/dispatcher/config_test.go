@@ -10,8 +10,8 @@ import (
 
 func good() Config {
 	return Config{
-		Common:   platform.Common{LogLevel: "info", Shards: 16, Replicas: 1, LeaseTime: 5 * time.Second},
-		GraphURL: "http://127.0.0.1:1/v25.0", SendRate: 80, SessionRate: 256, PairRate: 10, Grace: 20 * time.Second,
+		Common: platform.Common{LogLevel: "info", Shards: 16, Replicas: 1, LeaseTime: 5 * time.Second},
+		Graph:  platform.Graph{URL: "http://127.0.0.1:1/v25.0"}, SendRate: 80, SessionRate: 256, PairRate: 10, Grace: 20 * time.Second,
 	}
 }
 
@@ -20,8 +20,8 @@ func TestProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	for names, change := range map[string]func(*Config){
-		"PARLEY_GRAPH_URL":         func(c *Config) { c.GraphURL = "graph.facebook.com" },
-		"PARLEY_META_ACCESS_TOKEN": func(c *Config) { c.GraphURL = "" },
+		"PARLEY_GRAPH_URL":         func(c *Config) { c.Graph.URL = "graph.facebook.com" },
+		"PARLEY_META_ACCESS_TOKEN": func(c *Config) { c.Graph.URL = "" },
 		"PARLEY_SEND_RATE":         func(c *Config) { c.SendRate = 0 },
 		"PARLEY_PAIR_RATE":         func(c *Config) { c.PairRate = -1 },
 		"PARLEY_SEND_GRACE":        func(c *Config) { c.Grace = 0 },
@@ -63,7 +63,7 @@ func TestSessionKeys(t *testing.T) {
 		}
 	}
 	c := good()
-	c.GraphURL, c.SessionKeys = "", []string{"shop=key"} // nothing goes to Meta
+	c.Graph.URL, c.SessionKeys = "", []string{"shop=key"} // nothing goes to Meta
 	if err := c.Problems(); err != nil {
 		t.Error(err)
 	}

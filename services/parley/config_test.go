@@ -69,7 +69,7 @@ func TestDefaultsKeepWhatIsGiven(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(c.Ingress.AppSecrets) != "[from a file]" || c.Ingress.VerifyToken != "mine" || c.Dispatcher.GraphURL != "https://graph.example/v25.0" || c.Dispatcher.AccessToken != "real" {
+	if fmt.Sprint(c.Ingress.AppSecrets) != "[from a file]" || c.Ingress.VerifyToken != "mine" || c.Dispatcher.Graph.URL != "https://graph.example/v25.0" || c.Dispatcher.Graph.Token != "real" {
 		t.Errorf("%+v %+v", c.Ingress, c.Dispatcher)
 	}
 	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {

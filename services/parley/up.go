@@ -203,7 +203,7 @@ func (u *up) services(ctx context.Context, deps *platform.Deps, mux *http.ServeM
 
 // usesSandbox reports whether messages go to our own sandbox.
 func (u *up) usesSandbox() bool {
-	return strings.HasPrefix(u.config.Dispatcher.GraphURL, localURL(u.config.Common().Addr)+"/sandbox/")
+	return strings.HasPrefix(u.config.Dispatcher.Graph.URL, localURL(u.config.Common().Addr)+"/sandbox/")
 }
 
 // console is the configuration of the console, which links to the sandbox.
@@ -238,7 +238,7 @@ func (u *up) welcome() []line {
 	if u.usesSandbox() {
 		lines = append([]line{{"Sandbox", base + "/sandbox/"}}, lines...)
 	} else {
-		lines = append(lines, line{"Graph API", u.config.Dispatcher.GraphURL})
+		lines = append(lines, line{"Graph API", u.config.Dispatcher.Graph.URL})
 	}
 	lines = append(lines, line{"Data", u.config.DataDir})
 	if u.database != "" {

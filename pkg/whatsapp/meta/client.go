@@ -3,6 +3,7 @@ package meta
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -34,6 +35,7 @@ type Client struct {
 	baseURL string
 	token   string
 	http    *http.Client
+	outside *http.Client // for files that are elsewhere
 }
 
 // NewClient makes a client of the Graph API at baseURL, as
@@ -50,7 +52,7 @@ func NewClient(baseURL, token string, hc *http.Client) *Client {
 	if u, err := url.Parse(baseURL); err == nil && u.Path == "" {
 		baseURL += "/" + defaultVersion
 	}
-	return &Client{baseURL: baseURL, token: token, http: &own}
+	return &Client{baseURL: baseURL, token: token, http: &own, outside: Outside()}
 }
 
 // NewTransport keeps enough connections for 1,000 sends/s to one host.
@@ -66,6 +68,16 @@ func NewTransport() *http.Transport {
 		HTTP2:               &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 		DisableCompression:  true,
 	}
+}
+
+// WithoutAddress is what went wrong without the address that it went wrong at, which
+// can hold keys and names.
+func WithoutAddress(err error) error {
+	var at *url.Error
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }
 
 // Outgoing is one message to send.

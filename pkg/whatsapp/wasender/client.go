@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -126,7 +125,7 @@ func (c *Client) do(ctx context.Context, k call) (answer, *SendError) {
 func (c *Client) request(ctx context.Context, k call, token string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, k.method, c.o.BaseURL+k.path, bytes.NewReader(k.body))
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", bare(err))
+		return nil, fmt.Errorf("make request: %w", meta.WithoutAddress(err))
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
@@ -138,18 +137,9 @@ func (c *Client) request(ctx context.Context, k call, token string) (*http.Respo
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, bare(err)
+		return nil, meta.WithoutAddress(err)
 	}
 	return resp, nil
-}
-
-// bare is an error without the address of the request, in which a person can stand.
-func bare(err error) error {
-	var of *url.Error
-	if errors.As(err, &of) {
-		return of.Err
-	}
-	return err
 }
 
 // receive reads an answer. What cannot be read whole is judged by its status alone.

@@ -1,6 +1,6 @@
 // The message log: everybody's newest, or a contact's as a conversation.
 
-import { get, query } from './api.js';
+import { get, query, segment } from './api.js';
 import { chip, clockOf, dayOf, el, field, form, link, list, note, said, time, title as heading } from './dom.js';
 
 export const title = 'Messages';
@@ -55,7 +55,16 @@ function log(found) {
 const plain = ['text', 'buttons', 'list'];
 
 // words is what there is to read of a message, or what it is.
-const words = (m) => [!plain.includes(m.kind) && [chip(m.kind), ' '], said(m.body || '')];
+const words = (m) => [!plain.includes(m.kind) && [chip(m.kind), ' '], said(m.body || ''), file(m)];
+
+// file is the file that a person sent: the provider is asked for it when it is looked at.
+function file(m) {
+  const { id, kind } = m.content?.media || {};
+  if (m.direction !== 'in' || !id) return false;
+  const href = `/api/v1/media/${segment(m.channel)}/${segment(id)}`;
+  const look = ['image', 'sticker'].includes(kind) ? el('img', { src: href, alt: kind, loading: 'lazy', class: 'thumb' }) : 'Open the file';
+  return [' ', el('a', { href, target: '_blank', rel: 'noopener' }, look)];
+}
 
 function conversation(found) {
   const person = found[0];

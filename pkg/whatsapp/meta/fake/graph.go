@@ -56,19 +56,36 @@ func Refusal(status, code int, message string) Answer {
 	}})}
 }
 
-// Graph is an http.Handler for POST /{version}/{phone_number_id}/messages.
+// Graph is an http.Handler for POST /{version}/{phone_number_id}/messages, and for
+// files: GET /{version}/{id} and POST /{version}/{phone_number_id}/media.
 // Requests that Meta would refuse get a Graph API error and never reach OnSend.
 // Like Meta, it does not notice a BSUID in "to".
 type Graph struct {
 	// OnSend decides about each valid send, concurrently, and may block; its
 	// context ends with the request. Nil accepts everything.
 	OnSend func(context.Context, Send) Answer
+	// Media is a file that was sent to the business; nil content if there is none.
+	Media func(id string) (mimeType string, content []byte)
+	// OnUpload keeps a file and gives it an id; an empty one refuses it.
+	OnUpload func(Upload) (id string)
 	// Faults are what goes wrong on top of that. Nil is nothing.
 	Faults *faults.Switches
 }
 
 // ServeHTTP answers one request.
 func (g *Graph) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	channel, last := channelOf(r.URL.Path)
+	switch {
+	case r.Method == http.MethodGet:
+		g.file(w, r)
+	case last == "media" && r.Method == http.MethodPost:
+		g.upload(w, r, channel)
+	default:
+		g.message(w, r)
+	}
+}
+
+func (g *Graph) message(w http.ResponseWriter, r *http.Request) {
 	send, refusal := parse(r)
 	if refusal != nil {
 		write(w, *refusal)
@@ -166,12 +183,12 @@ func acceptance(s Send, wamid string) []byte {
 
 // parse reads a request. A refusal is what Meta would answer instead.
 func parse(r *http.Request) (Send, *Answer) {
-	channel, ok := channelOf(r.URL.Path)
-	if !ok || r.Method != http.MethodPost {
+	channel, last := channelOf(r.URL.Path)
+	if last != "messages" || r.Method != http.MethodPost {
 		return Send{}, refuse(http.StatusNotFound, 2500, "Unknown path components")
 	}
-	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); !ok || token == "" {
-		return Send{}, refuse(http.StatusUnauthorized, 190, "An access token is required to request this resource.")
+	if refusal := authorized(r); refusal != nil {
+		return Send{}, refusal
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxSendBytes))
 	if err != nil {
@@ -192,11 +209,12 @@ func refuse(status, code int, message string) *Answer {
 	return &a
 }
 
-// channelOf takes the phone_number_id out of /{version}/{phone_number_id}/messages.
-func channelOf(path string) (channel string, ok bool) {
+// channelOf takes /{version}/{phone_number_id}/{last} apart; both are empty for
+// another path.
+func channelOf(path string) (channel, last string) {
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	if len(parts) != 3 || !strings.HasPrefix(parts[0], "v") || parts[1] == "" || parts[2] != "messages" {
-		return "", false
+	if len(parts) != 3 || !strings.HasPrefix(parts[0], "v") || parts[1] == "" {
+		return "", ""
 	}
-	return parts[1], true
+	return parts[1], parts[2]
 }

@@ -106,7 +106,9 @@ func TestGraphRefusesWhatMetaRefuses(t *testing.T) {
 	}{
 		{"/N/messages", "Bearer t", good, 404, 2500},
 		{"/v25.0//messages", "Bearer t", good, 404, 2500},
-		{"/v25.0/N/media", "Bearer t", good, 404, 2500},
+		{"/v25.0/N/media", "", good, 401, 190},
+		{"/v25.0/N/media", "Bearer t", good, 400, 100},
+		{"/v25.0/N/medias", "Bearer t", good, 404, 2500},
 		{path, "", good, 401, 190},
 		{path, "Bearer ", good, 401, 190},
 		{path, "Basic t", good, 401, 190},
@@ -131,7 +133,7 @@ func TestGraphRefusesWhatMetaRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
-	if resp.StatusCode != http.StatusNotFound {
+	if resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("GET: HTTP %d", resp.StatusCode)
 	}
 }
