@@ -93,6 +93,8 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 			a.Content = &parleyv1.OperatorAction_Text{Text: &parleyv1.Text{Body: words["text"]}}
 		}
 		return d.turn(t, OperatorInput("", 0, a))
+	case "aside":
+		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Aside{Aside: &parleyv1.Aside{Kind: argument, Emoji: words["emoji"]}}})
 	case "migrate":
 		return d.migrate(t, words)
 	case "order":
@@ -150,6 +152,14 @@ func (d *dialogue) message(t *testing.T, words map[string]string) *parleyv1.Inpu
 	in := message(words["id"], cmp.Or(words["type"], "text"), words["text"])
 	m := in.GetMessage()
 	m.Tap = words["tap"]
+	if step := words["reply"]; step != "" {
+		m.RepliedTo = &parleyv1.OurMessage{Step: step, QueuedAtMs: 1} // of an earlier session, unless this one said it
+		for _, e := range d.sent {
+			if e.GetMessageQueued().GetStep() == step && words["session"] != "earlier" {
+				m.RepliedTo.QueuedAtMs = e.GetAtMs()
+			}
+		}
+	}
 	if id := words["ad"]; id != "" {
 		m.Referral = &parleyv1.Referral{SourceId: id, SourceType: "ad"}
 	}

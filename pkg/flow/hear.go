@@ -36,8 +36,8 @@ const (
 )
 
 // hearActive reacts to a message while a session runs. In this order: an entry
-// that interrupts, a keyword, a tap on an old button, a human's silence, and the
-// answer.
+// that interrupts, a keyword, a human's silence, a tap on an old button or a reply to
+// an old question, and the answer.
 func (t *turn) hearActive(m *parleyv1.IncomingMessage) {
 	if f, e := t.interruption(); f != nil {
 		t.emit(inputReceived(t.in))
@@ -59,7 +59,27 @@ func (t *turn) hearActive(m *parleyv1.IncomingMessage) {
 		t.stale(tp, m)
 		return
 	}
+	if tp, old := t.repliesToOld(m); old {
+		t.stale(tp, m)
+		return
+	}
 	t.answer(m)
+}
+
+// repliesToOld reports whether a message answers to another question than the one
+// that is asked now (a swipe): then it is as a tap on an old button. A reply to
+// something that asked nothing, or that is not known, is an answer like any other.
+func (t *turn) repliesToOld(m *parleyv1.IncomingMessage) (tp tap, old bool) {
+	ours := m.GetRepliedTo()
+	if ours.GetStep() == "" || m.GetTap() != "" || ours.GetStep() == t.state.Step {
+		return tap{}, false
+	}
+	i, known := t.flow.index[ours.GetStep()]
+	asked := known && t.flow.steps[i].waits()
+	if ours.GetQueuedAtMs() < t.state.StartedAtMs {
+		return tap{}, asked // of an earlier session: there is no way back to it
+	}
+	return tap{ref: t.state.Progress.Ref, step: ours.GetStep()}, asked || !known
 }
 
 // interruption is the flow that a message begins although another one runs. What

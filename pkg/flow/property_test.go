@@ -99,10 +99,28 @@ func (w *world) play(t *rapid.T) {
 	w.contact.Language = rapid.SampledFrom([]string{"", "", "es", "pt-BR", "xx"}).Draw(t, "chosen language")
 	w.contact.Name = rapid.SampledFrom([]string{"Ada", "", "\x00é", strings.Repeat("w", 200)}).Draw(t, "contact name")
 	in.Contact = proto.CloneOf(w.contact)
+	w.reply(t, in.GetMessage())
 	pinned := w.flows[label(w.state.Flow, w.state.FlowVersion)]
 	var events []*parleyv1.Event
 	w.state, events = checkTurn(t, w.live, pinned, w.state, in, w.rows)
 	w.check(t, events)
+}
+
+// reply makes some messages replies to what a step said: of this session or an
+// earlier one, or of no flow that is known.
+func (w *world) reply(t *rapid.T, m *parleyv1.IncomingMessage) {
+	if m == nil || rapid.IntRange(0, 5).Draw(t, "replies") > 0 {
+		return
+	}
+	steps := []string{"", "gone"}
+	for _, f := range w.flows {
+		steps = append(steps, f.Steps()...)
+	}
+	slices.Sort(steps)
+	m.RepliedTo = &parleyv1.OurMessage{
+		Step:       rapid.SampledFrom(steps).Draw(t, "answered step"),
+		QueuedAtMs: w.state.StartedAtMs + rapid.SampledFrom([]int64{-1, 0, 5000}).Draw(t, "said"),
+	}
 }
 
 // check is about the session after a turn, and remembers what can be tapped.

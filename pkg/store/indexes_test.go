@@ -34,6 +34,14 @@ func TestHotLookUpsUseIndexes(t *testing.T) {
 			}
 			return err
 		},
+		"SentMessages": func(ctx context.Context, s *Store, i int) error {
+			keys := []SentKey{{"c", fmt.Sprint("wamid.", i+1)}, {"c", fmt.Sprint("wamid.", i+2)}, {"another", fmt.Sprint("wamid.", i+3)}, {"c", "wamid.x"}}
+			found, err := s.SentMessages(ctx, keys)
+			if err == nil && (len(found) != 2 || found[keys[0]].Key != DeliveryKey{(i + 1) % 4, uint64(i + 1)}) {
+				err = fmt.Errorf("found %+v", found)
+			}
+			return err
+		},
 		"ReadEvents": func(ctx context.Context, s *Store, i int) error {
 			events, err := s.ReadEvents(ctx, i%4, uint64(i), 20)
 			if err == nil && len(events) != 20 {

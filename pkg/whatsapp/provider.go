@@ -17,6 +17,15 @@ func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool
 	return meta.DecodeMessage(e)
 }
 
+// DecodeAside reads what a person did besides saying something; nil if the KIND_MESSAGE
+// envelope is no such thing.
+func DecodeAside(e *parleyv1.Envelope) *parleyv1.Aside {
+	if e.GetProvider() == wasender.Provider {
+		return wasender.DecodeAside(e)
+	}
+	return meta.DecodeAside(e)
+}
+
 // DecodeReceipt reads what became of a message that we sent.
 func DecodeReceipt(e *parleyv1.Envelope) (meta.Receipt, error) {
 	if e.GetProvider() == wasender.Provider {

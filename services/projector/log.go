@@ -79,6 +79,9 @@ func messageOf(e *parleyv1.Event) (m store.Message, said bool, err error) {
 	case in.GetMessage() != nil:
 		m.Direction, m.ProviderID, content = store.DirectionIn, readable(in.GetId()), in.GetMessage()
 		m.Kind, m.Body = heard(in.GetMessage())
+	case in.GetAside() != nil:
+		m.Direction, m.ProviderID, content = store.DirectionIn, readable(in.GetId()), in.GetAside()
+		m.Kind, m.Body = in.GetAside().GetKind(), noticed(in.GetAside())
 	case out != nil && out.GetTyping() == nil:
 		m.Direction, content = store.DirectionOut, out
 		m.Kind, m.Body = told(out)
@@ -100,8 +103,19 @@ func heard(m *parleyv1.IncomingMessage) (kind, body string) {
 		body = place(m.GetLocation())
 	case m.GetContact() != nil:
 		body = m.GetContact().GetName()
+	case m.GetOrder() != nil:
+		body = fmt.Sprintf("%d products", len(m.GetOrder().GetItems()))
 	}
 	return m.GetType(), body
+}
+
+// noticed is what there is to read of what a person did besides saying something.
+func noticed(a *parleyv1.Aside) string {
+	if a.GetEdited() != nil {
+		_, body := heard(a.GetEdited())
+		return body
+	}
+	return a.GetEmoji()
 }
 
 // told is the kind of an outgoing message, and what there is to read of it.

@@ -21,6 +21,12 @@ func heardEvent(m *parleyv1.IncomingMessage) *parleyv1.Event {
 	}}}
 }
 
+func asideEvent(a *parleyv1.Aside) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{
+		Input: &parleyv1.Input{Id: "wamid.in", Body: &parleyv1.Input_Aside{Aside: a}},
+	}}}
+}
+
 func toldEvent(q *parleyv1.MessageQueued) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_MessageQueued{MessageQueued: q}}
 }
@@ -33,6 +39,10 @@ func TestMessageOf(t *testing.T) {
 		"in location Home 1.5,-2":     heardEvent(&parleyv1.IncomingMessage{Type: "location", Content: &parleyv1.IncomingMessage_Location{Location: &parleyv1.GeoPoint{Name: "Home", Latitude: 1.5, Longitude: -2}}}),
 		"in contacts Bo":              heardEvent(&parleyv1.IncomingMessage{Type: "contacts", Content: &parleyv1.IncomingMessage_Contact{Contact: &parleyv1.ContactCard{Name: "Bo"}}}),
 		"in text ab":                  heardEvent(&parleyv1.IncomingMessage{Type: "text", Text: "a\x00b"}),
+		"in order 2 products":         heardEvent(&parleyv1.IncomingMessage{Type: "order", Content: &parleyv1.IncomingMessage_Order{Order: &parleyv1.Order{Items: make([]*parleyv1.OrderItem, 2)}}}),
+		"in reaction 👍":               asideEvent(&parleyv1.Aside{Kind: "reaction", MessageId: "wamid.T", Emoji: "👍"}),
+		"in edit better":              asideEvent(&parleyv1.Aside{Kind: "edit", Edited: &parleyv1.IncomingMessage{Type: "text", Text: "better"}}),
+		"in revoke ":                  asideEvent(&parleyv1.Aside{Kind: "revoke", MessageId: "wamid.T"}),
 		"out text hello":              toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Text{Text: &parleyv1.Text{Body: "hello"}}}),
 		"out image look":              toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Media{Media: &parleyv1.Media{Kind: "image", Caption: "look"}}}),
 		"out buttons sure?":           toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Buttons{Buttons: &parleyv1.Buttons{Body: "sure?"}}}),

@@ -28,6 +28,8 @@ type batch struct {
 	routers map[string]*flow.Router // by channel
 	// found is what tables had, by what was asked.
 	found map[string][][]byte
+	// sent are messages of ours that the batch's updates are about.
+	sent map[store.SentKey]store.Sent
 	// failed is set if a table could not be asked: then nothing of the batch holds.
 	failed error
 
@@ -173,15 +175,31 @@ func (b *batch) effect(u update) error {
 		b.applied(u)
 		return nil
 	}
-	if u.notice != nil {
+	switch {
+	case u.notice != nil:
 		b.noted(u)
-	} else if u.input == nil {
+	case u.input == nil:
 		b.deadLetter(u, u.dead, u.reason)
-	} else if err := b.decide(u); err != nil {
-		return err
+	case u.input.GetAside() != nil:
+		b.join(u)
+		b.record(u)
+	default:
+		b.join(u)
+		if err := b.decide(u); err != nil {
+			return err
+		}
 	}
 	b.applied(u)
 	return nil
+}
+
+// record makes an event of what no session decides. It is the person's, and of no
+// session.
+func (b *batch) record(u update) {
+	b.turn.Events = append(b.turn.Events, &parleyv1.Event{
+		Shard: uint32(u.shard), Offset: b.turn.Head + uint64(len(b.turn.Events)) + 1, AtMs: b.nowMs, Channel: u.envelope.Channel,
+		ContactId: u.contact[:], Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{Input: b.input(u)}},
+	})
 }
 
 // noted makes an event of a notice. It belongs to no session.

@@ -186,7 +186,7 @@ func (d *desk) consistent(t judge) {
 			if e.Offset != uint64(i+1) {
 				t.Fatalf("shard %d: event %d stands at %d", shard, i+1, e.Offset)
 			}
-			if e.GetAccountNoticed() != nil {
+			if e.SessionId == 0 {
 				continue // of no session
 			}
 			if versions[e.SessionId]++; e.Version != versions[e.SessionId] {

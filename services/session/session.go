@@ -23,6 +23,7 @@ type Store interface {
 	Owners(ctx context.Context, keys []store.IdentityKey, contacts []uuid.UUID) (map[store.IdentityKey]uuid.UUID, error)
 	LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uuid.UUID) (store.Known, error)
 	AppendTurns(ctx context.Context, parts []store.TurnPart) (held []int, err error)
+	SentMessages(ctx context.Context, keys []store.SentKey) (map[store.SentKey]store.Sent, error)
 	LoadFlow(ctx context.Context, name string, version uint32) (*flow.Flow, error)
 	LiveFlows(ctx context.Context) ([]store.Live, error)
 	LookupRows(ctx context.Context, l flow.Lookup) ([][]byte, error)
@@ -159,7 +160,7 @@ func (s *Service) load(ctx context.Context, list updates, inbox []uuid.UUID) (*b
 	}
 	b := s.newBatch(ctx, known)
 	b.people = newPeople(owners)
-	return b, nil
+	return b, b.findSent(list)
 }
 
 // Park keeps the part's update as a dead letter and parks its contact.

@@ -71,8 +71,9 @@ func decodeOne(m lane.Message) update {
 	u.inbox = store.InboxID(e.Channel, e.Id)
 	switch e.Kind {
 	case parleyv1.Kind_KIND_MESSAGE:
-		u.renamed = whatsapp.DecodeRenamed(e)
-		u.decodeMessage()
+		if u.renamed = whatsapp.DecodeRenamed(e); u.renamed == nil {
+			u.decodeMessage()
+		}
 	case parleyv1.Kind_KIND_IDENTITY:
 		if u.renamed = whatsapp.DecodeRenamed(e); u.renamed == nil {
 			u.dead, u.reason = store.DeadUnreadable, "no new id of the person"
@@ -96,11 +97,20 @@ func (u *update) decodeMessage() {
 	switch {
 	case err != nil:
 		u.dead, u.reason = store.DeadUnreadable, err.Error()
-	case !conversational:
-		u.dead, u.reason = store.DeadUnhandled, "no flow reacts to this type of message"
-	default:
+	case conversational:
 		u.input = &parleyv1.Input{Body: &parleyv1.Input_Message{Message: message}}
+	default:
+		u.decodeAside()
 	}
+}
+
+func (u *update) decodeAside() {
+	aside := whatsapp.DecodeAside(u.envelope)
+	if aside == nil {
+		u.dead, u.reason = store.DeadUnhandled, "no flow reacts to messages to a group"
+		return
+	}
+	u.input = &parleyv1.Input{Body: &parleyv1.Input_Aside{Aside: aside}}
 }
 
 // noticeMax bounds the raw bytes that a notice's event keeps.

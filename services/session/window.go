@@ -1,10 +1,6 @@
 package session
 
-import (
-	"time"
-
-	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
-)
+import "time"
 
 // window is how long after a message of a person Meta takes free text for them on that
 // number (WIRE.md 3.4, 131047). WASenderApi has no such limit. The 72 hours after an
@@ -12,10 +8,11 @@ import (
 const window = 24 * time.Hour
 
 // window is until when free text may be sent, in Unix milliseconds, by the provider's
-// clock; 0 if that is not known. It can only end later than the session knows.
+// clock; 0 if that is not known. It can only end later than the session knows. Of a
+// reaction Meta does not say that it opens the window: only what is said counts.
 func (b *batch) window(u update) int64 {
 	known := b.known.Sessions[u.session()].State.Progress.WindowUntilMs
-	if u.envelope.Kind != parleyv1.Kind_KIND_MESSAGE || u.envelope.Provider != "meta" {
+	if u.input.GetMessage() == nil || u.envelope.Provider != "meta" {
 		return known
 	}
 	said := u.envelope.ProviderAtMs

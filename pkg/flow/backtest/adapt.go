@@ -13,13 +13,18 @@ const buttonPrefix = "p1."
 
 // adapted is an input that fits the version that it is played to. A tap on a button
 // that only the recorded version has shown becomes what the button said, unless it
-// was an old button then; a form comes back for the form that is open now.
+// was an old button then; a form comes back for the form that is open now, and
+// a reply to a question by its name in this version.
 func (r *replay) adapted(h heard) *parleyv1.Input {
 	m := h.in.GetMessage()
 	switch {
 	case r.lacks(h.in.GetFormExchange().GetToken()):
 		in := proto.CloneOf(h.in)
 		in.GetFormExchange().Token = buttonPrefix + r.state.Progress.Ref + "." + r.state.Step + ".form"
+		return in
+	case r.names.of(m.GetRepliedTo().GetStep()) != m.GetRepliedTo().GetStep():
+		in := proto.CloneOf(h.in)
+		in.GetMessage().GetRepliedTo().Step = r.names.of(m.GetRepliedTo().GetStep())
 		return in
 	case wasStale(h.events):
 		return h.in

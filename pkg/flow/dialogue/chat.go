@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -194,6 +195,14 @@ func (c *Chat) say(s says, at time.Time) (said [][]string, err error) {
 	}
 	in := c.input()
 	in.Body = &parleyv1.Input_Message{Message: message}
+	switch s.kind {
+	case sayReply:
+		if message.RepliedTo = c.saidBy(s.args[0]); message.RepliedTo == nil {
+			return said, fmt.Errorf("step %s has said nothing that could be answered", s.args[0])
+		}
+	case sayReaction, sayEdit, sayRevoke:
+		in.Body = &parleyv1.Input_Aside{Aside: &parleyv1.Aside{Kind: string(s.kind), Emoji: strings.Join(s.args, "")}}
+	}
 	if kind, isExchange := exchangeOf[s.kind]; isExchange {
 		in.Body = &parleyv1.Input_FormExchange{FormExchange: &parleyv1.FormExchange{
 			Token: c.shown.token(), Screen: strings.Join(s.args, ""), Json: []byte(cmp.Or(s.text, "{}")), Kind: kind,
@@ -202,6 +211,16 @@ func (c *Chat) say(s says, at time.Time) (said [][]string, err error) {
 	}
 	more, err := c.turn(in)
 	return append(said, more...), err
+}
+
+// saidBy is what a step said last; nil if it said nothing.
+func (c *Chat) saidBy(step string) *parleyv1.OurMessage {
+	for _, e := range slices.Backward(c.events) {
+		if e.GetMessageQueued().GetStep() == step {
+			return &parleyv1.OurMessage{Step: step, QueuedAtMs: e.GetAtMs()}
+		}
+	}
+	return nil
 }
 
 // timersMax bounds the timers of one wait: a flow that sets one for ever is none.

@@ -57,6 +57,8 @@
 //	> (ad 120211) I saw this      comes from an advertisement
 //	> (payload BOOK) Book now     taps the button of a template
 //	> (other poll)                a message of a type that flows do not know
+//	> (reply size) large          a reply (a swipe) to what a step said
+//	> (reaction 👍)                what answers nothing: a reaction, (edit), (revoke)
 //	pass 3s                       time goes by, also 2h, 3d; timers go off
 //	start language=es city=Rome   the API starts a flow (flow=, or the one that serves),
 //	                              with values

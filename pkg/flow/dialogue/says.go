@@ -35,6 +35,10 @@ const (
 	sayAd       sayKind = "ad"
 	sayPayload  sayKind = "payload"
 	sayOther    sayKind = "other"
+	sayReply    sayKind = "reply"
+	sayReaction sayKind = "reaction"
+	sayEdit     sayKind = "edit"
+	sayRevoke   sayKind = "revoke"
 )
 
 // argsOf says how many words each kind takes in its parentheses. The first ones
@@ -42,6 +46,7 @@ const (
 var argsOf = map[sayKind]struct{ least, most int }{
 	"image": {0, 3}, "video": {0, 3}, "audio": {0, 3}, "document": {0, 3}, "sticker": {0, 3},
 	sayOld: {0, 0}, sayLocation: {0, 0}, sayContact: {0, 0}, sayForm: {0, 0}, sayDraft: {0, 1}, sayOpen: {0, 0}, sayBack: {1, 1}, sayAd: {1, 1}, sayPayload: {1, 1}, sayOther: {1, 1},
+	sayReply: {1, 1}, sayReaction: {0, 1}, sayEdit: {0, 0}, sayRevoke: {0, 0},
 }
 
 var (
@@ -117,6 +122,8 @@ func (s says) message(shown *screen) (*parleyv1.IncomingMessage, error) {
 		if m.Text == "" {
 			m.Text = m.Tap
 		}
+	case sayReply:
+		m.Type = "text"
 	case sayAd:
 		m.Type, m.Referral = "text", &parleyv1.Referral{SourceId: s.args[0], SourceType: "ad"}
 	case sayOther:
@@ -134,7 +141,7 @@ func (s says) message(shown *screen) (*parleyv1.IncomingMessage, error) {
 	case sayDraft, sayBack:
 		_, err := objectOf(cmp.Or(s.text, "{}"))
 		return m, err
-	case sayOpen:
+	case sayOpen, sayReaction, sayEdit, sayRevoke:
 		return m, nil
 	default:
 		m.Content = &parleyv1.IncomingMessage_Media{Media: s.media()}

@@ -11,19 +11,22 @@ import (
 const (
 	// maxTapBytes bounds the id of what was tapped: WhatsApp lets a button's have 256 characters.
 	maxTapBytes = 4 * 256
+	// maxTypeBytes bounds the name of a type.
+	maxTypeBytes = 64
+	// maxItems bounds the lines of an order.
+	maxItems = 1000
 	// maxFieldBytes bounds every text that is about a message instead of being
 	// the message: names, addresses, links. Meta's are far below.
 	maxFieldBytes = 4096
 )
 
-// decodeContent reads the object that is named like the message's type. ok is
-// false for a type that is no part of a conversation.
-func decodeContent(msg *parleyv1.IncomingMessage, body value) (ok bool, err error) {
+// decodeContent reads the object that is named like the message's type.
+func decodeContent(msg *parleyv1.IncomingMessage, body value) error {
 	switch msg.Type {
 	case "text":
 		msg.Text = body.get("body").text()
 		if msg.Text == "" {
-			return false, errNoText
+			return errNoText
 		}
 	case "image", "video", "audio", "voice", "document", "sticker":
 		msg.Text = body.get("caption").text()
@@ -31,7 +34,7 @@ func decodeContent(msg *parleyv1.IncomingMessage, body value) (ok bool, err erro
 	case "location":
 		place := placeOf(body)
 		if place == nil {
-			return false, errNoPlace
+			return errNoPlace
 		}
 		msg.Content = &parleyv1.IncomingMessage_Location{Location: place}
 	case "contacts":
@@ -43,10 +46,10 @@ func decodeContent(msg *parleyv1.IncomingMessage, body value) (ok bool, err erro
 	case "button": // of a template, unlike those of an interactive message
 		msg.Text, msg.Tap = body.get("text").text(), limited(body.get("payload"), maxTapBytes)
 	case "order":
-	default:
-		return false, nil
+		msg.Text = body.get("text").text()
+		msg.Content = &parleyv1.IncomingMessage_Order{Order: orderOf(body)}
 	}
-	return true, nil
+	return nil
 }
 
 // decodeReply reads what a person tapped or filled in. Other replies, as to a
@@ -123,6 +126,33 @@ func formOf(reply value) *parleyv1.FormResult {
 		Token: limited(data.get("flow_token"), maxIDBytes),
 		Json:  data.appendWithout(nil, "flow_token"),
 	}
+}
+
+// orderOf reads a cart. Prices may be fractions, whatever Meta's tables say (WIRE.md 1.6).
+func orderOf(body value) *parleyv1.Order {
+	order := &parleyv1.Order{CatalogId: limited(body.get("catalog_id"), maxFieldBytes)}
+	for item := range body.get("product_items").elements() {
+		if len(order.Items) == maxItems {
+			break
+		}
+		price, _ := item.get("item_price").decimal()
+		order.Items = append(order.Items, &parleyv1.OrderItem{
+			ProductId: limited(item.get("product_retailer_id"), maxFieldBytes), Quantity: uint32(max(item.get("quantity").number(), 0)),
+			Price: price, Currency: limited(item.get("currency"), maxTypeBytes),
+		})
+	}
+	return order
+}
+
+// productOf is nil if the message is about none.
+func productOf(product value) *parleyv1.Product {
+	p := &parleyv1.Product{
+		CatalogId: limited(product.get("catalog_id"), maxFieldBytes), ProductId: limited(product.get("product_retailer_id"), maxFieldBytes),
+	}
+	if proto.Size(p) == 0 {
+		return nil
+	}
+	return p
 }
 
 // referralOf is nil if the person did not come from anywhere.

@@ -13,24 +13,42 @@ var (
 )
 
 // DecodeMessage turns a KIND_MESSAGE envelope into the input's message. ok is
-// false for what is authentic but no part of a conversation, as reactions, edits,
-// system messages, messages to a group and types that Parley does not know: they
-// are kept, and no flow reacts. The error names no person.
+// false for what is authentic but nothing that a person said: asides, as
+// [DecodeAside] reads them, and messages to a group, which are kept, and no flow
+// reacts. A type that Parley does not know is a message without content: somebody
+// waits for an answer to it. The error names no person.
 func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool, err error) {
 	raw, err := update(e)
 	if err != nil {
 		return nil, false, err
 	}
-	if raw.get("group_id").text() != "" {
+	if raw.get("group_id").text() != "" || asideKind(raw) != "" {
 		return nil, false, nil
 	}
-	msg = &parleyv1.IncomingMessage{
-		Type: raw.get("type").text(), ReplyTo: idOf(raw.get("context", "id")), Referral: referralOf(raw.get("referral")),
+	msg, err = messageOf(raw)
+	return msg, err == nil, err
+}
+
+// messageOf reads a message, or what an edited one says now.
+func messageOf(raw value) (*parleyv1.IncomingMessage, error) {
+	context := raw.get("context")
+	msg := &parleyv1.IncomingMessage{
+		Type: typeOf(raw), ReplyTo: idOf(context.get("id")), Referral: referralOf(raw.get("referral")),
+		Forwarded: context.get("forwarded").isTrue(), FrequentlyForwarded: context.get("frequently_forwarded").isTrue(),
+		Product: productOf(context.get("referred_product")),
 	}
-	if ok, err = decodeContent(msg, raw.get(msg.Type)); !ok || err != nil {
-		return nil, false, err
+	if err := decodeContent(msg, raw.get(msg.Type)); err != nil {
+		return nil, err
 	}
-	return msg, true, nil
+	return msg, nil
+}
+
+// typeOf is Meta's word for the kind of a message, or its word for what it cannot say.
+func typeOf(raw value) string {
+	if kind := limited(raw.get("type"), maxTypeBytes); kind != "" && kind != "unknown" {
+		return kind
+	}
+	return "unsupported"
 }
 
 // update is the raw update of an envelope.

@@ -63,6 +63,16 @@ func TestDecodeMessageReadsEveryContent(t *testing.T) {
 		{fake.ButtonTap(ann, id, at, "b1", "Yes", fake.ReplyTo("wamid.Q")), `{"type":"interactive","text":"Yes","tap":"b1","replyTo":"wamid.Q"}`},
 		{fake.ListTap(ann, id, at, "r1", "Monday", "9:00"), `{"type":"interactive","text":"Monday","tap":"r1"}`},
 		{fake.TemplateTap(ann, id, at, "p1", "Yes please"), `{"type":"button","text":"Yes please","tap":"p1"}`},
+		{fake.Text(ann, id, at, "hi", fake.Context(`{"forwarded":true}`)), `{"type":"text","text":"hi","forwarded":true}`},
+		{fake.Text(ann, id, at, "hi", fake.Context(`{"frequently_forwarded":"true","forwarded":false}`)), `{"type":"text","text":"hi","frequentlyForwarded":true}`},
+		{
+			fake.Text(ann, id, at, "how much?", fake.Context(`{"from":"1","id":"wamid.Q","referred_product":{"catalog_id":"C","product_retailer_id":"P"}}`)),
+			`{"type":"text","text":"how much?","replyTo":"wamid.Q","product":{"catalogId":"C","productId":"P"}}`,
+		},
+		{
+			fake.Message(ann, id, at, "order", json.RawMessage(`{"catalog_id":"C","text":"soon","product_items":[{"product_retailer_id":"P","quantity":2,"item_price":7.99,"currency":"USD"},{"quantity":-1,"item_price":"x"}]}`)),
+			`{"type":"order","text":"soon","order":{"catalogId":"C","items":[{"productId":"P","quantity":2,"price":7.99,"currency":"USD"},{}]}}`,
+		},
 		{fake.FormReply(ann, id, at, "Sent", `{"a":1,"flow_token":"T"}`), `{"type":"interactive","text":"Sent","form":{"token":"T","json":"eyJhIjoxfQ=="}}`},
 	} {
 		if got, want := decode(t, c.item), message(t, c.want); !proto.Equal(got, want) {
@@ -124,15 +134,55 @@ func TestDecodeMessageBoundsWhatIsAboutAMessage(t *testing.T) {
 	}
 }
 
-func TestDecodeMessageLeavesOutWhatIsNoConversation(t *testing.T) {
-	for _, raw := range []string{
-		`{"type":"edit","edit":{"message":{"type":"text","text":{"body":"new"}}}}`,
-		`{"type":"revoke","revoke":{}}`, `{"type":"reaction","reaction":{"emoji":"x"}}`, `{"type":"system"}`, `{"type":"unsupported"}`,
-		`{"type":"request_welcome"}`, `{}`, `{"type":"","":{"body":"hi"}}`, `{"type":"text","text":{"body":"hi"},"group_id":"G"}`,
+func TestDecodeMessageTakesWhatItDoesNotKnow(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"type":"unsupported","errors":[{"code":131051}],"unsupported":{"type":"gif"}}`: "unsupported", `{"type":"unknown"}`: "unsupported",
+		`{"type":"unsupported"}`: "unsupported", `{}`: "unsupported", `{"type":"","":{"body":"hi"}}`: "unsupported", `{"type":7}`: "7",
+		`{"type":"` + strings.Repeat("x", 65) + `"}`: "unsupported", `{"type":"hologram","hologram":{"text":"hi"}}`: "hologram",
 	} {
-		if msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: []byte(raw)}); msg != nil || ok || err != nil {
+		msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: []byte(raw)})
+		if err != nil || !ok || !proto.Equal(msg, &parleyv1.IncomingMessage{Type: want}) {
 			t.Errorf("%s: %v, %v, %v", raw, msg, ok, err)
 		}
+	}
+}
+
+// WIRE.md 1.6, 1.7: what says nothing is an aside, and of a group there is none.
+func TestDecodeAside(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"type":"reaction","reaction":{"message_id":"wamid.T","emoji":"\ud83d\udc4d"}}`:                           `{"kind":"reaction","messageId":"wamid.T","emoji":"👍"}`,
+		`{"type":"reaction","reaction":{"message_id":"wamid.T"}}`:                                                  `{"kind":"reaction","messageId":"wamid.T"}`,
+		`{"type":"reaction","reaction":{"message_id":"wamid.T","emoji":""}}`:                                       `{"kind":"reaction","messageId":"wamid.T"}`,
+		`{"type":"reaction","reaction":{"message_id":"a b","emoji":{}}}`:                                           `{"kind":"reaction"}`,
+		`{"type":"edit","edit":{"original_message_id":"wamid.O","message":{"type":"text","text":{"body":"new"}}}}`: `{"kind":"edit","messageId":"wamid.O","edited":{"type":"text","text":"new"}}`,
+		`{"type":"edit","edit":{"message":{"type":"text","text":{}}}}`:                                             `{"kind":"edit"}`,
+		`{"type":"edit"}`: `{"kind":"edit"}`,
+		`{"type":"revoke","revoke":{"original_message_id":"wamid.O"}}`: `{"kind":"revoke","messageId":"wamid.O"}`,
+		`{"type":"unsupported","unsupported":{"type":"poll_update"}}`:  `{"kind":"poll_update"}`,
+		`{"type":"system"}`: `{"kind":"system"}`,
+		`{"type":"system","system":{"type":"customer_identity_changed"}}`:        `{"kind":"customer_identity_changed"}`,
+		`{"type":"request_welcome"}`:                                             `{"kind":"request_welcome"}`,
+		`{"type":"reaction","reaction":{"message_id":"wamid.T"},"group_id":"G"}`: "", `{"type":"text","text":{"body":"hi"}}`: "", `7`: "",
+	} {
+		e := &parleyv1.Envelope{Raw: []byte(raw)}
+		got, wanted := meta.DecodeAside(e), &parleyv1.Aside{}
+		if msg, ok, _ := meta.DecodeMessage(e); want != "" && (ok || msg != nil) {
+			t.Errorf("%s is a message too: %v", raw, msg)
+		}
+		if want == "" {
+			wanted = nil
+		} else if err := protojson.Unmarshal([]byte(want), wanted); err != nil {
+			t.Fatal(err)
+		}
+		if !proto.Equal(got, wanted) || (got == nil) != (wanted == nil) {
+			t.Errorf("%s:\ngot  %v\nwant %v", raw, got, wanted)
+		}
+	}
+}
+
+func TestDecodeMessageLeavesOutGroupsAndWhatIsBroken(t *testing.T) {
+	if msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: []byte(`{"type":"text","text":{"body":"hi"},"group_id":"G"}`)}); msg != nil || ok || err != nil {
+		t.Errorf("to a group: %v, %v, %v", msg, ok, err)
 	}
 	for raw, fault := range map[string]string{
 		`{"type":"location","location":{"latitude":1,"longitude":"here, in 1555 Main St"}}`: "location without coordinates",

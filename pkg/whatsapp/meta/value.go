@@ -154,6 +154,8 @@ func (v value) isObject() bool { return v.startsWith('{') }
 
 func (v value) isList() bool { return v.startsWith('[') }
 
+func (v value) isTrue() bool { return v.startsWith('t') || v.is("true") }
+
 func (v value) isNull() bool { return v.startsWith('n') }
 
 // members yields the keys and values of an object in order, a repeated key

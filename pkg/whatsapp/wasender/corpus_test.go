@@ -87,7 +87,7 @@ func describeMessage(b *strings.Builder, e *parleyv1.Envelope) {
 	case err != nil:
 		fmt.Fprintf(b, "  error %q\n", err)
 	case !ok:
-		fmt.Fprintf(b, "  not conversational\n")
+		fmt.Fprintf(b, "  aside %s\n", compactJSON(wasender.DecodeAside(e)))
 	default:
 		fmt.Fprintf(b, "  %s %q\n", msg.GetType(), msg.GetText())
 		msg.Type, msg.Text = "", ""

@@ -20,25 +20,21 @@ const maxWrappers = 8
 var wrappers = map[string]bool{
 	"ephemeralMessage": true, "viewOnceMessage": true, "viewOnceMessageV2": true, "viewOnceMessageV2Extension": true,
 	"documentWithCaptionMessage": true, "deviceSentMessage": true, "groupMentionedMessage": true,
-	"associatedChildMessage": true, "lottieStickerMessage": true, "botInvokeMessage": true,
+	"associatedChildMessage": true, "lottieStickerMessage": true, "botInvokeMessage": true, "editedMessage": true,
 }
 
 // DecodeMessage turns a KIND_MESSAGE envelope into the input's message. ok is false
-// for what is authentic but no part of a conversation, as reactions, edits,
-// deletions, votes and messages to a group: they are kept, and no flow reacts. The
-// error names no person.
+// for what is authentic but nothing that a person said: asides, as [DecodeAside] reads
+// them, and messages to a group, which are kept, and no flow reacts. The error names
+// no person.
 func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool, err error) {
 	raw, fault := parse(e.GetRaw())
 	if fault != "" || !raw.isObject() {
 		return nil, false, errNoObject
 	}
-	switch e.GetField() {
-	case "messages.delete", "messages.reaction", "messages-group.received", "messages-newsletter.received":
-		return nil, false, nil
-	}
 	f := raw.fields()
 	k := keyOf(f.get("key"))
-	if k.fromMe || k.chat.isGroup() {
+	if k.fromMe || k.chat.isGroup() || otherEvents[e.GetField()] {
 		return nil, false, nil
 	}
 	content := decoding{msg: &parleyv1.IncomingMessage{}, id: k.id, body: f.get("messageBody").text()}
@@ -46,6 +42,11 @@ func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool
 		return nil, false, err
 	}
 	return content.msg, true, nil
+}
+
+// otherEvents bring no message of one person to us.
+var otherEvents = map[string]bool{
+	eventDelete: true, eventReaction: true, "messages-group.received": true, "messages-newsletter.received": true,
 }
 
 // decoding is what the reader of a content fills, and what it may fall back on:
@@ -58,21 +59,30 @@ type decoding struct {
 
 // decode reads the content of a message, whatever it is wrapped in.
 func (d *decoding) decode(message value) (ok bool, err error) {
-	for range maxWrappers {
-		kind, content := contentOf(message)
-		if wrappers[kind] {
-			message = content.get("message")
-			continue
-		}
-		if decode, isKnown := contents[kind]; isKnown {
-			return decode(d, content)
-		}
-		if asides[kind] {
-			return false, nil
-		}
-		return d.unknown(kind)
+	kind, content := unwrapped(message)
+	if decode, isKnown := contents[kind]; isKnown {
+		return decode(d, content)
 	}
-	return false, nil
+	switch {
+	case asides[kind] != "":
+		return false, nil
+	case unsupported[kind]:
+		d.msg.Type = "unsupported"
+		return true, nil
+	}
+	return d.unknown(kind)
+}
+
+// unwrapped is the content of a message, whatever it is wrapped in.
+func unwrapped(message value) (kind string, content value) {
+	for range maxWrappers {
+		kind, content = contentOf(message)
+		if !wrappers[kind] {
+			return kind, content
+		}
+		message = content.get("message")
+	}
+	return kind, content
 }
 
 // contentOf finds the one member of a message that is its content. Beside it may
@@ -83,7 +93,7 @@ func contentOf(message value) (kind string, content value) {
 		_, isKnown := contents[name]
 		switch {
 		case member.value.isNull() || name == "messageContextInfo" || name == "senderKeyDistributionMessage":
-		case isKnown || wrappers[name] || asides[name]:
+		case isKnown || wrappers[name] || asides[name] != "":
 			return name, member.value
 		case kind == "":
 			kind, content = name, member.value
@@ -105,9 +115,8 @@ func (d *decoding) unknown(kind string) (ok bool, err error) {
 	return false, nil
 }
 
-// asides are contents that no flow reacts to, even if WASenderApi finds a text in them.
-var asides = map[string]bool{
-	"reactionMessage": true, "encReactionMessage": true, "protocolMessage": true, "editedMessage": true,
-	"pollUpdateMessage": true, "pollCreationMessage": true, "pollCreationMessageV2": true, "pollCreationMessageV3": true,
-	"keepInChatMessage": true, "pinInChatMessage": true, "groupInviteMessage": true, "call": true,
+// unsupported are contents that somebody waits for an answer to.
+var unsupported = map[string]bool{
+	"pollCreationMessage": true, "pollCreationMessageV2": true, "pollCreationMessageV3": true, "groupInviteMessage": true,
+	"productMessage": true, "eventMessage": true,
 }

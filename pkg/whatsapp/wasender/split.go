@@ -132,8 +132,8 @@ var readers = map[string]reader{
 	"message.sent":                 {[]string{"messages"}, (*splitter).sent},
 	"messages.update":              {[]string{"messages", "updates"}, (*splitter).receipt},
 	"message-receipt.update":       {[]string{"message", "messages", "receipts", "updates"}, (*splitter).receipt},
-	"messages.delete":              {[]string{"keys"}, (*splitter).deletion},
-	"messages.reaction":            {[]string{"messages", "reactions"}, (*splitter).reaction},
+	eventDelete:                    {[]string{"keys"}, (*splitter).deletion},
+	eventReaction:                  {[]string{"messages", "reactions"}, (*splitter).reaction},
 }
 
 // updatesOf finds the updates of an event's data: a list, an object with a member

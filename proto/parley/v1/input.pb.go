@@ -46,6 +46,7 @@ type Input struct {
 	//	*Input_DeliveryFailure
 	//	*Input_ResourceOrder
 	//	*Input_OperatorAction
+	//	*Input_Aside
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -204,6 +205,15 @@ func (x *Input) GetOperatorAction() *OperatorAction {
 	return nil
 }
 
+func (x *Input) GetAside() *Aside {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Aside); ok {
+			return x.Aside
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -244,6 +254,10 @@ type Input_OperatorAction struct {
 	OperatorAction *OperatorAction `protobuf:"bytes,34,opt,name=operator_action,json=operatorAction,proto3,oneof"`
 }
 
+type Input_Aside struct {
+	Aside *Aside `protobuf:"bytes,26,opt,name=aside,proto3,oneof"`
+}
+
 func (*Input_Message) isInput_Body() {}
 
 func (*Input_TimerDue) isInput_Body() {}
@@ -261,6 +275,8 @@ func (*Input_DeliveryFailure) isInput_Body() {}
 func (*Input_ResourceOrder) isInput_Body() {}
 
 func (*Input_OperatorAction) isInput_Body() {}
+
+func (*Input_Aside) isInput_Body() {}
 
 // ContactInfo is what a decision may depend on besides the session.
 type ContactInfo struct {
@@ -366,12 +382,22 @@ type IncomingMessage struct {
 	Tap string `protobuf:"bytes,3,opt,name=tap,proto3" json:"tap,omitempty"`
 	// reply_to is the provider's id of the message that this one answers to.
 	ReplyTo string `protobuf:"bytes,4,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
+	// forwarded says that it was passed on from another chat, frequently_forwarded that
+	// this happened more than five times.
+	Forwarded           bool `protobuf:"varint,5,opt,name=forwarded,proto3" json:"forwarded,omitempty"`
+	FrequentlyForwarded bool `protobuf:"varint,6,opt,name=frequently_forwarded,json=frequentlyForwarded,proto3" json:"frequently_forwarded,omitempty"`
+	// product is what an enquiry about a product is about.
+	Product *Product `protobuf:"bytes,7,opt,name=product,proto3" json:"product,omitempty"`
+	// replied_to is the message that reply_to names, if it is one of ours that is known.
+	// A tap names its question itself: it has none.
+	RepliedTo *OurMessage `protobuf:"bytes,8,opt,name=replied_to,json=repliedTo,proto3" json:"replied_to,omitempty"`
 	// Types that are valid to be assigned to Content:
 	//
 	//	*IncomingMessage_Media
 	//	*IncomingMessage_Location
 	//	*IncomingMessage_Contact
 	//	*IncomingMessage_Form
+	//	*IncomingMessage_Order
 	Content isIncomingMessage_Content `protobuf_oneof:"content"`
 	// referral is set if the person came from an advertisement.
 	Referral      *Referral `protobuf:"bytes,20,opt,name=referral,proto3" json:"referral,omitempty"`
@@ -437,6 +463,34 @@ func (x *IncomingMessage) GetReplyTo() string {
 	return ""
 }
 
+func (x *IncomingMessage) GetForwarded() bool {
+	if x != nil {
+		return x.Forwarded
+	}
+	return false
+}
+
+func (x *IncomingMessage) GetFrequentlyForwarded() bool {
+	if x != nil {
+		return x.FrequentlyForwarded
+	}
+	return false
+}
+
+func (x *IncomingMessage) GetProduct() *Product {
+	if x != nil {
+		return x.Product
+	}
+	return nil
+}
+
+func (x *IncomingMessage) GetRepliedTo() *OurMessage {
+	if x != nil {
+		return x.RepliedTo
+	}
+	return nil
+}
+
 func (x *IncomingMessage) GetContent() isIncomingMessage_Content {
 	if x != nil {
 		return x.Content
@@ -480,6 +534,15 @@ func (x *IncomingMessage) GetForm() *FormResult {
 	return nil
 }
 
+func (x *IncomingMessage) GetOrder() *Order {
+	if x != nil {
+		if x, ok := x.Content.(*IncomingMessage_Order); ok {
+			return x.Order
+		}
+	}
+	return nil
+}
+
 func (x *IncomingMessage) GetReferral() *Referral {
 	if x != nil {
 		return x.Referral
@@ -507,6 +570,10 @@ type IncomingMessage_Form struct {
 	Form *FormResult `protobuf:"bytes,13,opt,name=form,proto3,oneof"`
 }
 
+type IncomingMessage_Order struct {
+	Order *Order `protobuf:"bytes,14,opt,name=order,proto3,oneof"`
+}
+
 func (*IncomingMessage_Media) isIncomingMessage_Content() {}
 
 func (*IncomingMessage_Location) isIncomingMessage_Content() {}
@@ -514,6 +581,249 @@ func (*IncomingMessage_Location) isIncomingMessage_Content() {}
 func (*IncomingMessage_Contact) isIncomingMessage_Content() {}
 
 func (*IncomingMessage_Form) isIncomingMessage_Content() {}
+
+func (*IncomingMessage_Order) isIncomingMessage_Content() {}
+
+// OurMessage is a message that we sent.
+type OurMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// delivery is the id of the delivery, "p1.<shard>.<offset>".
+	Delivery string `protobuf:"bytes,1,opt,name=delivery,proto3" json:"delivery,omitempty"`
+	// step is the one that said it; empty if none did.
+	Step string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	// queued_at_ms is the time of the turn that said it, Unix milliseconds.
+	QueuedAtMs    int64 `protobuf:"varint,3,opt,name=queued_at_ms,json=queuedAtMs,proto3" json:"queued_at_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OurMessage) Reset() {
+	*x = OurMessage{}
+	mi := &file_parley_v1_input_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OurMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OurMessage) ProtoMessage() {}
+
+func (x *OurMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OurMessage.ProtoReflect.Descriptor instead.
+func (*OurMessage) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *OurMessage) GetDelivery() string {
+	if x != nil {
+		return x.Delivery
+	}
+	return ""
+}
+
+func (x *OurMessage) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *OurMessage) GetQueuedAtMs() int64 {
+	if x != nil {
+		return x.QueuedAtMs
+	}
+	return 0
+}
+
+// Product is a thing in a catalogue.
+type Product struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	CatalogId string                 `protobuf:"bytes,1,opt,name=catalog_id,json=catalogId,proto3" json:"catalog_id,omitempty"`
+	// product_id is the seller's own.
+	ProductId     string `protobuf:"bytes,2,opt,name=product_id,json=productId,proto3" json:"product_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Product) Reset() {
+	*x = Product{}
+	mi := &file_parley_v1_input_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Product) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Product) ProtoMessage() {}
+
+func (x *Product) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Product.ProtoReflect.Descriptor instead.
+func (*Product) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Product) GetCatalogId() string {
+	if x != nil {
+		return x.CatalogId
+	}
+	return ""
+}
+
+func (x *Product) GetProductId() string {
+	if x != nil {
+		return x.ProductId
+	}
+	return ""
+}
+
+// Order is a cart that was sent. Its note is the message's text.
+type Order struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	CatalogId     string                 `protobuf:"bytes,1,opt,name=catalog_id,json=catalogId,proto3" json:"catalog_id,omitempty"`
+	Items         []*OrderItem           `protobuf:"bytes,2,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Order) Reset() {
+	*x = Order{}
+	mi := &file_parley_v1_input_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Order) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Order) ProtoMessage() {}
+
+func (x *Order) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Order.ProtoReflect.Descriptor instead.
+func (*Order) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Order) GetCatalogId() string {
+	if x != nil {
+		return x.CatalogId
+	}
+	return ""
+}
+
+func (x *Order) GetItems() []*OrderItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+// OrderItem is one line of an order.
+type OrderItem struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	ProductId string                 `protobuf:"bytes,1,opt,name=product_id,json=productId,proto3" json:"product_id,omitempty"`
+	Quantity  uint32                 `protobuf:"varint,2,opt,name=quantity,proto3" json:"quantity,omitempty"`
+	// price is that of one piece, as it was shown to the buyer.
+	Price         float64 `protobuf:"fixed64,3,opt,name=price,proto3" json:"price,omitempty"`
+	Currency      string  `protobuf:"bytes,4,opt,name=currency,proto3" json:"currency,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OrderItem) Reset() {
+	*x = OrderItem{}
+	mi := &file_parley_v1_input_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OrderItem) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OrderItem) ProtoMessage() {}
+
+func (x *OrderItem) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OrderItem.ProtoReflect.Descriptor instead.
+func (*OrderItem) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *OrderItem) GetProductId() string {
+	if x != nil {
+		return x.ProductId
+	}
+	return ""
+}
+
+func (x *OrderItem) GetQuantity() uint32 {
+	if x != nil {
+		return x.Quantity
+	}
+	return 0
+}
+
+func (x *OrderItem) GetPrice() float64 {
+	if x != nil {
+		return x.Price
+	}
+	return 0
+}
+
+func (x *OrderItem) GetCurrency() string {
+	if x != nil {
+		return x.Currency
+	}
+	return ""
+}
 
 // IncomingMedia is a file that a person sent. The bytes stay with the provider.
 type IncomingMedia struct {
@@ -532,7 +842,7 @@ type IncomingMedia struct {
 
 func (x *IncomingMedia) Reset() {
 	*x = IncomingMedia{}
-	mi := &file_parley_v1_input_proto_msgTypes[3]
+	mi := &file_parley_v1_input_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +854,7 @@ func (x *IncomingMedia) String() string {
 func (*IncomingMedia) ProtoMessage() {}
 
 func (x *IncomingMedia) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[3]
+	mi := &file_parley_v1_input_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +867,7 @@ func (x *IncomingMedia) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IncomingMedia.ProtoReflect.Descriptor instead.
 func (*IncomingMedia) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{3}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *IncomingMedia) GetKind() string {
@@ -615,7 +925,7 @@ type GeoPoint struct {
 
 func (x *GeoPoint) Reset() {
 	*x = GeoPoint{}
-	mi := &file_parley_v1_input_proto_msgTypes[4]
+	mi := &file_parley_v1_input_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -627,7 +937,7 @@ func (x *GeoPoint) String() string {
 func (*GeoPoint) ProtoMessage() {}
 
 func (x *GeoPoint) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[4]
+	mi := &file_parley_v1_input_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -640,7 +950,7 @@ func (x *GeoPoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GeoPoint.ProtoReflect.Descriptor instead.
 func (*GeoPoint) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{4}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GeoPoint) GetLatitude() float64 {
@@ -686,7 +996,7 @@ type ContactCard struct {
 
 func (x *ContactCard) Reset() {
 	*x = ContactCard{}
-	mi := &file_parley_v1_input_proto_msgTypes[5]
+	mi := &file_parley_v1_input_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -698,7 +1008,7 @@ func (x *ContactCard) String() string {
 func (*ContactCard) ProtoMessage() {}
 
 func (x *ContactCard) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[5]
+	mi := &file_parley_v1_input_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -711,7 +1021,7 @@ func (x *ContactCard) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactCard.ProtoReflect.Descriptor instead.
 func (*ContactCard) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{5}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ContactCard) GetName() string {
@@ -755,7 +1065,7 @@ type FormResult struct {
 
 func (x *FormResult) Reset() {
 	*x = FormResult{}
-	mi := &file_parley_v1_input_proto_msgTypes[6]
+	mi := &file_parley_v1_input_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -767,7 +1077,7 @@ func (x *FormResult) String() string {
 func (*FormResult) ProtoMessage() {}
 
 func (x *FormResult) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[6]
+	mi := &file_parley_v1_input_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -780,7 +1090,7 @@ func (x *FormResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormResult.ProtoReflect.Descriptor instead.
 func (*FormResult) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{6}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FormResult) GetToken() string {
@@ -812,7 +1122,7 @@ type Referral struct {
 
 func (x *Referral) Reset() {
 	*x = Referral{}
-	mi := &file_parley_v1_input_proto_msgTypes[7]
+	mi := &file_parley_v1_input_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -824,7 +1134,7 @@ func (x *Referral) String() string {
 func (*Referral) ProtoMessage() {}
 
 func (x *Referral) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[7]
+	mi := &file_parley_v1_input_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -837,7 +1147,7 @@ func (x *Referral) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Referral.ProtoReflect.Descriptor instead.
 func (*Referral) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{7}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Referral) GetSourceId() string {
@@ -875,6 +1185,91 @@ func (x *Referral) GetCtwaClid() string {
 	return ""
 }
 
+// Aside is what a person does besides saying something. It is recorded; it answers no
+// question, and is no wrong answer either.
+type Aside struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// kind is "reaction", "edit", "revoke" (deleted for everybody), or the provider's word
+	// for something else: "pin", "poll_update", "request_welcome" ...
+	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
+	// message_id is the provider's id of the message that it is about; empty if the
+	// provider does not say.
+	MessageId string `protobuf:"bytes,2,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	// ours is that message, if it is one of ours that is known.
+	Ours *OurMessage `protobuf:"bytes,3,opt,name=ours,proto3" json:"ours,omitempty"`
+	// emoji is a reaction's; an empty one removes the reaction.
+	Emoji string `protobuf:"bytes,4,opt,name=emoji,proto3" json:"emoji,omitempty"`
+	// edited is what an edited message says now.
+	Edited        *IncomingMessage `protobuf:"bytes,5,opt,name=edited,proto3" json:"edited,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Aside) Reset() {
+	*x = Aside{}
+	mi := &file_parley_v1_input_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Aside) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Aside) ProtoMessage() {}
+
+func (x *Aside) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Aside.ProtoReflect.Descriptor instead.
+func (*Aside) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Aside) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Aside) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
+func (x *Aside) GetOurs() *OurMessage {
+	if x != nil {
+		return x.Ours
+	}
+	return nil
+}
+
+func (x *Aside) GetEmoji() string {
+	if x != nil {
+		return x.Emoji
+	}
+	return ""
+}
+
+func (x *Aside) GetEdited() *IncomingMessage {
+	if x != nil {
+		return x.Edited
+	}
+	return nil
+}
+
 // TimerDue says that the moment came which a session asked to be woken at.
 type TimerDue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -891,7 +1286,7 @@ type TimerDue struct {
 
 func (x *TimerDue) Reset() {
 	*x = TimerDue{}
-	mi := &file_parley_v1_input_proto_msgTypes[8]
+	mi := &file_parley_v1_input_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -903,7 +1298,7 @@ func (x *TimerDue) String() string {
 func (*TimerDue) ProtoMessage() {}
 
 func (x *TimerDue) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[8]
+	mi := &file_parley_v1_input_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -916,7 +1311,7 @@ func (x *TimerDue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimerDue.ProtoReflect.Descriptor instead.
 func (*TimerDue) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{8}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TimerDue) GetSessionRef() string {
@@ -951,7 +1346,7 @@ type LookupResult struct {
 
 func (x *LookupResult) Reset() {
 	*x = LookupResult{}
-	mi := &file_parley_v1_input_proto_msgTypes[9]
+	mi := &file_parley_v1_input_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -963,7 +1358,7 @@ func (x *LookupResult) String() string {
 func (*LookupResult) ProtoMessage() {}
 
 func (x *LookupResult) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[9]
+	mi := &file_parley_v1_input_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -976,7 +1371,7 @@ func (x *LookupResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupResult.ProtoReflect.Descriptor instead.
 func (*LookupResult) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{9}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LookupResult) GetRows() [][]byte {
@@ -1000,7 +1395,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_parley_v1_input_proto_msgTypes[10]
+	mi := &file_parley_v1_input_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1012,7 +1407,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[10]
+	mi := &file_parley_v1_input_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1025,7 +1420,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{10}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StartRequest) GetFlow() string {
@@ -1064,7 +1459,7 @@ type Migration struct {
 
 func (x *Migration) Reset() {
 	*x = Migration{}
-	mi := &file_parley_v1_input_proto_msgTypes[11]
+	mi := &file_parley_v1_input_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1076,7 +1471,7 @@ func (x *Migration) String() string {
 func (*Migration) ProtoMessage() {}
 
 func (x *Migration) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[11]
+	mi := &file_parley_v1_input_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1089,7 +1484,7 @@ func (x *Migration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Migration.ProtoReflect.Descriptor instead.
 func (*Migration) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{11}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Migration) GetFlow() string {
@@ -1137,7 +1532,7 @@ type FormExchange struct {
 
 func (x *FormExchange) Reset() {
 	*x = FormExchange{}
-	mi := &file_parley_v1_input_proto_msgTypes[12]
+	mi := &file_parley_v1_input_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1149,7 +1544,7 @@ func (x *FormExchange) String() string {
 func (*FormExchange) ProtoMessage() {}
 
 func (x *FormExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[12]
+	mi := &file_parley_v1_input_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1162,7 +1557,7 @@ func (x *FormExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormExchange.ProtoReflect.Descriptor instead.
 func (*FormExchange) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{12}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FormExchange) GetToken() string {
@@ -1220,7 +1615,7 @@ type DeliveryFailure struct {
 
 func (x *DeliveryFailure) Reset() {
 	*x = DeliveryFailure{}
-	mi := &file_parley_v1_input_proto_msgTypes[13]
+	mi := &file_parley_v1_input_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1232,7 +1627,7 @@ func (x *DeliveryFailure) String() string {
 func (*DeliveryFailure) ProtoMessage() {}
 
 func (x *DeliveryFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[13]
+	mi := &file_parley_v1_input_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1245,7 +1640,7 @@ func (x *DeliveryFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryFailure.ProtoReflect.Descriptor instead.
 func (*DeliveryFailure) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{13}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeliveryFailure) GetDelivery() string {
@@ -1304,7 +1699,7 @@ type ResourceOrder struct {
 
 func (x *ResourceOrder) Reset() {
 	*x = ResourceOrder{}
-	mi := &file_parley_v1_input_proto_msgTypes[14]
+	mi := &file_parley_v1_input_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1711,7 @@ func (x *ResourceOrder) String() string {
 func (*ResourceOrder) ProtoMessage() {}
 
 func (x *ResourceOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[14]
+	mi := &file_parley_v1_input_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1724,7 @@ func (x *ResourceOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceOrder.ProtoReflect.Descriptor instead.
 func (*ResourceOrder) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ResourceOrder) GetVerb() string {
@@ -1406,7 +1801,7 @@ type OperatorAction struct {
 
 func (x *OperatorAction) Reset() {
 	*x = OperatorAction{}
-	mi := &file_parley_v1_input_proto_msgTypes[15]
+	mi := &file_parley_v1_input_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1418,7 +1813,7 @@ func (x *OperatorAction) String() string {
 func (*OperatorAction) ProtoMessage() {}
 
 func (x *OperatorAction) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[15]
+	mi := &file_parley_v1_input_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1431,7 +1826,7 @@ func (x *OperatorAction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorAction.ProtoReflect.Descriptor instead.
 func (*OperatorAction) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *OperatorAction) GetVerb() string {
@@ -1566,7 +1961,7 @@ var File_parley_v1_input_proto protoreflect.FileDescriptor
 
 const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\xcb\x05\n" +
+	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\xf5\x05\n" +
 	"\x05Input\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x12$\n" +
@@ -1582,7 +1977,8 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\rform_exchange\x18\x0f \x01(\v2\x17.parley.v1.FormExchangeH\x00R\fformExchange\x12G\n" +
 	"\x10delivery_failure\x18\x17 \x01(\v2\x1a.parley.v1.DeliveryFailureH\x00R\x0fdeliveryFailure\x12A\n" +
 	"\x0eresource_order\x18\x1e \x01(\v2\x18.parley.v1.ResourceOrderH\x00R\rresourceOrder\x12D\n" +
-	"\x0foperator_action\x18\" \x01(\v2\x19.parley.v1.OperatorActionH\x00R\x0eoperatorActionB\x06\n" +
+	"\x0foperator_action\x18\" \x01(\v2\x19.parley.v1.OperatorActionH\x00R\x0eoperatorAction\x12(\n" +
+	"\x05aside\x18\x1a \x01(\v2\x10.parley.v1.AsideH\x00R\x05asideB\x06\n" +
 	"\x04body\"\xe2\x01\n" +
 	"\vContactInfo\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
@@ -1591,19 +1987,46 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\topted_out\x18\x04 \x01(\bR\boptedOut\x121\n" +
 	"\x12utc_offset_minutes\x18\x14 \x01(\x11H\x00R\x10utcOffsetMinutes\x88\x01\x01\x12&\n" +
 	"\x0fwindow_until_ms\x18\x18 \x01(\x03R\rwindowUntilMsB\x15\n" +
-	"\x13_utc_offset_minutes\"\xe8\x02\n" +
+	"\x13_utc_offset_minutes\"\xc7\x04\n" +
 	"\x0fIncomingMessage\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x10\n" +
 	"\x03tap\x18\x03 \x01(\tR\x03tap\x12\x19\n" +
-	"\breply_to\x18\x04 \x01(\tR\areplyTo\x120\n" +
+	"\breply_to\x18\x04 \x01(\tR\areplyTo\x12\x1c\n" +
+	"\tforwarded\x18\x05 \x01(\bR\tforwarded\x121\n" +
+	"\x14frequently_forwarded\x18\x06 \x01(\bR\x13frequentlyForwarded\x12,\n" +
+	"\aproduct\x18\a \x01(\v2\x12.parley.v1.ProductR\aproduct\x124\n" +
+	"\n" +
+	"replied_to\x18\b \x01(\v2\x15.parley.v1.OurMessageR\trepliedTo\x120\n" +
 	"\x05media\x18\n" +
 	" \x01(\v2\x18.parley.v1.IncomingMediaH\x00R\x05media\x121\n" +
 	"\blocation\x18\v \x01(\v2\x13.parley.v1.GeoPointH\x00R\blocation\x122\n" +
 	"\acontact\x18\f \x01(\v2\x16.parley.v1.ContactCardH\x00R\acontact\x12+\n" +
-	"\x04form\x18\r \x01(\v2\x15.parley.v1.FormResultH\x00R\x04form\x12/\n" +
+	"\x04form\x18\r \x01(\v2\x15.parley.v1.FormResultH\x00R\x04form\x12(\n" +
+	"\x05order\x18\x0e \x01(\v2\x10.parley.v1.OrderH\x00R\x05order\x12/\n" +
 	"\breferral\x18\x14 \x01(\v2\x13.parley.v1.ReferralR\breferralB\t\n" +
-	"\acontent\"\xa3\x01\n" +
+	"\acontent\"^\n" +
+	"\n" +
+	"OurMessage\x12\x1a\n" +
+	"\bdelivery\x18\x01 \x01(\tR\bdelivery\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\x12 \n" +
+	"\fqueued_at_ms\x18\x03 \x01(\x03R\n" +
+	"queuedAtMs\"G\n" +
+	"\aProduct\x12\x1d\n" +
+	"\n" +
+	"catalog_id\x18\x01 \x01(\tR\tcatalogId\x12\x1d\n" +
+	"\n" +
+	"product_id\x18\x02 \x01(\tR\tproductId\"R\n" +
+	"\x05Order\x12\x1d\n" +
+	"\n" +
+	"catalog_id\x18\x01 \x01(\tR\tcatalogId\x12*\n" +
+	"\x05items\x18\x02 \x03(\v2\x14.parley.v1.OrderItemR\x05items\"x\n" +
+	"\tOrderItem\x12\x1d\n" +
+	"\n" +
+	"product_id\x18\x01 \x01(\tR\tproductId\x12\x1a\n" +
+	"\bquantity\x18\x02 \x01(\rR\bquantity\x12\x14\n" +
+	"\x05price\x18\x03 \x01(\x01R\x05price\x12\x1a\n" +
+	"\bcurrency\x18\x04 \x01(\tR\bcurrency\"\xa3\x01\n" +
 	"\rIncomingMedia\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1b\n" +
@@ -1633,7 +2056,14 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
 	"source_url\x18\x03 \x01(\tR\tsourceUrl\x12\x1a\n" +
 	"\bheadline\x18\x04 \x01(\tR\bheadline\x12\x1b\n" +
-	"\tctwa_clid\x18\x05 \x01(\tR\bctwaClid\"k\n" +
+	"\tctwa_clid\x18\x05 \x01(\tR\bctwaClid\"\xaf\x01\n" +
+	"\x05Aside\x12\x12\n" +
+	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x02 \x01(\tR\tmessageId\x12)\n" +
+	"\x04ours\x18\x03 \x01(\v2\x15.parley.v1.OurMessageR\x04ours\x12\x14\n" +
+	"\x05emoji\x18\x04 \x01(\tR\x05emoji\x122\n" +
+	"\x06edited\x18\x05 \x01(\v2\x1a.parley.v1.IncomingMessageR\x06edited\"k\n" +
 	"\bTimerDue\x12\x1f\n" +
 	"\vsession_ref\x18\x01 \x01(\tR\n" +
 	"sessionRef\x12\x1c\n" +
@@ -1704,56 +2134,68 @@ func file_parley_v1_input_proto_rawDescGZIP() []byte {
 	return file_parley_v1_input_proto_rawDescData
 }
 
-var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_parley_v1_input_proto_goTypes = []any{
 	(*Input)(nil),           // 0: parley.v1.Input
 	(*ContactInfo)(nil),     // 1: parley.v1.ContactInfo
 	(*IncomingMessage)(nil), // 2: parley.v1.IncomingMessage
-	(*IncomingMedia)(nil),   // 3: parley.v1.IncomingMedia
-	(*GeoPoint)(nil),        // 4: parley.v1.GeoPoint
-	(*ContactCard)(nil),     // 5: parley.v1.ContactCard
-	(*FormResult)(nil),      // 6: parley.v1.FormResult
-	(*Referral)(nil),        // 7: parley.v1.Referral
-	(*TimerDue)(nil),        // 8: parley.v1.TimerDue
-	(*LookupResult)(nil),    // 9: parley.v1.LookupResult
-	(*StartRequest)(nil),    // 10: parley.v1.StartRequest
-	(*Migration)(nil),       // 11: parley.v1.Migration
-	(*FormExchange)(nil),    // 12: parley.v1.FormExchange
-	(*DeliveryFailure)(nil), // 13: parley.v1.DeliveryFailure
-	(*ResourceOrder)(nil),   // 14: parley.v1.ResourceOrder
-	(*OperatorAction)(nil),  // 15: parley.v1.OperatorAction
-	nil,                     // 16: parley.v1.Migration.StepsEntry
-	(*Text)(nil),            // 17: parley.v1.Text
-	(*Media)(nil),           // 18: parley.v1.Media
-	(*Template)(nil),        // 19: parley.v1.Template
+	(*OurMessage)(nil),      // 3: parley.v1.OurMessage
+	(*Product)(nil),         // 4: parley.v1.Product
+	(*Order)(nil),           // 5: parley.v1.Order
+	(*OrderItem)(nil),       // 6: parley.v1.OrderItem
+	(*IncomingMedia)(nil),   // 7: parley.v1.IncomingMedia
+	(*GeoPoint)(nil),        // 8: parley.v1.GeoPoint
+	(*ContactCard)(nil),     // 9: parley.v1.ContactCard
+	(*FormResult)(nil),      // 10: parley.v1.FormResult
+	(*Referral)(nil),        // 11: parley.v1.Referral
+	(*Aside)(nil),           // 12: parley.v1.Aside
+	(*TimerDue)(nil),        // 13: parley.v1.TimerDue
+	(*LookupResult)(nil),    // 14: parley.v1.LookupResult
+	(*StartRequest)(nil),    // 15: parley.v1.StartRequest
+	(*Migration)(nil),       // 16: parley.v1.Migration
+	(*FormExchange)(nil),    // 17: parley.v1.FormExchange
+	(*DeliveryFailure)(nil), // 18: parley.v1.DeliveryFailure
+	(*ResourceOrder)(nil),   // 19: parley.v1.ResourceOrder
+	(*OperatorAction)(nil),  // 20: parley.v1.OperatorAction
+	nil,                     // 21: parley.v1.Migration.StepsEntry
+	(*Text)(nil),            // 22: parley.v1.Text
+	(*Media)(nil),           // 23: parley.v1.Media
+	(*Template)(nil),        // 24: parley.v1.Template
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
 	2,  // 1: parley.v1.Input.message:type_name -> parley.v1.IncomingMessage
-	8,  // 2: parley.v1.Input.timer_due:type_name -> parley.v1.TimerDue
-	9,  // 3: parley.v1.Input.lookup_result:type_name -> parley.v1.LookupResult
-	10, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
-	11, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
-	12, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
-	13, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
-	14, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
-	15, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
-	3,  // 10: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
-	4,  // 11: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
-	5,  // 12: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
-	6,  // 13: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
-	7,  // 14: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
-	16, // 15: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
-	17, // 16: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
-	18, // 17: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
-	4,  // 18: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
-	5,  // 19: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
-	19, // 20: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	13, // 2: parley.v1.Input.timer_due:type_name -> parley.v1.TimerDue
+	14, // 3: parley.v1.Input.lookup_result:type_name -> parley.v1.LookupResult
+	15, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
+	16, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
+	17, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
+	18, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
+	19, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
+	20, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
+	12, // 10: parley.v1.Input.aside:type_name -> parley.v1.Aside
+	4,  // 11: parley.v1.IncomingMessage.product:type_name -> parley.v1.Product
+	3,  // 12: parley.v1.IncomingMessage.replied_to:type_name -> parley.v1.OurMessage
+	7,  // 13: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
+	8,  // 14: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
+	9,  // 15: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
+	10, // 16: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
+	5,  // 17: parley.v1.IncomingMessage.order:type_name -> parley.v1.Order
+	11, // 18: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
+	6,  // 19: parley.v1.Order.items:type_name -> parley.v1.OrderItem
+	3,  // 20: parley.v1.Aside.ours:type_name -> parley.v1.OurMessage
+	2,  // 21: parley.v1.Aside.edited:type_name -> parley.v1.IncomingMessage
+	21, // 22: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	22, // 23: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
+	23, // 24: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
+	8,  // 25: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
+	9,  // 26: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
+	24, // 27: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
@@ -1772,6 +2214,7 @@ func file_parley_v1_input_proto_init() {
 		(*Input_DeliveryFailure)(nil),
 		(*Input_ResourceOrder)(nil),
 		(*Input_OperatorAction)(nil),
+		(*Input_Aside)(nil),
 	}
 	file_parley_v1_input_proto_msgTypes[1].OneofWrappers = []any{}
 	file_parley_v1_input_proto_msgTypes[2].OneofWrappers = []any{
@@ -1779,8 +2222,9 @@ func file_parley_v1_input_proto_init() {
 		(*IncomingMessage_Location)(nil),
 		(*IncomingMessage_Contact)(nil),
 		(*IncomingMessage_Form)(nil),
+		(*IncomingMessage_Order)(nil),
 	}
-	file_parley_v1_input_proto_msgTypes[15].OneofWrappers = []any{
+	file_parley_v1_input_proto_msgTypes[20].OneofWrappers = []any{
 		(*OperatorAction_Text)(nil),
 		(*OperatorAction_Media)(nil),
 		(*OperatorAction_Location)(nil),
@@ -1793,7 +2237,7 @@ func file_parley_v1_input_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_input_proto_rawDesc), len(file_parley_v1_input_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

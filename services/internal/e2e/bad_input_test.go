@@ -90,7 +90,7 @@ func compress(t *testing.T, data []byte) []byte {
 // holds what was sent, byte for byte.
 func kept(t *testing.T, u *up, db *store.Store) {
 	change := `{"field":"weather_update","value":{"forecast":"rain \u0000 later","n":1e400}}`
-	hologram := fake.Message(ann, "wamid.hologram", time.Now(), "hologram", map[string]any{"depth": 3})
+	group := fake.Text(ann, "wamid.group", time.Now(), "all of you", func(m map[string]any) { m["group_id"] = "G" })
 	deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
 	full := []byte("not JSON" + strings.Repeat(".", bodyMax-8)) // the largest body there may be
 	for _, c := range []struct{ name, body, kind, raw string }{
@@ -99,7 +99,7 @@ func kept(t *testing.T, u *up, db *store.Store) {
 		{"too deep", deep, store.DeadUnreadable, ""},
 		{"largest", string(full), store.DeadUnreadable, ""},
 		{"unknown field", `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + change + `]}]}`, store.DeadUnhandled, change},
-		{"unknown type", string(fake.Payload("200000000000001", channel, hologram)), store.DeadUnhandled, string(raw(t, hologram))},
+		{"to a group", string(fake.Payload("200000000000001", channel, group)), store.DeadUnhandled, string(raw(t, group))},
 	} {
 		body := []byte(c.body)
 		if got := post(t, u.webhook(), body, "X-Hub-Signature-256", fake.Sign(appSecret, body)); got != http.StatusOK {

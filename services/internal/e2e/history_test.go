@@ -84,7 +84,7 @@ func heads(ctx context.Context, t *testing.T, db *store.Store) map[int]uint64 {
 
 func (h *history) add(t *testing.T, e *parleyv1.Event) {
 	t.Helper()
-	if e.GetAccountNoticed() != nil {
+	if e.SessionId == 0 {
 		return // of no session
 	}
 	key := store.SessionKey{Channel: e.Channel, Contact: uuid.UUID(e.ContactId)}

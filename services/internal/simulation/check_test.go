@@ -24,7 +24,8 @@ type history struct {
 	// often a message took effect or became a dead letter for good.
 	inputs map[string]*parleyv1.Event
 	dead   map[string][]deadLetter
-	lines  map[store.SessionKey][]*parleyv1.Event
+	// heard are a person's events, lines those of them that are a session's.
+	heard, lines map[store.SessionKey][]*parleyv1.Event
 	// stored is the first position of each message in WA_IN.
 	stored map[string]uint64
 	raw    map[string]*parleyv1.Envelope
@@ -32,7 +33,7 @@ type history struct {
 
 func (w *world) check() {
 	h := &history{
-		w: w, inputs: map[string]*parleyv1.Event{}, dead: map[string][]deadLetter{}, lines: map[store.SessionKey][]*parleyv1.Event{},
+		w: w, inputs: map[string]*parleyv1.Event{}, dead: map[string][]deadLetter{}, heard: map[store.SessionKey][]*parleyv1.Event{}, lines: map[store.SessionKey][]*parleyv1.Event{},
 		stored: map[string]uint64{}, raw: map[string]*parleyv1.Envelope{},
 	}
 	h.read()
@@ -59,7 +60,10 @@ func (h *history) read() {
 			}
 			h.events = append(h.events, e)
 			key := store.SessionKey{Channel: e.Channel, Contact: uuid.UUID(e.ContactId)}
-			h.lines[key] = append(h.lines[key], e)
+			h.heard[key] = append(h.heard[key], e)
+			if e.SessionId != 0 {
+				h.lines[key] = append(h.lines[key], e)
+			}
 			if in := e.GetInputReceived().GetInput(); in != nil {
 				if h.inputs[in.Id] != nil {
 					h.w.violate("I3 once", "message %s has two InputReceived", in.Id)
@@ -180,7 +184,7 @@ func (h *history) keys() []store.SessionKey {
 func (h *history) orderIsTheStreams() {
 	for _, key := range h.keys() {
 		last := uint64(0)
-		for _, e := range h.lines[key] {
+		for _, e := range h.heard[key] {
 			in := e.GetInputReceived().GetInput()
 			if in == nil {
 				continue
@@ -198,7 +202,7 @@ func (h *history) orderIsTheStreams() {
 func (h *history) orderIsThePeoples() {
 	for _, key := range h.keys() {
 		var ids []string
-		for _, e := range h.lines[key] {
+		for _, e := range h.heard[key] {
 			if in := e.GetInputReceived().GetInput(); in != nil {
 				ids = append(ids, in.Id)
 			}

@@ -622,6 +622,10 @@ func (c client) LookupRows(context.Context, flow.Lookup) ([][]byte, error) {
 	return nil, store.ErrNoTable
 }
 
+func (c client) SentMessages(context.Context, []store.SentKey) (map[store.SentKey]store.Sent, error) {
+	return nil, nil
+}
+
 func (c client) ReadEvents(_ context.Context, shard int, after uint64, limit int) ([]*parleyv1.Event, error) {
 	return statement(c, "read events", func() ([]*parleyv1.Event, error) {
 		return c.p.w.database.readEvents(shard, after, limit), nil

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"encoding/json"
 	"strconv"
 	"time"
 )
@@ -16,6 +17,30 @@ func ReplyTo(wamid string) Option {
 			message["context"] = map[string]any{"from": displayNumber, "id": wamid}
 		}
 	}
+}
+
+// Context is the whole context of a message, as JSON.
+func Context(context string) Option {
+	return func(message map[string]any) { message["context"] = json.RawMessage(context) }
+}
+
+// Reaction puts an emoji on a message; an empty one takes it away, as Meta writes that.
+func Reaction(p Person, id string, at time.Time, wamid, emoji string) Item {
+	body := map[string]any{"message_id": wamid}
+	setIfAny(body, "emoji", emoji)
+	return Message(p, id, at, "reaction", body)
+}
+
+// Edit changes the text of a message that the person sent before.
+func Edit(p Person, id string, at time.Time, wamid, text string) Item {
+	return Message(p, id, at, "edit", map[string]any{
+		"original_message_id": wamid, "message": map[string]any{"type": "text", "text": map[string]any{"body": text}},
+	})
+}
+
+// Revoke deletes a message of the person for everybody.
+func Revoke(p Person, id string, at time.Time, wamid string) Item {
+	return Message(p, id, at, "revoke", map[string]any{"original_message_id": wamid})
 }
 
 // Referral is the advertisement or the post that a person came from.

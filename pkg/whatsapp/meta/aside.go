@@ -1,0 +1,61 @@
+package meta
+
+import (
+	"cmp"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
+
+// asideTypes are the types of a message that say nothing (WIRE.md 1.6).
+var asideTypes = map[string]bool{"reaction": true, "edit": true, "revoke": true, "request_welcome": true}
+
+// asideParts are what an unsupported message may be that says nothing either: of
+// numbers that are not used with the phone's app, Meta tells no more (WIRE.md 1.6).
+var asideParts = map[string]bool{
+	"edit": true, "revoke": true, "reaction": true, "keep_in_chat": true, "pin": true, "poll_update": true,
+}
+
+// asideKind is what an update does besides saying something; empty for a message.
+func asideKind(raw value) string {
+	switch kind := raw.get("type").text(); kind {
+	case "system":
+		return cmp.Or(limited(raw.get("system", "type"), maxTypeBytes), kind)
+	case "unsupported", "unknown":
+		if part := raw.get("unsupported", "type").text(); asideParts[part] {
+			return part
+		}
+		return ""
+	default:
+		if asideTypes[kind] {
+			return kind
+		}
+		return ""
+	}
+}
+
+// DecodeAside reads what a person does to a message, or besides all messages, out of
+// a KIND_MESSAGE envelope. It is nil for what was said, and for what concerns a group.
+func DecodeAside(e *parleyv1.Envelope) *parleyv1.Aside {
+	raw, err := update(e)
+	if err != nil || raw.get("group_id").text() != "" {
+		return nil
+	}
+	return asideOf(raw)
+}
+
+func asideOf(raw value) *parleyv1.Aside {
+	aside := &parleyv1.Aside{Kind: asideKind(raw)}
+	body := raw.get(raw.get("type").text())
+	switch aside.Kind {
+	case "":
+		return nil
+	case "reaction":
+		aside.MessageId, aside.Emoji = idOf(body.get("message_id")), limited(body.get("emoji"), maxTypeBytes)
+	case "edit", "revoke":
+		aside.MessageId = idOf(body.get("original_message_id"))
+	}
+	if message := body.get("message"); aside.Kind == "edit" && message.isObject() {
+		aside.Edited, _ = messageOf(message) // what cannot be read stays in the log's raw
+	}
+	return aside
+}

@@ -1,0 +1,93 @@
+package wasender
+
+import parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+
+const (
+	eventDelete   = "messages.delete"
+	eventReaction = "messages.reaction"
+
+	// maxKindBytes bounds the name of an aside, and an emoji.
+	maxKindBytes = 64
+)
+
+// asides are contents that say nothing, in Meta's words, even if WASenderApi finds a
+// text in them. What a protocol message is says its type.
+var asides = map[string]string{
+	"reactionMessage": "reaction", "encReactionMessage": "reaction", "protocolMessage": "protocol", "pollUpdateMessage": "poll_update",
+	"keepInChatMessage": "keep_in_chat", "pinInChatMessage": "pin", "call": "call",
+}
+
+// protocols are the types of a protocol message that people cause.
+// Source: WhatsApp Web's message schema.
+var protocols = map[string]string{"0": "revoke", "REVOKE": "revoke", "14": "edit", "MESSAGE_EDIT": "edit"}
+
+// DecodeAside reads what a person does to a message, or besides all messages, out of
+// a KIND_MESSAGE envelope. It is nil for what was said, and for what concerns a group.
+// Contents that Parley does not know, and WASenderApi has no text of, are asides: most
+// of them are the protocol's own.
+func DecodeAside(e *parleyv1.Envelope) *parleyv1.Aside {
+	raw, fault := parse(e.GetRaw())
+	if fault != "" || !raw.isObject() {
+		return nil
+	}
+	f := raw.fields()
+	switch e.GetField() {
+	case eventDelete:
+		whose := raw
+		if inner := f.get("key"); inner.isObject() {
+			whose = inner
+		}
+		return about("revoke", whose)
+	case eventReaction:
+		aside := about("reaction", f.get("key"))
+		aside.Emoji = f.get("reaction").get("text").limited(maxKindBytes)
+		return aside
+	}
+	if k := keyOf(f.get("key")); k.fromMe || k.chat.isGroup() || otherEvents[e.GetField()] {
+		return nil
+	}
+	return asideOf(unwrapped(f.get("message")))
+}
+
+// about is an aside about the message of a key.
+func about(kind string, whose value) *parleyv1.Aside {
+	aside := &parleyv1.Aside{Kind: kind}
+	if id := whose.get("id").text(); validID(id) {
+		aside.MessageId = id
+	}
+	return aside
+}
+
+func asideOf(kind string, content value) *parleyv1.Aside {
+	if _, said := contents[kind]; said || unsupported[kind] || kind == "" {
+		return nil
+	}
+	word := wordFor(kind, content)
+	aside := about(word, content.get("key"))
+	switch word {
+	case "reaction":
+		aside.Emoji = content.get("text").limited(maxKindBytes)
+	case "edit":
+		now := decoding{msg: &parleyv1.IncomingMessage{}}
+		if ok, err := now.decode(content.get("editedMessage")); ok && err == nil {
+			aside.Edited = now.msg
+		}
+	}
+	return aside
+}
+
+// wordFor is what an aside is called.
+func wordFor(kind string, content value) string {
+	word := asides[kind]
+	switch known := protocols[content.get("type").text()]; {
+	case word == "":
+		return kind
+	case word != "protocol":
+		return word
+	case known != "":
+		return known
+	case content.get("editedMessage").isObject():
+		return "edit"
+	}
+	return word
+}
