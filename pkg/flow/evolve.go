@@ -29,6 +29,9 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 			s.Progress.Undelivered = false
 			s.Progress.Archived = false
 		}
+		if body.InputReceived.GetInput().GetEcho() != nil && s.Status == Human {
+			s.Progress.HumanMs = e.GetAtMs()
+		}
 		s.Progress.WindowUntilMs = max(s.Progress.WindowUntilMs, body.InputReceived.GetInput().GetContact().GetWindowUntilMs())
 	case *parleyv1.Event_StepEntered:
 		s = s.at(body.StepEntered.GetStep(), body.StepEntered.GetLoop(), e.GetAtMs())

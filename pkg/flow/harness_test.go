@@ -95,6 +95,9 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 		return d.turn(t, OperatorInput("", 0, a))
 	case "aside":
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Aside{Aside: &parleyv1.Aside{Kind: argument, Emoji: words["emoji"]}}})
+	case "echo":
+		e := &parleyv1.Echo{Message: &parleyv1.IncomingMessage{Type: "text", Text: words["text"]}, TakesOver: argument != "record"}
+		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Echo{Echo: e}})
 	case "migrate":
 		return d.migrate(t, words)
 	case "order":

@@ -239,6 +239,8 @@ func kindOfInput(in *parleyv1.Input) string {
 		return "order"
 	case *parleyv1.Input_OperatorAction:
 		return "operator"
+	case *parleyv1.Input_Echo:
+		return "echo"
 	}
 	return in.GetMessage().GetType()
 }

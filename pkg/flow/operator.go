@@ -30,8 +30,12 @@ const (
 	ActOptIn  = "opt_in"
 )
 
-// ReasonOperator: a person of the business did it.
-const ReasonOperator = "operator"
+const (
+	// ReasonOperator: a person of the business did it.
+	ReasonOperator = "operator"
+	// ReasonApp: a person of the business wrote with the phone's own app.
+	ReasonApp = "app"
+)
 
 // Actions lists the verbs.
 func Actions() []string {
@@ -58,7 +62,7 @@ func (t *turn) operate(a *parleyv1.OperatorAction) {
 	}
 	switch a.GetVerb() {
 	case ActTake:
-		t.take()
+		t.take(ReasonOperator)
 	case ActGiveBack:
 		to, _ := t.wayBack(a.GetStep())
 		t.giveBack(to, ReasonOperator)
@@ -196,9 +200,9 @@ func (t *turn) wayBack(step string) (to target, why string) {
 }
 
 // take gives the conversation to a human, if the bot has it.
-func (t *turn) take() {
+func (t *turn) take(reason string) {
 	if t.state.Status != Human && t.state.Status != Cancelled {
-		t.emit(handedOver(t.state.Step, "", ReasonOperator))
+		t.emit(handedOver(t.state.Step, "", reason))
 	}
 }
 
@@ -238,7 +242,7 @@ func (t *turn) jumpTo(to target) {
 
 // sayAs sends what a human wrote.
 func (t *turn) sayAs(a *parleyv1.OperatorAction) {
-	t.take()
+	t.take(ReasonOperator)
 	m := &parleyv1.MessageQueued{Author: cmp.Or(a.GetBy(), ReasonOperator)}
 	switch c := a.GetContent().(type) {
 	case *parleyv1.OperatorAction_Text:
@@ -254,6 +258,17 @@ func (t *turn) sayAs(a *parleyv1.OperatorAction) {
 	}
 	t.queue(m)
 	m.Step = "" // no step says it
+}
+
+// echoed gives the conversation to whoever writes with the phone's own app, where the
+// channel is set up like that: two voices at once would confuse. Where there is nothing
+// to take, or all was over a day ago, nothing happens: the message is on record elsewhere.
+func (t *turn) echoed(e *parleyv1.Echo) {
+	if !e.GetTakesOver() || t.state.Status == None || t.state.Status == Cancelled || t.state.Progress.Archived {
+		return
+	}
+	t.emit(inputReceived(t.in))
+	t.take(ReasonApp)
 }
 
 // refusesContent holds what a human says against WhatsApp's limits (WIRE.md 3.2).

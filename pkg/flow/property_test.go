@@ -337,7 +337,7 @@ func (w *world) aptFile(t *rapid.T, s *step) *parleyv1.Input {
 
 // input is anything that can reach the session.
 func (w *world) input(t *rapid.T) *parleyv1.Input {
-	switch rapid.IntRange(0, 22).Draw(t, "input") {
+	switch rapid.IntRange(0, 23).Draw(t, "input") {
 	case 0:
 		return w.timer(t)
 	case 1:
@@ -346,6 +346,8 @@ func (w *world) input(t *rapid.T) *parleyv1.Input {
 		return &parleyv1.Input{Body: &parleyv1.Input_Start{Start: s}}
 	case 2:
 		return w.migration(t)
+	case 23:
+		return &parleyv1.Input{Body: &parleyv1.Input_Echo{Echo: &parleyv1.Echo{TakesOver: rapid.Bool().Draw(t, "takes over")}}}
 	case 3:
 		x := &parleyv1.FormExchange{Token: w.token(t), Screen: "A", Json: randomForm(t)}
 		return &parleyv1.Input{Body: &parleyv1.Input_FormExchange{FormExchange: x}}

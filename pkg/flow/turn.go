@@ -147,6 +147,8 @@ func (t *turn) decide() {
 		t.order(body.ResourceOrder)
 	case *parleyv1.Input_OperatorAction:
 		t.operate(body.OperatorAction)
+	case *parleyv1.Input_Echo:
+		t.echoed(body.Echo)
 	}
 }
 

@@ -88,7 +88,7 @@ func (c *turnColumns) addSession(shard int, s Session) error {
 func (c *turnColumns) args() []any {
 	return slices.Concat(fenceArgs(ServiceSession, c.fences), []any{c.heads, c.counts}, c.contacts.args(), c.inbox.args(), c.events.args(),
 		c.sessions.args(), c.dead.args(), c.redriven.args(), c.timers.args(), c.timersOff.args(),
-		c.archive.args(), c.away.args(), c.back.args())
+		c.archive.args(), c.away.args(), c.back.args(), []any{nonNil(c.contacts.noMarketing)})
 }
 
 type contactColumns struct {
@@ -97,7 +97,7 @@ type contactColumns struct {
 	shard                                             []int
 	phone, bsuid, parentBSUID, username, personalName []string
 	language                                          []string
-	optedOut, parked                                  []bool
+	optedOut, parked, noMarketing                     []bool
 	createdAt                                         []time.Time
 }
 
@@ -114,6 +114,7 @@ func (c *contactColumns) add(contact Contact) {
 	c.language = append(c.language, contact.Language)
 	c.optedOut = append(c.optedOut, contact.OptedOut)
 	c.parked = append(c.parked, contact.Parked)
+	c.noMarketing = append(c.noMarketing, contact.NoMarketing)
 	c.createdAt = append(c.createdAt, contact.CreatedAt)
 }
 

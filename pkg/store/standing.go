@@ -14,26 +14,31 @@ type Standing struct {
 	WindowUntil time.Time
 	// Hushed is when the bot was told to be silent; zero if it was not.
 	Hushed time.Time
+	// NoMarketing says that the person wants nothing that the business begins.
+	NoMarketing bool
 }
 
-// Standings reads how those of the given sessions stand that run.
+// Standings reads how the given contacts stand, and those of their sessions that run.
 func (s *Store) Standings(ctx context.Context, keys []SessionKey) (map[SessionKey]Standing, error) {
 	channels, contacts := make([]string, len(keys)), make([][16]byte, len(keys))
 	for i, k := range keys {
 		channels[i], contacts[i] = k.Channel, k.Contact
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT s.channel, s.contact_id, COALESCE((s.progress->>'window_until_ms')::bigint, 0), COALESCE((s.progress->>'hushed_ms')::bigint, 0)
+		SELECT k.channel, k.contact_id, COALESCE((s.progress->>'window_until_ms')::bigint, 0), COALESCE((s.progress->>'hushed_ms')::bigint, 0),
+		       c.marketing_stopped_at IS NOT NULL
 		  FROM unnest($1::text[], $2::uuid[]) k(channel, contact_id)
-		  JOIN sessions s ON s.contact_id = k.contact_id AND s.channel = k.channel`, channels, contacts)
+		  LEFT JOIN contacts c ON c.id = k.contact_id
+		  LEFT JOIN sessions s ON s.contact_id = k.contact_id AND s.channel = k.channel`, channels, contacts)
 	if err != nil {
 		return nil, fmt.Errorf("read how sessions stand: %w", err)
 	}
 	standings := make(map[SessionKey]Standing, len(keys))
 	var k SessionKey
 	var window, hushed int64
-	_, err = pgx.ForEachRow(rows, []any{&k.Channel, &k.Contact, &window, &hushed}, func() error {
-		standings[k] = Standing{WindowUntil: fromMs(window), Hushed: fromMs(hushed)}
+	var noMarketing bool
+	_, err = pgx.ForEachRow(rows, []any{&k.Channel, &k.Contact, &window, &hushed, &noMarketing}, func() error {
+		standings[k] = Standing{WindowUntil: fromMs(window), Hushed: fromMs(hushed), NoMarketing: noMarketing}
 		return nil
 	})
 	if err != nil {

@@ -244,14 +244,14 @@ func TestContactOptsOut(t *testing.T) {
 		out      bool
 	}{{"", false}, {"de", true}, {"de", true}, {"pt-BR", true}, {"pt-BR", false}, {"", false}, {"en", true}} {
 		part := turnOf(lease, "ann")
-		part.Inbox, part.Contacts[0].Language, part.Contacts[0].OptedOut = nil, c.language, c.out
+		part.Inbox, part.Contacts[0].Language, part.Contacts[0].OptedOut, part.Contacts[0].NoMarketing = nil, c.language, c.out, !c.out
 		appendTurns(t, s, part)
 		lease = moved(lease, part)
 		known, err := s.LoadKnown(t.Context(), []uuid.UUID{part.Contacts[0].ID}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := known.Contacts[part.Contacts[0].ID]; got.Language != c.language || got.OptedOut != c.out {
+		if got := known.Contacts[part.Contacts[0].ID]; got.Language != c.language || got.OptedOut != c.out || got.NoMarketing == c.out {
 			t.Errorf("after write %d: language %q, opted out: %v; want %+v", i, got.Language, got.OptedOut, c)
 		}
 		since := value[string](t, s, `SELECT COALESCE(opted_out_at::text, '') FROM contacts`)

@@ -27,6 +27,8 @@ const (
 	refusalWindow = "window"
 	// refusalHushed: the person opted out, or a human took over, since it was queued.
 	refusalHushed = "hushed"
+	// refusalMarketing: the person wants nothing that the business begins.
+	refusalMarketing = "marketing"
 )
 
 // Standings reads what may have changed since messages were queued.
@@ -47,8 +49,12 @@ func windowOf(m *parleyv1.MessageQueued) time.Time {
 	return time.UnixMilli(m.GetWindowUntilMs())
 }
 
-// fresh reports whether the job can go as the session queued it.
+// fresh reports whether the job can go as the session queued it. What the business
+// began is always looked at: the person may want no such thing.
 func (s *Service) fresh(now time.Time, job Job) bool {
+	if s.standings != nil && job.Priority == int(parleyv1.Priority_PRIORITY_BULK) {
+		return false
+	}
 	return s.standings == nil || now.Sub(job.QueuedAt) < freshFor && (job.WindowUntil.IsZero() || now.Before(job.WindowUntil.Add(-windowMargin)))
 }
 
@@ -90,6 +96,8 @@ func (s *Service) judge(now time.Time, job Job, standing store.Standing) Job {
 	switch {
 	case job.QueuedAt.Before(standing.Hushed): // what was said in the very turn goes
 		job.Refusal = refusalHushed
+	case m.GetMarketing() && standing.NoMarketing:
+		job.Refusal = refusalMarketing
 	case !closed || s.windowless(job.Channel):
 	case m.GetFallback() == nil:
 		job.Refusal = refusalWindow

@@ -115,3 +115,34 @@ func TestHushedMessages(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// WIRE.md 1.9, user_preferences: who wants no marketing gets answers, and nothing that
+// the business began; it fails before the call, and its session is told.
+func TestMarketingIsNotWanted(t *testing.T) {
+	db := newDatabase(t)
+	o := careful(t, db, false)
+	bulk := func(contact string, offset uint64) lane.Message {
+		m := queued(contact, offset)
+		m.Event.GetMessageQueued().Priority, m.Event.GetMessageQueued().Marketing = parleyv1.Priority_PRIORITY_BULK, true
+		return m
+	}
+	for _, contact := range []string{"a", "b"} {
+		if _, err := db.conn.Exec(t.Context(), `INSERT INTO contacts (id, portfolio, lane_key, shard, created_at, marketing_stopped_at)
+			VALUES ($1, 'p', $2, $3, now(), CASE WHEN $2 = 'a' THEN now() END) ON CONFLICT (id) DO UPDATE
+			SET marketing_stopped_at = excluded.marketing_stopped_at`, store.ContactID("p", contact), contact, shard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	migrated := bulk("a", 4)
+	migrated.Event.GetMessageQueued().Marketing = false
+	o.apply(bulk("a", 1), bulk("b", 2), queued("c", 3), migrated)
+	o.wantLaunched("3")
+	o.cycle()
+	o.wantLaunched("2")
+	o.cycle()
+	o.cycle()
+	o.wantLaunched("4")
+	if r := db.row(1); r.State != store.DeliveryFailed || r.Class != refusalMarketing || r.Code != 0 {
+		t.Errorf("%+v", r)
+	}
+}

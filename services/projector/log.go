@@ -82,6 +82,12 @@ func messageOf(e *parleyv1.Event) (m store.Message, said bool, err error) {
 	case in.GetAside() != nil:
 		m.Direction, m.ProviderID, content = store.DirectionIn, readable(in.GetId()), in.GetAside()
 		m.Kind, m.Body = in.GetAside().GetKind(), noticed(in.GetAside())
+	case in.GetEcho() != nil:
+		m.Direction, m.ProviderID, content = store.DirectionOut, readable(strings.TrimPrefix(in.GetId(), "echo/")), in.GetEcho()
+		m.Kind, m.Body = echoed(in.GetEcho())
+	case in.GetPreference() != nil:
+		m.Direction, m.ProviderID, content = store.DirectionIn, readable(in.GetId()), in.GetPreference()
+		m.Kind, m.Body = "preference", in.GetPreference().GetCategory()+" "+in.GetPreference().GetValue()
 	case out != nil && out.GetTyping() == nil:
 		m.Direction, content = store.DirectionOut, out
 		m.Kind, m.Body = told(out)
@@ -116,6 +122,14 @@ func noticed(a *parleyv1.Aside) string {
 		return body
 	}
 	return a.GetEmoji()
+}
+
+// echoed is what the business wrote, or did, with the phone's own app.
+func echoed(e *parleyv1.Echo) (kind, body string) {
+	if a := e.GetAside(); a != nil {
+		return a.GetKind(), noticed(a)
+	}
+	return heard(e.GetMessage())
 }
 
 // told is the kind of an outgoing message, and what there is to read of it.

@@ -16,15 +16,15 @@ import (
 )
 
 func heardEvent(m *parleyv1.IncomingMessage) *parleyv1.Event {
-	return &parleyv1.Event{Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{
-		Input: &parleyv1.Input{Id: "wamid.in", Body: &parleyv1.Input_Message{Message: m}},
-	}}}
+	return inputEvent(&parleyv1.Input{Id: "wamid.in", Body: &parleyv1.Input_Message{Message: m}})
 }
 
 func asideEvent(a *parleyv1.Aside) *parleyv1.Event {
-	return &parleyv1.Event{Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{
-		Input: &parleyv1.Input{Id: "wamid.in", Body: &parleyv1.Input_Aside{Aside: a}},
-	}}}
+	return inputEvent(&parleyv1.Input{Id: "wamid.in", Body: &parleyv1.Input_Aside{Aside: a}})
+}
+
+func inputEvent(in *parleyv1.Input) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{Input: in}}}
 }
 
 func toldEvent(q *parleyv1.MessageQueued) *parleyv1.Event {
@@ -34,30 +34,33 @@ func toldEvent(q *parleyv1.MessageQueued) *parleyv1.Event {
 // What each kind of message is called, and what there is to read of it.
 func TestMessageOf(t *testing.T) {
 	for want, e := range map[string]*parleyv1.Event{
-		"in text hi":                  heardEvent(&parleyv1.IncomingMessage{Type: "text", Text: "hi"}),
-		"in document a.pdf":           heardEvent(&parleyv1.IncomingMessage{Type: "document", Content: &parleyv1.IncomingMessage_Media{Media: &parleyv1.IncomingMedia{Filename: "a.pdf"}}}),
-		"in location Home 1.5,-2":     heardEvent(&parleyv1.IncomingMessage{Type: "location", Content: &parleyv1.IncomingMessage_Location{Location: &parleyv1.GeoPoint{Name: "Home", Latitude: 1.5, Longitude: -2}}}),
-		"in contacts Bo":              heardEvent(&parleyv1.IncomingMessage{Type: "contacts", Content: &parleyv1.IncomingMessage_Contact{Contact: &parleyv1.ContactCard{Name: "Bo"}}}),
-		"in text ab":                  heardEvent(&parleyv1.IncomingMessage{Type: "text", Text: "a\x00b"}),
-		"in order 2 products":         heardEvent(&parleyv1.IncomingMessage{Type: "order", Content: &parleyv1.IncomingMessage_Order{Order: &parleyv1.Order{Items: make([]*parleyv1.OrderItem, 2)}}}),
-		"in reaction 👍":               asideEvent(&parleyv1.Aside{Kind: "reaction", MessageId: "wamid.T", Emoji: "👍"}),
-		"in edit better":              asideEvent(&parleyv1.Aside{Kind: "edit", Edited: &parleyv1.IncomingMessage{Type: "text", Text: "better"}}),
-		"in revoke ":                  asideEvent(&parleyv1.Aside{Kind: "revoke", MessageId: "wamid.T"}),
-		"out text hello":              toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Text{Text: &parleyv1.Text{Body: "hello"}}}),
-		"out image look":              toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Media{Media: &parleyv1.Media{Kind: "image", Caption: "look"}}}),
-		"out buttons sure?":           toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Buttons{Buttons: &parleyv1.Buttons{Body: "sure?"}}}),
-		"out list which?":             toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_List{List: &parleyv1.List{Body: "which?"}}}),
-		"out link see":                toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Link{Link: &parleyv1.Link{Body: "see"}}}),
-		"out form fill":               toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Form{Form: &parleyv1.Form{Body: "fill"}}}),
-		"out location 0,0":            toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Location{Location: &parleyv1.GeoPoint{}}}),
-		"out contact Ann":             toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Contact{Contact: &parleyv1.ContactCard{Name: "Ann"}}}),
-		"out template hello_world":    toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Template{Template: &parleyv1.Template{Name: "hello_world"}}}),
-		"out reaction 👍":              toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Reaction{Reaction: &parleyv1.Reaction{Emoji: "👍"}}}),
-		"out unknown ":                toldEvent(&parleyv1.MessageQueued{}),
-		"":                            toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Typing{Typing: &parleyv1.Typing{}}}),
-		" ":                           {Body: &parleyv1.Event_SessionCompleted{SessionCompleted: &parleyv1.SessionCompleted{}}},
-		"in interactive Yes":          heardEvent(&parleyv1.IncomingMessage{Type: "interactive", Text: "Yes", Tap: "p1.x"}),
-		"in image a picture of a cat": heardEvent(&parleyv1.IncomingMessage{Type: "image", Text: "a picture of a cat"}),
+		"in text hi":                            heardEvent(&parleyv1.IncomingMessage{Type: "text", Text: "hi"}),
+		"in document a.pdf":                     heardEvent(&parleyv1.IncomingMessage{Type: "document", Content: &parleyv1.IncomingMessage_Media{Media: &parleyv1.IncomingMedia{Filename: "a.pdf"}}}),
+		"in location Home 1.5,-2":               heardEvent(&parleyv1.IncomingMessage{Type: "location", Content: &parleyv1.IncomingMessage_Location{Location: &parleyv1.GeoPoint{Name: "Home", Latitude: 1.5, Longitude: -2}}}),
+		"in contacts Bo":                        heardEvent(&parleyv1.IncomingMessage{Type: "contacts", Content: &parleyv1.IncomingMessage_Contact{Contact: &parleyv1.ContactCard{Name: "Bo"}}}),
+		"in text ab":                            heardEvent(&parleyv1.IncomingMessage{Type: "text", Text: "a\x00b"}),
+		"in order 2 products":                   heardEvent(&parleyv1.IncomingMessage{Type: "order", Content: &parleyv1.IncomingMessage_Order{Order: &parleyv1.Order{Items: make([]*parleyv1.OrderItem, 2)}}}),
+		"in reaction 👍":                         asideEvent(&parleyv1.Aside{Kind: "reaction", MessageId: "wamid.T", Emoji: "👍"}),
+		"in edit better":                        asideEvent(&parleyv1.Aside{Kind: "edit", Edited: &parleyv1.IncomingMessage{Type: "text", Text: "better"}}),
+		"out text from the app":                 inputEvent(&parleyv1.Input{Id: "echo/wamid.in", Body: &parleyv1.Input_Echo{Echo: &parleyv1.Echo{Message: &parleyv1.IncomingMessage{Type: "text", Text: "from the app"}}}}),
+		"out revoke ":                           inputEvent(&parleyv1.Input{Body: &parleyv1.Input_Echo{Echo: &parleyv1.Echo{Aside: &parleyv1.Aside{Kind: "revoke"}}}}),
+		"in preference marketing_messages stop": inputEvent(&parleyv1.Input{Body: &parleyv1.Input_Preference{Preference: &parleyv1.Preference{Category: "marketing_messages", Value: "stop"}}}),
+		"in revoke ":                            asideEvent(&parleyv1.Aside{Kind: "revoke", MessageId: "wamid.T"}),
+		"out text hello":                        toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Text{Text: &parleyv1.Text{Body: "hello"}}}),
+		"out image look":                        toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Media{Media: &parleyv1.Media{Kind: "image", Caption: "look"}}}),
+		"out buttons sure?":                     toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Buttons{Buttons: &parleyv1.Buttons{Body: "sure?"}}}),
+		"out list which?":                       toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_List{List: &parleyv1.List{Body: "which?"}}}),
+		"out link see":                          toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Link{Link: &parleyv1.Link{Body: "see"}}}),
+		"out form fill":                         toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Form{Form: &parleyv1.Form{Body: "fill"}}}),
+		"out location 0,0":                      toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Location{Location: &parleyv1.GeoPoint{}}}),
+		"out contact Ann":                       toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Contact{Contact: &parleyv1.ContactCard{Name: "Ann"}}}),
+		"out template hello_world":              toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Template{Template: &parleyv1.Template{Name: "hello_world"}}}),
+		"out reaction 👍":                        toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Reaction{Reaction: &parleyv1.Reaction{Emoji: "👍"}}}),
+		"out unknown ":                          toldEvent(&parleyv1.MessageQueued{}),
+		"":                                      toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Typing{Typing: &parleyv1.Typing{}}}),
+		" ":                                     {Body: &parleyv1.Event_SessionCompleted{SessionCompleted: &parleyv1.SessionCompleted{}}},
+		"in interactive Yes":                    heardEvent(&parleyv1.IncomingMessage{Type: "interactive", Text: "Yes", Tap: "p1.x"}),
+		"in image a picture of a cat":           heardEvent(&parleyv1.IncomingMessage{Type: "image", Text: "a picture of a cat"}),
 	} {
 		id := store.ContactID("p", "ann")
 		e.ContactId = id[:]

@@ -183,8 +183,12 @@ func (b *batch) effect(u update) error {
 	case u.input.GetAside() != nil:
 		b.join(u)
 		b.record(u)
+	case u.input.GetPreference() != nil:
+		b.prefer(u)
+		b.record(u)
 	default:
 		b.join(u)
+		b.prefer(u)
 		if err := b.decide(u); err != nil {
 			return err
 		}
@@ -309,6 +313,9 @@ func (b *batch) arm(key store.SessionKey) {
 // input is the update with what a decision may depend on.
 func (b *batch) input(u update) *parleyv1.Input {
 	c := b.known.Contacts[u.contact]
+	if echo := u.input.GetEcho(); echo != nil {
+		echo.TakesOver = echo.GetMessage() != nil && b.service.flows.serving.TakesOver(u.envelope.Channel)
+	}
 	return &parleyv1.Input{
 		Id:           u.envelope.Id,
 		AtMs:         b.nowMs,
@@ -347,6 +354,8 @@ func (b *batch) unheard(u update) {
 	switch u.envelope.Kind {
 	case parleyv1.Kind_KIND_MESSAGE:
 		b.deadLetter(u, store.DeadUnhandled, "no flow begins with it on this channel, or the contact opted out")
+	case parleyv1.Kind_KIND_ECHO:
+		b.record(u)
 	case parleyv1.Kind_KIND_TIMER:
 		b.wind(u.session())
 	case parleyv1.Kind_KIND_FORM:
@@ -388,7 +397,7 @@ func (b *batch) stamp(u update, session uint64, events []*parleyv1.Event) uint64
 		e.ContactId = u.contact[:]
 		if queued := e.GetMessageQueued(); queued != nil {
 			queued.Phone, queued.Bsuid = identity.GetPhone(), identity.GetBsuid()
-			queued.Priority, queued.Campaign = priority, campaign
+			queued.Priority, queued.Campaign, queued.Marketing = priority, campaign, u.input.GetStart() != nil
 			if queued.GetForm() != nil {
 				queued.LaneKey = b.known.Contacts[u.contact].LaneKey
 			}

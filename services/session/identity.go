@@ -189,7 +189,7 @@ func (b *batch) meet(u update) {
 		c = b.whose(u)
 	}
 	c = b.link(u, c)
-	if known && proto.Equal(c.Identity, before.Identity) && c.OptedOut == before.OptedOut && c.Language == before.Language {
+	if known && proto.Equal(c.Identity, before.Identity) && c.OptedOut == before.OptedOut && c.NoMarketing == before.NoMarketing && c.Language == before.Language {
 		return
 	}
 	b.write(c)
@@ -273,6 +273,7 @@ func (b *batch) absorb(other, c store.Contact) store.Contact {
 	}
 	b.people.left[other.ID] = c.ID
 	c.OptedOut = c.OptedOut || other.OptedOut
+	c.NoMarketing = c.NoMarketing || other.NoMarketing
 	if c.Language == "" {
 		c.Language = other.Language
 	}

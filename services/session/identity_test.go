@@ -215,7 +215,8 @@ func TestTwoContactsBecomeOne(t *testing.T) {
 			d.say(seen("", oldID), "1", "hi")
 			d.say(seen("", oldID), "2", "Ada")
 			d.say(seen("", oldID), "3", "ada@example.org")
-			d.exec(`UPDATE contacts SET language = 'de', opted_out_at = CASE WHEN $1 THEN now() END`, optedOut)
+			d.exec(`UPDATE contacts SET language = 'de', opted_out_at = CASE WHEN $1 THEN now() END,
+				marketing_stopped_at = CASE WHEN $1 THEN now() END`, optedOut)
 			d.say(seen(oldPhone, ""), "4", "hi")
 			d.post(fake.Text(seen(oldPhone, oldID), "5", d.time, "Bea"), fake.Text(seen("", oldID), "6", d.time, "bea@example.org"))
 			d.run(100)
@@ -223,7 +224,7 @@ func TestTwoContactsBecomeOne(t *testing.T) {
 				t.Fatalf("%d sessions began; want the one that ended, and one more", len(started))
 			}
 			c, answers := d.owner(oldPhone, oldID)
-			if c.OptedOut != optedOut || c.Language != "de" {
+			if c.OptedOut != optedOut || c.NoMarketing != optedOut || c.Language != "de" {
 				t.Errorf("opted out: %v, language %q", c.OptedOut, c.Language)
 			}
 			if !optedOut && (answers["name"] != "Bea" || answers["email"] != "bea@example.org") {

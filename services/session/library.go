@@ -22,6 +22,9 @@ type Serving interface {
 	Flow(channel string) string
 	// Offers reports whether a flow can begin on a channel.
 	Offers(channel, flow string) bool
+	// TakesOver reports whether who writes from the phone's own app takes the
+	// conversation.
+	TakesOver(channel string) bool
 }
 
 // library keeps compiled flows. Published versions never change and are kept

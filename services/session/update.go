@@ -69,7 +69,13 @@ func decodeOne(m lane.Message) update {
 		u.contact = id
 	}
 	u.inbox = store.InboxID(e.Channel, e.Id)
-	switch e.Kind {
+	u.decodeKind()
+	return u
+}
+
+// decodeKind reads what the update is about, by its kind.
+func (u *update) decodeKind() {
+	switch e := u.envelope; e.Kind {
 	case parleyv1.Kind_KIND_MESSAGE:
 		if u.renamed = whatsapp.DecodeRenamed(e); u.renamed == nil {
 			u.decodeMessage()
@@ -82,6 +88,10 @@ func decodeOne(m lane.Message) update {
 		u.dead, u.reason = store.DeadUnreadable, e.Reason
 	case parleyv1.Kind_KIND_TIMER, parleyv1.Kind_KIND_FAILURE, parleyv1.Kind_KIND_FORM:
 		u.decodeInput()
+	case parleyv1.Kind_KIND_ECHO:
+		u.decodeEcho()
+	case parleyv1.Kind_KIND_PREFERENCE:
+		u.decodePreference()
 	case parleyv1.Kind_KIND_ACCOUNT:
 		u.decodeNotice()
 	case parleyv1.Kind_KIND_OPERATOR:
@@ -89,7 +99,6 @@ func decodeOne(m lane.Message) update {
 	default:
 		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("nothing reacts to %s of field %q yet", e.Kind, e.Field)
 	}
-	return u
 }
 
 func (u *update) decodeMessage() {
@@ -107,10 +116,31 @@ func (u *update) decodeMessage() {
 func (u *update) decodeAside() {
 	aside := whatsapp.DecodeAside(u.envelope)
 	if aside == nil {
-		u.dead, u.reason = store.DeadUnhandled, "no flow reacts to messages to a group"
+		u.dead, u.reason = store.DeadUnhandled, ofGroup
 		return
 	}
 	u.input = &parleyv1.Input{Body: &parleyv1.Input_Aside{Aside: aside}}
+}
+
+// ofGroup is why messages to a group are kept.
+const ofGroup = "no flow reacts to messages to a group"
+
+func (u *update) decodeEcho() {
+	echo := meta.DecodeEcho(u.envelope)
+	if echo == nil {
+		u.dead, u.reason = store.DeadUnhandled, ofGroup
+		return
+	}
+	u.input = &parleyv1.Input{Body: &parleyv1.Input_Echo{Echo: echo}}
+}
+
+func (u *update) decodePreference() {
+	preference := meta.DecodePreference(u.envelope)
+	if preference == nil {
+		u.dead, u.reason = store.DeadUnreadable, "a preference without a value"
+		return
+	}
+	u.input = &parleyv1.Input{Body: &parleyv1.Input_Preference{Preference: preference}}
 }
 
 // noticeMax bounds the raw bytes that a notice's event keeps.

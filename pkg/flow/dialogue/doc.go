@@ -67,6 +67,7 @@
 //	operator take by=Ana reason="is angry"   a person of the business acts: take, give_back,
 //	operator say text="Hello!"    say, restart, move, set, end, opt_out, opt_in; with
 //	operator set slot=guests value=3      step=, slot= and value=, text=
+//	operator echo text="Hello!"   the business writes with the phone's own app
 //
 // # The flow
 //

@@ -8,10 +8,13 @@ import (
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
+// echoVerb is what the person of the business does who writes with the phone's own app.
+const echoVerb = "echo"
+
 // operatorAction reads what stands behind "operator": the verb, and its particulars.
 func operatorAction(args fields) (*parleyv1.OperatorAction, error) {
 	if len(args) == 0 || args[0].set {
-		return nil, fmt.Errorf("operator needs what is done: %v", flow.Actions())
+		return nil, fmt.Errorf("operator needs what is done: %v", append(flow.Actions(), echoVerb))
 	}
 	a := &parleyv1.OperatorAction{Verb: args[0].key}
 	if err := args[1:].pairs("by", "reason", "step", "slot", "value", "text"); err != nil {
@@ -47,6 +50,11 @@ func (c *Chat) operate(with fields, at time.Time) (said [][]string, err error) {
 	}
 	in := c.input()
 	in.Body = &parleyv1.Input_OperatorAction{OperatorAction: a}
+	if a.Verb == echoVerb {
+		in.Body = &parleyv1.Input_Echo{Echo: &parleyv1.Echo{
+			Message: &parleyv1.IncomingMessage{Type: "text", Text: a.GetText().GetBody()}, TakesOver: true,
+		}}
+	}
 	before := len(c.events)
 	more, err := c.turn(in)
 	if err != nil {

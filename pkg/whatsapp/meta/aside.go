@@ -59,3 +59,30 @@ func asideOf(raw value) *parleyv1.Aside {
 	}
 	return aside
 }
+
+// DecodeEcho reads what the business did with the phone's own app, out of a KIND_ECHO
+// envelope; nil if it concerns a group.
+func DecodeEcho(e *parleyv1.Envelope) *parleyv1.Echo {
+	raw, err := update(e)
+	if err != nil || raw.get("group_id").text() != "" {
+		return nil
+	}
+	if aside := asideOf(raw); aside != nil {
+		return &parleyv1.Echo{Aside: aside}
+	}
+	message, err := messageOf(raw)
+	if err != nil {
+		message = &parleyv1.IncomingMessage{Type: typeOf(raw)} // somebody wrote, whatever it was
+	}
+	return &parleyv1.Echo{Message: message}
+}
+
+// DecodePreference reads a KIND_PREFERENCE envelope; nil if it says nothing.
+func DecodePreference(e *parleyv1.Envelope) *parleyv1.Preference {
+	raw, err := update(e)
+	p := &parleyv1.Preference{Category: limited(raw.get("category"), maxTypeBytes), Value: limited(raw.get("value"), maxTypeBytes)}
+	if err != nil || p.Value == "" {
+		return nil
+	}
+	return p
+}

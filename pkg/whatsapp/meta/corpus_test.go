@@ -72,6 +72,10 @@ func describe(t *testing.T, body []byte) string {
 			r, err := meta.DecodeReceipt(e)
 			fmt.Fprintf(&b, "  rank %d, failed %v, callback %q, at %d, error %d %q, %v\n",
 				r.Rank, r.Failed, r.Callback, r.At.UnixMilli(), r.ErrorCode, r.ErrorTitle, err)
+		case parleyv1.Kind_KIND_ECHO:
+			fmt.Fprintf(&b, "  echo %s\n", compactJSON(meta.DecodeEcho(e)))
+		case parleyv1.Kind_KIND_PREFERENCE:
+			fmt.Fprintf(&b, "  preference %s\n", compactJSON(meta.DecodePreference(e)))
 		case parleyv1.Kind_KIND_UNREADABLE:
 			fmt.Fprintf(&b, "  reason %q\n", e.GetReason())
 		}

@@ -23,10 +23,13 @@ const fieldUserID = "user_id_update"
 // noLane is the lane key of what belongs to no person and no number.
 const noLane = "unreadable"
 
+// listed are the fields whose changes hold lists of updates of people.
+var listed = map[string]bool{"messages": true, "smb_message_echoes": true, "user_preferences": true}
+
 // Split takes one POST apart into envelopes, in order: one for each message,
-// receipt, system error and account change. The body must be authentic; no part
-// of it is lost then:
-//   - a change of another field than "messages", or without updates, or with a list
+// receipt, echo, preference, system error and account change. The body must be
+// authentic; no part of it is lost then:
+//   - a change of a field that is about no person, or without updates, or with a list
 //     of updates that Parley does not know, becomes one KIND_ACCOUNT with the raw change;
 //   - an element that is no message or receipt becomes KIND_UNREADABLE with its own
 //     bytes, and its neighbours are read as usual;
@@ -118,7 +121,7 @@ func (s *splitter) change(c change, whole value) {
 	switch {
 	case c.field == fieldUserID && s.userIDs(&c, content):
 		return
-	case c.field != "messages":
+	case !listed[c.field]:
 		s.account(&c, whole)
 		return
 	}
@@ -159,6 +162,10 @@ func (s *splitter) lists(c *change, content value) (unknown bool, fault string) 
 			take = s.message
 		case "statuses":
 			take = s.receipt
+		case "message_echoes":
+			take = s.echo
+		case "user_preferences":
+			take = s.preference
 		case "errors":
 			take = s.account
 		case "contacts":
@@ -193,6 +200,36 @@ func (s *splitter) message(c *change, m value) {
 		s.unreadable(c, m.raw(), "message without a phone_number_id")
 	default:
 		s.add(c, parleyv1.Kind_KIND_MESSAGE, id, sender, m.get("timestamp"), m.raw())
+	}
+}
+
+// echo is a message that the business sent with the phone's own app. Its id is told
+// apart from those of messages that come in.
+func (s *splitter) echo(c *change, m value) {
+	id := m.get("id").text()
+	recipient := identity(m.get("to"), m.get("to_user_id"), m.get("to_parent_user_id"))
+	switch {
+	case !validID(id):
+		s.unreadable(c, m.raw(), "echo without an id")
+	case laneKey(recipient) == "":
+		s.unreadable(c, m.raw(), "echo without a recipient")
+	case c.number == "":
+		s.unreadable(c, m.raw(), "echo without a phone_number_id")
+	default:
+		s.add(c, parleyv1.Kind_KIND_ECHO, "echo/"+id, recipient, m.get("timestamp"), m.raw())
+	}
+}
+
+// preference is what a person wants to hear of the business.
+func (s *splitter) preference(c *change, p value) {
+	person := identity(p.get("wa_id"), p.get("user_id"), p.get("parent_user_id"))
+	switch {
+	case laneKey(person) == "":
+		s.unreadable(c, p.raw(), "preference of nobody")
+	case c.number == "":
+		s.unreadable(c, p.raw(), "preference without a phone_number_id")
+	default:
+		s.add(c, parleyv1.Kind_KIND_PREFERENCE, c.digest(p.raw()), person, cmp.Or(p.get("timestamp"), c.entryTime), p.raw())
 	}
 }
 

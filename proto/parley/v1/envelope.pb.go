@@ -52,6 +52,10 @@ const (
 	// KIND_FORM is what an open form sent. Its raw is the Input, as proto JSON; the
 	// session's answer is published under the envelope's id.
 	Kind_KIND_FORM Kind = 10
+	// KIND_ECHO is what the business wrote to a person with the phone's own app.
+	Kind_KIND_ECHO Kind = 13
+	// KIND_PREFERENCE is what a person wants to hear of the business.
+	Kind_KIND_PREFERENCE Kind = 14
 )
 
 // Enum value maps for Kind.
@@ -67,6 +71,8 @@ var (
 		8:  "KIND_IDENTITY",
 		9:  "KIND_FAILURE",
 		10: "KIND_FORM",
+		13: "KIND_ECHO",
+		14: "KIND_PREFERENCE",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -79,6 +85,8 @@ var (
 		"KIND_IDENTITY":    8,
 		"KIND_FAILURE":     9,
 		"KIND_FORM":        10,
+		"KIND_ECHO":        13,
+		"KIND_PREFERENCE":  14,
 	}
 )
 
@@ -392,7 +400,7 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x06reason\x18\f \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
 	"contact_id\x18\r \x01(\fR\tcontactId\x12\x12\n" +
-	"\x04hops\x18\x0e \x01(\rR\x04hops*\xbe\x01\n" +
+	"\x04hops\x18\x0e \x01(\rR\x04hops*\xe2\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_MESSAGE\x10\x01\x12\x10\n" +
@@ -405,7 +413,9 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\rKIND_IDENTITY\x10\b\x12\x10\n" +
 	"\fKIND_FAILURE\x10\t\x12\r\n" +
 	"\tKIND_FORM\x10\n" +
-	"B5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"\x12\r\n" +
+	"\tKIND_ECHO\x10\r\x12\x13\n" +
+	"\x0fKIND_PREFERENCE\x10\x0eB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_envelope_proto_rawDescOnce sync.Once

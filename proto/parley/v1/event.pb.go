@@ -1429,6 +1429,8 @@ type MessageQueued struct {
 	// window_until_ms is until when the window was known to be open when the message was
 	// queued; 0 if it is not known, or does not matter.
 	WindowUntilMs int64 `protobuf:"varint,26,opt,name=window_until_ms,json=windowUntilMs,proto3" json:"window_until_ms,omitempty"`
+	// marketing says that the business began, and the person need not want it.
+	Marketing bool `protobuf:"varint,27,opt,name=marketing,proto3" json:"marketing,omitempty"`
 	// author is the person of the business who wrote it; empty if the flow says it.
 	Author        string `protobuf:"bytes,34,opt,name=author,proto3" json:"author,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1625,6 +1627,13 @@ func (x *MessageQueued) GetWindowUntilMs() int64 {
 		return x.WindowUntilMs
 	}
 	return 0
+}
+
+func (x *MessageQueued) GetMarketing() bool {
+	if x != nil {
+		return x.Marketing
+	}
+	return false
 }
 
 func (x *MessageQueued) GetAuthor() string {
@@ -2771,7 +2780,8 @@ type HandedOver struct {
 	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// pool names who should take it; empty if the flow does not say.
 	Pool string `protobuf:"bytes,2,opt,name=pool,proto3" json:"pool,omitempty"`
-	// reason is "step", "attempts", "keyword", "timeout" or "operator".
+	// reason is "step", "attempts", "keyword", "timeout", "operator", or "app" (the
+	// business wrote from the phone's own app).
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// hushes says that what was queued before is not sent any more. Events of before this
 	// field did not.
@@ -4715,7 +4725,7 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eAnswerRejected\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfailures\x18\x03 \x01(\rR\bfailures\"\xa3\x06\n" +
+	"\bfailures\x18\x03 \x01(\rR\bfailures\"\xc1\x06\n" +
 	"\rMessageQueued\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
 	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12\x19\n" +
@@ -4736,7 +4746,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\bcampaign\x18\x16 \x01(\tR\bcampaign\x12\x12\n" +
 	"\x04step\x18\x18 \x01(\tR\x04step\x12/\n" +
 	"\bfallback\x18\x19 \x01(\v2\x13.parley.v1.TemplateR\bfallback\x12&\n" +
-	"\x0fwindow_until_ms\x18\x1a \x01(\x03R\rwindowUntilMs\x12\x16\n" +
+	"\x0fwindow_until_ms\x18\x1a \x01(\x03R\rwindowUntilMs\x12\x1c\n" +
+	"\tmarketing\x18\x1b \x01(\bR\tmarketing\x12\x16\n" +
 	"\x06author\x18\" \x01(\tR\x06authorB\t\n" +
 	"\acontent\"\x12\n" +
 	"\x10SessionCompleted\"\\\n" +

@@ -47,6 +47,8 @@ type Input struct {
 	//	*Input_ResourceOrder
 	//	*Input_OperatorAction
 	//	*Input_Aside
+	//	*Input_Echo
+	//	*Input_Preference
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -214,6 +216,24 @@ func (x *Input) GetAside() *Aside {
 	return nil
 }
 
+func (x *Input) GetEcho() *Echo {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Echo); ok {
+			return x.Echo
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetPreference() *Preference {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Preference); ok {
+			return x.Preference
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -258,6 +278,14 @@ type Input_Aside struct {
 	Aside *Aside `protobuf:"bytes,26,opt,name=aside,proto3,oneof"`
 }
 
+type Input_Echo struct {
+	Echo *Echo `protobuf:"bytes,27,opt,name=echo,proto3,oneof"`
+}
+
+type Input_Preference struct {
+	Preference *Preference `protobuf:"bytes,28,opt,name=preference,proto3,oneof"`
+}
+
 func (*Input_Message) isInput_Body() {}
 
 func (*Input_TimerDue) isInput_Body() {}
@@ -277,6 +305,10 @@ func (*Input_ResourceOrder) isInput_Body() {}
 func (*Input_OperatorAction) isInput_Body() {}
 
 func (*Input_Aside) isInput_Body() {}
+
+func (*Input_Echo) isInput_Body() {}
+
+func (*Input_Preference) isInput_Body() {}
 
 // ContactInfo is what a decision may depend on besides the session.
 type ContactInfo struct {
@@ -1270,6 +1302,126 @@ func (x *Aside) GetEdited() *IncomingMessage {
 	return nil
 }
 
+// Echo is what the business wrote to the person with the phone's own app.
+type Echo struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// message is what was written; absent if a message was edited or revoked there.
+	Message *IncomingMessage `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	// aside is an edit or a revocation of a message of the business.
+	Aside *Aside `protobuf:"bytes,2,opt,name=aside,proto3" json:"aside,omitempty"`
+	// takes_over says that who writes from the app takes the conversation: the channel
+	// is set up like that.
+	TakesOver     bool `protobuf:"varint,3,opt,name=takes_over,json=takesOver,proto3" json:"takes_over,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Echo) Reset() {
+	*x = Echo{}
+	mi := &file_parley_v1_input_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Echo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Echo) ProtoMessage() {}
+
+func (x *Echo) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Echo.ProtoReflect.Descriptor instead.
+func (*Echo) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Echo) GetMessage() *IncomingMessage {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *Echo) GetAside() *Aside {
+	if x != nil {
+		return x.Aside
+	}
+	return nil
+}
+
+func (x *Echo) GetTakesOver() bool {
+	if x != nil {
+		return x.TakesOver
+	}
+	return false
+}
+
+// Preference is what a person wants to hear of a business.
+type Preference struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// category is the provider's: "marketing_messages".
+	Category string `protobuf:"bytes,1,opt,name=category,proto3" json:"category,omitempty"`
+	// value is the provider's: "stop", "resume", "signup".
+	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Preference) Reset() {
+	*x = Preference{}
+	mi := &file_parley_v1_input_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Preference) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Preference) ProtoMessage() {}
+
+func (x *Preference) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Preference.ProtoReflect.Descriptor instead.
+func (*Preference) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Preference) GetCategory() string {
+	if x != nil {
+		return x.Category
+	}
+	return ""
+}
+
+func (x *Preference) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 // TimerDue says that the moment came which a session asked to be woken at.
 type TimerDue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1286,7 +1438,7 @@ type TimerDue struct {
 
 func (x *TimerDue) Reset() {
 	*x = TimerDue{}
-	mi := &file_parley_v1_input_proto_msgTypes[13]
+	mi := &file_parley_v1_input_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1298,7 +1450,7 @@ func (x *TimerDue) String() string {
 func (*TimerDue) ProtoMessage() {}
 
 func (x *TimerDue) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[13]
+	mi := &file_parley_v1_input_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1311,7 +1463,7 @@ func (x *TimerDue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimerDue.ProtoReflect.Descriptor instead.
 func (*TimerDue) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{13}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TimerDue) GetSessionRef() string {
@@ -1346,7 +1498,7 @@ type LookupResult struct {
 
 func (x *LookupResult) Reset() {
 	*x = LookupResult{}
-	mi := &file_parley_v1_input_proto_msgTypes[14]
+	mi := &file_parley_v1_input_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +1510,7 @@ func (x *LookupResult) String() string {
 func (*LookupResult) ProtoMessage() {}
 
 func (x *LookupResult) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[14]
+	mi := &file_parley_v1_input_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +1523,7 @@ func (x *LookupResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupResult.ProtoReflect.Descriptor instead.
 func (*LookupResult) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LookupResult) GetRows() [][]byte {
@@ -1395,7 +1547,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_parley_v1_input_proto_msgTypes[15]
+	mi := &file_parley_v1_input_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1559,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[15]
+	mi := &file_parley_v1_input_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1572,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StartRequest) GetFlow() string {
@@ -1459,7 +1611,7 @@ type Migration struct {
 
 func (x *Migration) Reset() {
 	*x = Migration{}
-	mi := &file_parley_v1_input_proto_msgTypes[16]
+	mi := &file_parley_v1_input_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1471,7 +1623,7 @@ func (x *Migration) String() string {
 func (*Migration) ProtoMessage() {}
 
 func (x *Migration) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[16]
+	mi := &file_parley_v1_input_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1484,7 +1636,7 @@ func (x *Migration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Migration.ProtoReflect.Descriptor instead.
 func (*Migration) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{16}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Migration) GetFlow() string {
@@ -1532,7 +1684,7 @@ type FormExchange struct {
 
 func (x *FormExchange) Reset() {
 	*x = FormExchange{}
-	mi := &file_parley_v1_input_proto_msgTypes[17]
+	mi := &file_parley_v1_input_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1544,7 +1696,7 @@ func (x *FormExchange) String() string {
 func (*FormExchange) ProtoMessage() {}
 
 func (x *FormExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[17]
+	mi := &file_parley_v1_input_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1557,7 +1709,7 @@ func (x *FormExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormExchange.ProtoReflect.Descriptor instead.
 func (*FormExchange) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{17}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FormExchange) GetToken() string {
@@ -1615,7 +1767,7 @@ type DeliveryFailure struct {
 
 func (x *DeliveryFailure) Reset() {
 	*x = DeliveryFailure{}
-	mi := &file_parley_v1_input_proto_msgTypes[18]
+	mi := &file_parley_v1_input_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1627,7 +1779,7 @@ func (x *DeliveryFailure) String() string {
 func (*DeliveryFailure) ProtoMessage() {}
 
 func (x *DeliveryFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[18]
+	mi := &file_parley_v1_input_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1640,7 +1792,7 @@ func (x *DeliveryFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryFailure.ProtoReflect.Descriptor instead.
 func (*DeliveryFailure) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{18}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeliveryFailure) GetDelivery() string {
@@ -1699,7 +1851,7 @@ type ResourceOrder struct {
 
 func (x *ResourceOrder) Reset() {
 	*x = ResourceOrder{}
-	mi := &file_parley_v1_input_proto_msgTypes[19]
+	mi := &file_parley_v1_input_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1711,7 +1863,7 @@ func (x *ResourceOrder) String() string {
 func (*ResourceOrder) ProtoMessage() {}
 
 func (x *ResourceOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[19]
+	mi := &file_parley_v1_input_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +1876,7 @@ func (x *ResourceOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceOrder.ProtoReflect.Descriptor instead.
 func (*ResourceOrder) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{19}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ResourceOrder) GetVerb() string {
@@ -1801,7 +1953,7 @@ type OperatorAction struct {
 
 func (x *OperatorAction) Reset() {
 	*x = OperatorAction{}
-	mi := &file_parley_v1_input_proto_msgTypes[20]
+	mi := &file_parley_v1_input_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1813,7 +1965,7 @@ func (x *OperatorAction) String() string {
 func (*OperatorAction) ProtoMessage() {}
 
 func (x *OperatorAction) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[20]
+	mi := &file_parley_v1_input_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1826,7 +1978,7 @@ func (x *OperatorAction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorAction.ProtoReflect.Descriptor instead.
 func (*OperatorAction) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{20}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *OperatorAction) GetVerb() string {
@@ -1961,7 +2113,7 @@ var File_parley_v1_input_proto protoreflect.FileDescriptor
 
 const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\xf5\x05\n" +
+	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\xd5\x06\n" +
 	"\x05Input\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x12$\n" +
@@ -1978,7 +2130,11 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\x10delivery_failure\x18\x17 \x01(\v2\x1a.parley.v1.DeliveryFailureH\x00R\x0fdeliveryFailure\x12A\n" +
 	"\x0eresource_order\x18\x1e \x01(\v2\x18.parley.v1.ResourceOrderH\x00R\rresourceOrder\x12D\n" +
 	"\x0foperator_action\x18\" \x01(\v2\x19.parley.v1.OperatorActionH\x00R\x0eoperatorAction\x12(\n" +
-	"\x05aside\x18\x1a \x01(\v2\x10.parley.v1.AsideH\x00R\x05asideB\x06\n" +
+	"\x05aside\x18\x1a \x01(\v2\x10.parley.v1.AsideH\x00R\x05aside\x12%\n" +
+	"\x04echo\x18\x1b \x01(\v2\x0f.parley.v1.EchoH\x00R\x04echo\x127\n" +
+	"\n" +
+	"preference\x18\x1c \x01(\v2\x15.parley.v1.PreferenceH\x00R\n" +
+	"preferenceB\x06\n" +
 	"\x04body\"\xe2\x01\n" +
 	"\vContactInfo\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
@@ -2063,7 +2219,16 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"message_id\x18\x02 \x01(\tR\tmessageId\x12)\n" +
 	"\x04ours\x18\x03 \x01(\v2\x15.parley.v1.OurMessageR\x04ours\x12\x14\n" +
 	"\x05emoji\x18\x04 \x01(\tR\x05emoji\x122\n" +
-	"\x06edited\x18\x05 \x01(\v2\x1a.parley.v1.IncomingMessageR\x06edited\"k\n" +
+	"\x06edited\x18\x05 \x01(\v2\x1a.parley.v1.IncomingMessageR\x06edited\"\x83\x01\n" +
+	"\x04Echo\x124\n" +
+	"\amessage\x18\x01 \x01(\v2\x1a.parley.v1.IncomingMessageR\amessage\x12&\n" +
+	"\x05aside\x18\x02 \x01(\v2\x10.parley.v1.AsideR\x05aside\x12\x1d\n" +
+	"\n" +
+	"takes_over\x18\x03 \x01(\bR\ttakesOver\">\n" +
+	"\n" +
+	"Preference\x12\x1a\n" +
+	"\bcategory\x18\x01 \x01(\tR\bcategory\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"k\n" +
 	"\bTimerDue\x12\x1f\n" +
 	"\vsession_ref\x18\x01 \x01(\tR\n" +
 	"sessionRef\x12\x1c\n" +
@@ -2134,7 +2299,7 @@ func file_parley_v1_input_proto_rawDescGZIP() []byte {
 	return file_parley_v1_input_proto_rawDescData
 }
 
-var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_parley_v1_input_proto_goTypes = []any{
 	(*Input)(nil),           // 0: parley.v1.Input
 	(*ContactInfo)(nil),     // 1: parley.v1.ContactInfo
@@ -2149,53 +2314,59 @@ var file_parley_v1_input_proto_goTypes = []any{
 	(*FormResult)(nil),      // 10: parley.v1.FormResult
 	(*Referral)(nil),        // 11: parley.v1.Referral
 	(*Aside)(nil),           // 12: parley.v1.Aside
-	(*TimerDue)(nil),        // 13: parley.v1.TimerDue
-	(*LookupResult)(nil),    // 14: parley.v1.LookupResult
-	(*StartRequest)(nil),    // 15: parley.v1.StartRequest
-	(*Migration)(nil),       // 16: parley.v1.Migration
-	(*FormExchange)(nil),    // 17: parley.v1.FormExchange
-	(*DeliveryFailure)(nil), // 18: parley.v1.DeliveryFailure
-	(*ResourceOrder)(nil),   // 19: parley.v1.ResourceOrder
-	(*OperatorAction)(nil),  // 20: parley.v1.OperatorAction
-	nil,                     // 21: parley.v1.Migration.StepsEntry
-	(*Text)(nil),            // 22: parley.v1.Text
-	(*Media)(nil),           // 23: parley.v1.Media
-	(*Template)(nil),        // 24: parley.v1.Template
+	(*Echo)(nil),            // 13: parley.v1.Echo
+	(*Preference)(nil),      // 14: parley.v1.Preference
+	(*TimerDue)(nil),        // 15: parley.v1.TimerDue
+	(*LookupResult)(nil),    // 16: parley.v1.LookupResult
+	(*StartRequest)(nil),    // 17: parley.v1.StartRequest
+	(*Migration)(nil),       // 18: parley.v1.Migration
+	(*FormExchange)(nil),    // 19: parley.v1.FormExchange
+	(*DeliveryFailure)(nil), // 20: parley.v1.DeliveryFailure
+	(*ResourceOrder)(nil),   // 21: parley.v1.ResourceOrder
+	(*OperatorAction)(nil),  // 22: parley.v1.OperatorAction
+	nil,                     // 23: parley.v1.Migration.StepsEntry
+	(*Text)(nil),            // 24: parley.v1.Text
+	(*Media)(nil),           // 25: parley.v1.Media
+	(*Template)(nil),        // 26: parley.v1.Template
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
 	2,  // 1: parley.v1.Input.message:type_name -> parley.v1.IncomingMessage
-	13, // 2: parley.v1.Input.timer_due:type_name -> parley.v1.TimerDue
-	14, // 3: parley.v1.Input.lookup_result:type_name -> parley.v1.LookupResult
-	15, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
-	16, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
-	17, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
-	18, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
-	19, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
-	20, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
+	15, // 2: parley.v1.Input.timer_due:type_name -> parley.v1.TimerDue
+	16, // 3: parley.v1.Input.lookup_result:type_name -> parley.v1.LookupResult
+	17, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
+	18, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
+	19, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
+	20, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
+	21, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
+	22, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
 	12, // 10: parley.v1.Input.aside:type_name -> parley.v1.Aside
-	4,  // 11: parley.v1.IncomingMessage.product:type_name -> parley.v1.Product
-	3,  // 12: parley.v1.IncomingMessage.replied_to:type_name -> parley.v1.OurMessage
-	7,  // 13: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
-	8,  // 14: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
-	9,  // 15: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
-	10, // 16: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
-	5,  // 17: parley.v1.IncomingMessage.order:type_name -> parley.v1.Order
-	11, // 18: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
-	6,  // 19: parley.v1.Order.items:type_name -> parley.v1.OrderItem
-	3,  // 20: parley.v1.Aside.ours:type_name -> parley.v1.OurMessage
-	2,  // 21: parley.v1.Aside.edited:type_name -> parley.v1.IncomingMessage
-	21, // 22: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
-	22, // 23: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
-	23, // 24: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
-	8,  // 25: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
-	9,  // 26: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
-	24, // 27: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	13, // 11: parley.v1.Input.echo:type_name -> parley.v1.Echo
+	14, // 12: parley.v1.Input.preference:type_name -> parley.v1.Preference
+	4,  // 13: parley.v1.IncomingMessage.product:type_name -> parley.v1.Product
+	3,  // 14: parley.v1.IncomingMessage.replied_to:type_name -> parley.v1.OurMessage
+	7,  // 15: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
+	8,  // 16: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
+	9,  // 17: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
+	10, // 18: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
+	5,  // 19: parley.v1.IncomingMessage.order:type_name -> parley.v1.Order
+	11, // 20: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
+	6,  // 21: parley.v1.Order.items:type_name -> parley.v1.OrderItem
+	3,  // 22: parley.v1.Aside.ours:type_name -> parley.v1.OurMessage
+	2,  // 23: parley.v1.Aside.edited:type_name -> parley.v1.IncomingMessage
+	2,  // 24: parley.v1.Echo.message:type_name -> parley.v1.IncomingMessage
+	12, // 25: parley.v1.Echo.aside:type_name -> parley.v1.Aside
+	23, // 26: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	24, // 27: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
+	25, // 28: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
+	8,  // 29: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
+	9,  // 30: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
+	26, // 31: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
@@ -2215,6 +2386,8 @@ func file_parley_v1_input_proto_init() {
 		(*Input_ResourceOrder)(nil),
 		(*Input_OperatorAction)(nil),
 		(*Input_Aside)(nil),
+		(*Input_Echo)(nil),
+		(*Input_Preference)(nil),
 	}
 	file_parley_v1_input_proto_msgTypes[1].OneofWrappers = []any{}
 	file_parley_v1_input_proto_msgTypes[2].OneofWrappers = []any{
@@ -2224,7 +2397,7 @@ func file_parley_v1_input_proto_init() {
 		(*IncomingMessage_Form)(nil),
 		(*IncomingMessage_Order)(nil),
 	}
-	file_parley_v1_input_proto_msgTypes[20].OneofWrappers = []any{
+	file_parley_v1_input_proto_msgTypes[22].OneofWrappers = []any{
 		(*OperatorAction_Text)(nil),
 		(*OperatorAction_Media)(nil),
 		(*OperatorAction_Location)(nil),
@@ -2237,7 +2410,7 @@ func file_parley_v1_input_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_input_proto_rawDesc), len(file_parley_v1_input_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

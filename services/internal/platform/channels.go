@@ -33,7 +33,16 @@ type Channel struct {
 	// it is displayed: notices of Meta name nothing else.
 	Account string `yaml:"account"`
 	Number  string `yaml:"number"`
+	// Echoes says what a message does that somebody of the business writes with the
+	// phone's own app: "take_over", which is usual, or "record".
+	Echoes string `yaml:"echoes"`
 }
+
+// What echoes do.
+const (
+	echoesTakeOver = "take_over"
+	echoesRecord   = "record"
+)
 
 // OneFlow serves every channel with the same flow.
 func OneFlow(name string) Channels { return Channels{defaultFlow: name} }
@@ -58,6 +67,9 @@ func LoadChannels(path, defaultFlow string) (Channels, error) {
 		channel.Number = digits(channel.Number)
 		if channel.ID == "" {
 			return c, fmt.Errorf("channels file %s: channel %d has no id", path, i+1)
+		}
+		if !slices.Contains([]string{"", echoesTakeOver, echoesRecord}, channel.Echoes) {
+			return c, fmt.Errorf("channels file %s: channel %s has echoes %q: use %s or %s", path, channel.ID, channel.Echoes, echoesTakeOver, echoesRecord)
 		}
 		if _, twice := c.byID[channel.ID]; twice {
 			return c, fmt.Errorf("channels file %s: channel %s is listed twice", path, channel.ID)
@@ -97,6 +109,10 @@ func (c Channels) Offers(channel, flow string) bool {
 	flows := c.byID[channel].Flows
 	return len(flows) == 0 || flow == c.Flow(channel) || slices.Contains(flows, flow)
 }
+
+// TakesOver reports whether who writes with the phone's own app takes the conversation,
+// as an operator does.
+func (c Channels) TakesOver(channel string) bool { return c.byID[channel].Echoes != echoesRecord }
 
 // Portfolio names the scope of the identities seen on a channel.
 func (c Channels) Portfolio(channel string) string {

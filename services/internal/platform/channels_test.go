@@ -16,6 +16,7 @@ channels:
     portfolio: acme
   - id: "3"
     flow: clinic
+    echoes: record
 `), "lead")
 	if err != nil {
 		t.Fatal(err)
@@ -24,6 +25,9 @@ channels:
 		if flow, portfolio := c.Flow(channel), c.Portfolio(channel); flow != want[0] || portfolio != want[1] {
 			t.Errorf("%q is served with %s for %s, want %v", channel, flow, portfolio, want)
 		}
+	}
+	if !c.TakesOver("1") || c.TakesOver("3") || !c.TakesOver("4") {
+		t.Error("echoes take over where they should not, or not where they should")
 	}
 	flows := c.Flows()
 	slices.Sort(flows)
@@ -52,6 +56,7 @@ func TestChannelsProblems(t *testing.T) {
 		"broken YAML":   {"channels:\n  - id: [1\n", []string{"[2:"}},
 		"wrong type":    {"channels: 7\n", []string{"[1:"}},
 		"no id":         {"channels:\n  - id: \"1\"\n  - flow: shop\n", []string{"channel 2 has no id"}},
+		"odd echoes":    {"channels:\n  - id: \"1\"\n    echoes: shout\n", []string{"channel 1", "shout", "take_over or record"}},
 		"twice":         {"channels:\n  - id: \"1\"\n  - id: \"1\"\n", []string{"channel 1 is listed twice"}},
 	} {
 		path := file(t, c.source)

@@ -30,7 +30,7 @@ type Person struct {
 // Item is one update inside a webhook POST.
 type Item struct {
 	field   string
-	list    string          // "messages" or "statuses"; empty if value is a whole change value
+	list    string          // "messages", "statuses" ...; empty if value is a whole change value
 	value   json.RawMessage // one element of the list, or the change value
 	contact *contact        // what contacts[] says about the person; nil if Meta leaves it out
 }
@@ -98,6 +98,26 @@ func Receipt(p Person, wamid, status string, at time.Time, callback string) Item
 	return item
 }
 
+// Echo is a message that the business wrote to p with the phone's own app. Its type
+// and body are those of a message.
+func Echo(p Person, id string, at time.Time, typ string, body any) Item {
+	message := map[string]any{"id": id, "timestamp": seconds(at), "type": typ, "from": displayNumber}
+	setIfAny(message, "to", p.Phone)
+	setIfAny(message, "to_user_id", p.BSUID)
+	if body != nil {
+		message[typ] = body
+	}
+	return Item{field: "smb_message_echoes", list: "message_echoes", value: encode(message), contact: contactOf(p)}
+}
+
+// Preference is what p wants to hear of the business: "stop" or "resume".
+func Preference(p Person, at time.Time, value string) Item {
+	preference := map[string]any{"category": "marketing_messages", "value": value, "detail": "by choice", "timestamp": at.Unix()}
+	setIfAny(preference, "wa_id", p.Phone)
+	setIfAny(preference, "user_id", p.BSUID)
+	return Item{field: "user_preferences", list: "user_preferences", value: encode(preference), contact: contactOf(p)}
+}
+
 // Raw is any other change: its field and its whole value. It panics if the value
 // cannot be written as JSON.
 func Raw(field string, value any) Item {
@@ -115,6 +135,8 @@ type changeValue struct {
 	Contacts []*contact        `json:"contacts,omitempty"`
 	Messages []json.RawMessage `json:"messages,omitempty"`
 	Statuses []json.RawMessage `json:"statuses,omitempty"`
+	Echoes   []json.RawMessage `json:"message_echoes,omitempty"`
+	Wishes   []json.RawMessage `json:"user_preferences,omitempty"`
 }
 
 // Payload is the body of one POST: the items in order, for one business number
@@ -145,13 +167,13 @@ func changeOf(channel string, items []Item) change {
 		Product:  "whatsapp",
 		Metadata: map[string]string{"display_phone_number": displayNumber, "phone_number_id": channel},
 	}
+	lists := map[string]*[]json.RawMessage{
+		"messages": &value.Messages, "statuses": &value.Statuses, "message_echoes": &value.Echoes, "user_preferences": &value.Wishes,
+	}
 	named := map[[2]string]bool{}
 	for _, item := range items {
-		if item.list == "messages" {
-			value.Messages = append(value.Messages, item.value)
-		} else {
-			value.Statuses = append(value.Statuses, item.value)
-		}
+		list := lists[item.list]
+		*list = append(*list, item.value)
 		if c := item.contact; c != nil && !named[[2]string{c.WaID, c.UserID}] {
 			named[[2]string{c.WaID, c.UserID}] = true
 			value.Contacts = append(value.Contacts, c)
