@@ -96,6 +96,10 @@ func (t *turn) speak(s *step) {
 
 // ask asks the question of a step. Choices from a table must be looked up before.
 func (t *turn) ask(s *step) {
+	if s.request != nil {
+		t.call(s)
+		return
+	}
 	if d := s.expect.dynamic; d != nil {
 		t.emit(lookupAsked(s.name, Lookup{Table: d.table, Verb: d.verb, Where: t.filters(d.where, nil), Limit: d.limit}))
 		return

@@ -48,6 +48,9 @@ func (f *Flow) edges(s *step) []edge {
 		for _, w := range s.action.ways {
 			add(w.to, w.result)
 		}
+	case s.request != nil:
+		add(s.next, "", columnSlots(s.request.keep)...)
+		add(s.request.failed.to, s.request.failed.result)
 	case s.handover:
 		add(target{kind: toHandover}, "")
 	default:

@@ -43,7 +43,7 @@ var (
 		"unexpected", "stale_taps", "undelivered", "texts", "migrate", "expire", "quiet_hours", "handover",
 	}
 	stepFields = []string{
-		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "book", "hold", "reschedule", "cancel", "assign",
+		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "book", "hold", "reschedule", "cancel", "assign", "call",
 		"handover", "end", "goto", "loop", "undelivered", "remind", "timeout",
 	}
 	completedFields = []string{"say", "again", "restart"}

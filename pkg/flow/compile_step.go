@@ -100,7 +100,7 @@ func (c *compiler) control(s *step, all fields) {
 }
 
 // controlFields are the things of which a step does one.
-var controlFields = slices.Concat([]string{"expect", "form", "branch", "split", "run"}, actionVerbs, []string{"handover", "end"})
+var controlFields = slices.Concat([]string{"expect", "form", "branch", "split", "run"}, actionVerbs, []string{"call", "handover", "end"})
 
 func (c *compiler) controlOf(s *step, key string, in item) {
 	if slices.Contains(actionVerbs, key) {
@@ -118,6 +118,8 @@ func (c *compiler) controlOf(s *step, key string, in item) {
 		s.split = c.split(in)
 	case "run":
 		s.run = c.run(in)
+	case "call":
+		s.request = c.request(in)
 	case "handover":
 		s.handover = true
 		if !c.isWord(in, "true") {

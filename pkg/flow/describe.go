@@ -154,6 +154,8 @@ func (s *step) kindName() string {
 		return "run"
 	case s.action != nil:
 		return s.action.verb
+	case s.request != nil:
+		return "call"
 	case s.handover:
 		return "handover"
 	case s.next.kind == toCompleted || s.next.kind == toCancelled:

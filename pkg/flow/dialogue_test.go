@@ -29,6 +29,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the flows say now into the
 //	late 3s                       time goes on, and no timer fires
 //	timer wake=…                  a timer fires that a session wanted once
 //	exchange screen=A json=…      an open form sends data
+//	called ok json={"id":7}       what comes of the call that the session waits for, or of
+//	                              another: ref=
 //	start flow=lead               begins a flow by the API
 //	table book: {"result":"done"} what comes of an action: one outcome after the other
 //	order verb=cancel booking=b1  an operator changes a booking or a lead

@@ -120,6 +120,10 @@ func (p Progress) evolve(e *parleyv1.Event) (next Progress, known bool) {
 		p.Reminded = body.ReminderQueued.GetNumber()
 	case *parleyv1.Event_SessionArchived:
 		p.Archived, p.TimerMs = true, 0
+	case *parleyv1.Event_CallQueued:
+		p.Call, p.Called = body.CallQueued.GetRef(), p.Called+1
+	case *parleyv1.Event_CallAnswered:
+		p.Call = ""
 	case *parleyv1.Event_FormDataKept:
 		data, _ := decodeValue(body.FormDataKept.GetJson()).(map[string]any)
 		form := maps.Clone(p.Form)
@@ -214,7 +218,7 @@ func (s State) hushed(hushes bool, atMs int64) State {
 // left forgets what belonged to the present step.
 func (p Progress) left() Progress {
 	return Progress{
-		Ref: p.Ref, FirstLanguage: p.FirstLanguage, Calls: p.Calls, Loops: p.Loops, Variants: p.Variants, Goals: p.Goals,
+		Ref: p.Ref, FirstLanguage: p.FirstLanguage, Calls: p.Calls, Loops: p.Loops, Variants: p.Variants, Goals: p.Goals, Called: p.Called,
 		TimerMs: p.TimerMs, Undelivered: p.Undelivered, WindowUntilMs: p.WindowUntilMs, HushedMs: p.HushedMs,
 	}
 }

@@ -17,7 +17,7 @@ func Fields() map[string][]string {
 	for verb, fields := range actionFields {
 		all[verb] = fields
 	}
-	all["way"], all["free"] = wayFields, freeFields
+	all["way"], all["free"], all["call"] = wayFields, freeFields, callFields
 	for field, kinds := range kindFields {
 		for _, kind := range kinds {
 			all["expect."+field] = append(all["expect."+field], kind.String())

@@ -92,6 +92,7 @@ type step struct {
 	split    *split
 	run      *call
 	action   *action
+	request  *request
 	handover bool
 	pool     string
 	next     target
@@ -107,8 +108,9 @@ type step struct {
 	timeout   *timeout
 }
 
-// waits reports whether the session stops at the step for the person.
-func (s *step) waits() bool { return s.expect != nil }
+// waits reports whether the session stops at the step: for the person, or for a
+// system that was asked.
+func (s *step) waits() bool { return s.expect != nil || s.request != nil }
 
 type assignment struct {
 	slot    string

@@ -82,6 +82,11 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_FormExchange{FormExchange: x}})
 	case "undelivered":
 		return d.undelivered(t, words)
+	case "called":
+		return d.turn(t, CallInput("", 0, &parleyv1.CallResult{
+			Ref: cmp.Or(words["ref"], d.state.Progress.Call), Ok: argument == "ok", Status: uint32(number32(t, words["status"])),
+			Reason: words["reason"], Json: []byte(words["json"]),
+		}))
 	case "start":
 		s := &parleyv1.StartRequest{Flow: words["flow"], Language: words["language"], Slots: []byte(words["slots"])}
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Start{Start: s}})

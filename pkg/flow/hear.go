@@ -55,6 +55,10 @@ func (t *turn) hearActive(m *parleyv1.IncomingMessage) {
 	if t.state.Status == Human {
 		return
 	}
+	if r := t.step().request; r != nil {
+		t.say(r.busy)
+		return
+	}
 	if tp, ours := tapOf(m); ours && !t.isCurrent(tp) {
 		t.stale(tp, m)
 		return
@@ -75,7 +79,7 @@ func (t *turn) repliesToOld(m *parleyv1.IncomingMessage) (tp tap, old bool) {
 		return tap{}, false
 	}
 	i, known := t.flow.index[ours.GetStep()]
-	asked := known && t.flow.steps[i].waits()
+	asked := known && t.flow.steps[i].expect != nil
 	if ours.GetQueuedAtMs() < t.state.StartedAtMs {
 		return tap{}, asked // of an earlier session: there is no way back to it
 	}

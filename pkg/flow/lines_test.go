@@ -178,6 +178,12 @@ func rarerLine(e *parleyv1.Event) (name, details string) {
 		return "DeliveryFailed", fmt.Sprintf("%s %s %d earlier=%t reacted=%t", failed.GetStep(), failed.GetClass(), failed.GetCode(), failed.GetEarlier(), failed.GetReacted())
 	case *parleyv1.Event_FormDataKept:
 		return "FormDataKept", fmt.Sprintf("%s %s %s", b.FormDataKept.Step, b.FormDataKept.Screen, b.FormDataKept.Json)
+	case *parleyv1.Event_CallQueued:
+		q := b.CallQueued
+		return "CallQueued", fmt.Sprintf("%s %s %s %s %s until=%d", q.Step, q.Ref, q.Method, q.Url, q.Body, q.UntilMs)
+	case *parleyv1.Event_CallAnswered:
+		a := b.CallAnswered
+		return "CallAnswered", fmt.Sprintf("%s %s %s %d %s", a.Step, a.Ref, a.Result, a.Status, a.Reason)
 	case *parleyv1.Event_FormAnswered:
 		a := b.FormAnswered
 		return "FormAnswered", fmt.Sprintf("%s screen=%s finished=%t repeated=%t %s", a.Step, a.Screen, a.Finished, a.Repeated, a.Json)
@@ -237,6 +243,8 @@ func kindOfInput(in *parleyv1.Input) string {
 		return "exchange"
 	case *parleyv1.Input_ResourceOrder:
 		return "order"
+	case *parleyv1.Input_CallResult:
+		return "call"
 	case *parleyv1.Input_OperatorAction:
 		return "operator"
 	case *parleyv1.Input_Echo:

@@ -83,7 +83,7 @@ func TestParseProblems(t *testing.T) {
 		{"no keyword", "restart: [AGAIN]", "restart: []", `[4:12] "restart" must be a list with at least one entry`},
 		{"blank keyword", "restart: [AGAIN]", `restart: [AGAIN, " "]`, `[4:20] an entry of "restart" is empty: write its text`},
 		{"repeated keyword", "restart: [AGAIN]", `restart: [AGAIN, again]`, `[4:20] keyword "again" is here twice: keep one`},
-		{"step as text", "steps:\n", "steps:\n  - zero\n", `[6:5] an entry of "steps" must have fields: write it as {name: …, set: …}; it may have name, set, language, say, expect, form, branch, split, run, book, hold, reschedule, cancel, assign, handover, end, goto, loop, undelivered, remind, timeout`},
+		{"step as text", "steps:\n", "steps:\n  - zero\n", `[6:5] an entry of "steps" must have fields: write it as {name: …, set: …}; it may have name, set, language, say, expect, form, branch, split, run, book, hold, reschedule, cancel, assign, call, handover, end, goto, loop, undelivered, remind, timeout`},
 		{"repeated step", "- name: second", "- name: first", `[11:11] step "first" is here twice: give each step its own name`},
 		{"ending as step", "- name: second", "- name: completed", `[11:11] "completed" says that a session has ended: give the step another name`},
 		{"repeated slot", "save: mail", "save: who", `[18:8] no step saves {mail}: save it in a step before, or remove it`},

@@ -35,6 +35,8 @@ type Progress struct {
 	// Calls are the sub-flows that run, the innermost last: each is the name of the
 	// step that called it.
 	Calls []string `json:"calls,omitempty"`
+	// Called counts the session's calls of other systems.
+	Called uint32 `json:"called,omitempty"`
 	// Loops counts how often the session came back to a step from a later one.
 	Loops map[string]uint32 `json:"loops,omitempty"`
 	// Variants maps a test to the session's variant, Goals says which were reached.
@@ -67,6 +69,8 @@ type Progress struct {
 	// done with.
 	AskedMs  int64  `json:"asked_ms,omitempty"`
 	Reminded uint32 `json:"reminded,omitempty"`
+	// Call is the call whose result the step waits for.
+	Call string `json:"call,omitempty"`
 	// Page and Offered are the choices shown last; Offered is nil unless they come
 	// from a table.
 	Page    uint32   `json:"page,omitempty"`

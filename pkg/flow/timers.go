@@ -73,8 +73,11 @@ func (p plan) earliest() int64 {
 // timeout from the question.
 func (t *turn) planOf(s *step, askedMs int64, reminded uint32) plan {
 	p := plan{remind: -1}
-	if s.timeout != nil {
+	switch {
+	case s.timeout != nil:
 		p.timeoutAt = askedMs + s.timeout.afterMs
+	case s.request != nil:
+		p.timeoutAt = askedMs + s.request.timeoutMs
 	}
 	silentMs := max(t.state.LastInteractionMs, askedMs)
 	if t.flow.expireMs > 0 {
@@ -187,6 +190,9 @@ func joined(fragments []string) string { return strings.Join(fragments, "\n") }
 // The clock of a question runs from when it was handed over to the provider.
 func (t *turn) overdue(promptAtMs int64) {
 	s, now, p := t.step(), t.in.GetAtMs(), t.state.Progress
+	if s.request != nil {
+		promptAtMs = 0 // nobody has to see anything
+	}
 	if promptAtMs < 0 { // it lies in a queue: nobody can have answered
 		t.askedMs, t.promptPending = now, true
 		return
@@ -209,6 +215,10 @@ func (t *turn) overdue(promptAtMs int64) {
 func (t *turn) timeOut(s *step) {
 	t.emit(stepTimedOut(s.name))
 	t.askedMs = 0
+	if s.request != nil {
+		t.callFailed(s, &parleyv1.CallAnswered{Result: callTimeout})
+		return
+	}
 	switch s.timeout.to.kind {
 	case toCancelled:
 		t.cancel(ReasonTimeout)

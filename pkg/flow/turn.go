@@ -145,6 +145,8 @@ func (t *turn) decide() {
 		t.undelivered(body.DeliveryFailure)
 	case *parleyv1.Input_ResourceOrder:
 		t.order(body.ResourceOrder)
+	case *parleyv1.Input_CallResult:
+		t.callAnswered(body.CallResult)
 	case *parleyv1.Input_OperatorAction:
 		t.operate(body.OperatorAction)
 	case *parleyv1.Input_Echo:

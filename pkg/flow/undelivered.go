@@ -26,10 +26,13 @@ func (t *turn) undelivered(d *parleyv1.DeliveryFailure) {
 // stands at, else the flow's, which ends sub-flows. It goes nowhere if the person
 // has written since the message was queued, for then they saw enough to do so; if it
 // has reacted already, so that what it says then cannot make it react again; and if
-// it waits for nobody.
+// it waits for nobody, or for another system.
 func (t *turn) wayUndelivered(d *parleyv1.DeliveryFailure) (to target, leaves bool) {
 	s := t.state
 	if s.Status != Active || t.optedOut() || s.Progress.Undelivered || d.GetQueuedAtMs() < s.LastInteractionMs {
+		return target{}, false
+	}
+	if t.step().request != nil {
 		return target{}, false
 	}
 	if own := t.step().undelivered; own.kind != toNothing {

@@ -19,16 +19,16 @@ type ResourceChanges struct {
 	Bookings   BookingChanges
 	Leads      LeadChanges
 	Identities IdentityChanges
+	Calls      []Call
 }
 
 // Empty reports whether there is nothing to write.
 func (c ResourceChanges) Empty() bool {
-	return len(c.Bookings.Bookings) == 0 && len(c.Leads.Pools) == 0 && len(c.Identities.Claims) == 0 && len(c.Identities.Counts) == 0
+	return len(c.Calls) == 0 && len(c.Bookings.Bookings) == 0 && len(c.Leads.Pools) == 0 && len(c.Identities.Claims) == 0 && len(c.Identities.Counts) == 0
 }
 
-// AppendTurnsAnd commits the parts together with what they decided about slots and leads and
-// learnt about who is who, all or
-// nothing: a part that is fenced may have decided what the others met, so then nothing
+// AppendTurnsAnd commits the parts together with the calls that they queue, with what they
+// decided about slots and leads and learnt about who is who, all or nothing: a part that is fenced may have decided what the others met, so then nothing
 // at all is written, and held names those that may try again. The rows of the turns
 // are written first and those that others fight for last, so that they are locked as
 // short as can be; slots are locked in the order of their ids, and then
@@ -50,6 +50,7 @@ func (s *Store) AppendTurnsAnd(ctx context.Context, parts []TurnPart, changes Re
 			return ErrFenced
 		}
 		batch := &resourceBatch{}
+		queueCalls(batch, changes.Calls)
 		changes.Identities.queue(batch)
 		changes.Bookings.queue(batch)
 		changes.Leads.queue(batch)

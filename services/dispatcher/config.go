@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"time"
 
@@ -34,6 +35,9 @@ type Config struct {
 	SendRate float64 `env:"PARLEY_SEND_RATE" envDefault:"80"`
 	// PairRate is the messages per minute to each contact, after a burst of 45.
 	PairRate float64 `env:"PARLEY_PAIR_RATE" envDefault:"10"`
+	// CallAllow are the hosts and networks that calls of flows may go to besides public
+	// ones.
+	CallAllow []string `env:"PARLEY_CALL_ALLOW"`
 	// Grace is how long a send whose outcome is unknown waits for its receipt.
 	Grace time.Duration `env:"PARLEY_SEND_GRACE" envDefault:"20s"`
 }
@@ -53,7 +57,8 @@ const (
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
 	_, err := c.sessionKeys()
-	errs := []error{c.Common.Problems(), c.Forms.Problems(), err, c.Graph.Problems(), platform.CheckURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
+	_, callErr := newCaller(c.CallAllow, nil)
+	errs := []error{c.Common.Problems(), callErr, c.Forms.Problems(), err, c.Graph.Problems(), platform.CheckURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
 	if c.Graph.URL == "" && c.Graph.Token == "" && len(c.SessionKeys) == 0 {
 		errs = append(errs, errors.New("PARLEY_META_ACCESS_TOKEN is not set: Meta refuses every message without it"))
 	}
@@ -131,6 +136,15 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		NewReceipts(d.Store, d.Log), platform.GatherReceipts, nil)
 	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
+	secrets, err := platform.Secrets(os.Environ())
+	if err != nil {
+		return platform.Service{}, err
+	}
+	asking, err := newCaller(c.CallAllow, secrets)
+	if err != nil {
+		return platform.Service{}, err
+	}
+	calls := NewCalls(d.Store, in, asking, d.Shards, time.Now, rand.Float64, d.Log)
 	failures := NewFailures(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
 	parts := []lifecycle.Part{
 		{Name: "dispatcher", Run: events.Run},
@@ -141,6 +155,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		d.Trimmer(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
 		{Name: "orphan receipts", Run: func(intake, _ context.Context) error { return adoptOrphans(intake, d) }},
 		{Name: "failures", Run: func(intake, _ context.Context) error { return failures.Run(intake) }},
+		{Name: "calls", Run: func(intake, _ context.Context) error { return calls.Run(intake) }},
 		{Name: "orders", Run: func(intake, _ context.Context) error { return service.followOrders(intake, d.Store.OrderedDeliveries) }},
 		{Name: "late ids", Run: func(intake, _ context.Context) error { return joinLate(intake, d.Store, sessions, d.Log) }},
 	}

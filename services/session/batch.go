@@ -44,6 +44,9 @@ type batch struct {
 	// answers are what open forms are told once the batch is committed.
 	answers []formAnswer
 
+	// calls are what sessions wait for from now on.
+	calls []store.Call
+
 	// The part being built.
 	turn     store.TurnPart
 	contacts []uuid.UUID
@@ -402,9 +405,26 @@ func (b *batch) stamp(u update, session uint64, events []*parleyv1.Event) uint64
 				queued.LaneKey = b.known.Contacts[u.contact].LaneKey
 			}
 		}
+		b.queueCall(u, e)
 		b.turn.Events = append(b.turn.Events, e)
 	}
 	return session
+}
+
+// queueCall lets a call be made once the turn is committed.
+func (b *batch) queueCall(u update, e *parleyv1.Event) {
+	queued := e.GetCallQueued()
+	if queued == nil {
+		return
+	}
+	request, err := proto.Marshal(queued)
+	if err != nil {
+		panic(err) // never: it is about to be stored as an event
+	}
+	b.calls = append(b.calls, store.Call{
+		Key: store.DeliveryKey{Shard: u.shard, Offset: e.Offset}, Channel: e.Channel, Contact: u.contact, SessionID: e.SessionId,
+		Flow: e.Flow, Step: queued.GetStep(), Request: request, QueuedAt: time.UnixMilli(e.AtMs),
+	})
 }
 
 // write stores the contact with this part.

@@ -138,6 +138,7 @@ func (b *batch) loadBookings(contact uuid.UUID, slot string) error {
 
 // changes are what the batch did besides its turns.
 func (b *batch) changes() (c store.ResourceChanges) {
+	c.Calls = b.calls
 	c.Identities = b.people.changes()
 	c.Bookings.Moved = b.bookings.Moved
 	for _, id := range slices.Sorted(maps.Keys(b.bookings.Changed)) {

@@ -86,7 +86,7 @@ func (u *update) decodeKind() {
 		}
 	case parleyv1.Kind_KIND_UNREADABLE:
 		u.dead, u.reason = store.DeadUnreadable, e.Reason
-	case parleyv1.Kind_KIND_TIMER, parleyv1.Kind_KIND_FAILURE, parleyv1.Kind_KIND_FORM:
+	case parleyv1.Kind_KIND_TIMER, parleyv1.Kind_KIND_FAILURE, parleyv1.Kind_KIND_FORM, parleyv1.Kind_KIND_CALL:
 		u.decodeInput()
 	case parleyv1.Kind_KIND_ECHO:
 		u.decodeEcho()

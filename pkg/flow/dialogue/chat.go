@@ -200,6 +200,12 @@ func (c *Chat) say(s says, at time.Time) (said [][]string, err error) {
 		if message.RepliedTo = c.saidBy(s.args[0]); message.RepliedTo == nil {
 			return said, fmt.Errorf("step %s has said nothing that could be answered", s.args[0])
 		}
+	case sayCall:
+		ok, status := s.called()
+		result := &parleyv1.CallResult{Ref: c.State().Progress.Call, Ok: ok, Status: uint32(status), Json: []byte(s.text)}
+		if in.Body = flow.CallInput("", 0, result).GetBody(); result.Ref == "" {
+			return said, errors.New("the session waits for no call")
+		}
 	case sayReaction, sayEdit, sayRevoke:
 		in.Body = &parleyv1.Input_Aside{Aside: &parleyv1.Aside{Kind: string(s.kind), Emoji: strings.Join(s.args, "")}}
 	}
@@ -313,6 +319,9 @@ func (c *Chat) turn(in *parleyv1.Input) (said [][]string, err error) {
 		c.shown.event(e)
 		if m := e.GetMessageQueued(); m != nil {
 			said = append(said, Render(m))
+		}
+		if call := e.GetCallQueued(); call != nil {
+			said = append(said, []string{callLine(call)})
 		}
 		if a := e.GetFormAnswered(); a != nil {
 			said = append(said, []string{screenLine(a)})

@@ -57,6 +57,8 @@
 //	> (ad 120211) I saw this      comes from an advertisement
 //	> (payload BOOK) Book now     taps the button of a template
 //	> (other poll)                a message of a type that flows do not know
+//	> (call ok) {"id": 7}         what comes of a call that the flow waits for, with its
+//	                              answer; (call failed 404)
 //	> (reply size) large          a reply (a swipe) to what a step said
 //	> (reaction 👍)                what answers nothing: a reaction, (edit), (revoke)
 //	pass 3s                       time goes by, also 2h, 3d; timers go off
@@ -77,6 +79,7 @@
 //	  [Yes] [No]                  the buttons below it; a list has a row on each line
 //	< (screen DETAILS) {"n":1}    what the open form shows next, with its data; (finished)
 //	                              closes it
+//	< (call POST https://…) {"n":1}   a system of the business is asked
 //	< Your number is ...          three dots stand for anything: within a line, a line of
 //	                              its own for any lines, alone in column 1 for any messages
 //	<~ ^Hello|^Hi                 a message in which the regular expression matches

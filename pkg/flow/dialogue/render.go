@@ -117,6 +117,11 @@ func screenLine(a *parleyv1.FormAnswered) string {
 	return "(screen " + a.GetScreen() + ") " + string(a.GetJson())
 }
 
+// callLine tells how a system of the business is asked.
+func callLine(q *parleyv1.CallQueued) string {
+	return strings.TrimSpace("(call " + q.GetMethod() + " " + q.GetUrl() + ") " + string(q.GetBody()))
+}
+
 func formLines(f *parleyv1.Form) []string {
 	lines := framed(f.GetHeader(), f.GetBody(), f.GetFooter(), fmt.Sprintf("[%s](form %s)", f.GetTitle(), joined(" ", f.GetFormId(), f.GetScreen())))
 	if len(f.GetData()) > 0 {

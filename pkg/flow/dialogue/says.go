@@ -3,6 +3,7 @@ package dialogue
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -39,6 +40,7 @@ const (
 	sayReaction sayKind = "reaction"
 	sayEdit     sayKind = "edit"
 	sayRevoke   sayKind = "revoke"
+	sayCall     sayKind = "call"
 )
 
 // argsOf says how many words each kind takes in its parentheses. The first ones
@@ -47,6 +49,7 @@ var argsOf = map[sayKind]struct{ least, most int }{
 	"image": {0, 3}, "video": {0, 3}, "audio": {0, 3}, "document": {0, 3}, "sticker": {0, 3},
 	sayOld: {0, 0}, sayLocation: {0, 0}, sayContact: {0, 0}, sayForm: {0, 0}, sayDraft: {0, 1}, sayOpen: {0, 0}, sayBack: {1, 1}, sayAd: {1, 1}, sayPayload: {1, 1}, sayOther: {1, 1},
 	sayReply: {1, 1}, sayReaction: {0, 1}, sayEdit: {0, 0}, sayRevoke: {0, 0},
+	sayCall: {1, 2},
 }
 
 var (
@@ -141,12 +144,28 @@ func (s says) message(shown *screen) (*parleyv1.IncomingMessage, error) {
 	case sayDraft, sayBack:
 		_, err := objectOf(cmp.Or(s.text, "{}"))
 		return m, err
+	case sayCall:
+		if _, status := s.called(); s.args[0] != "ok" && s.args[0] != "failed" || status < 0 {
+			return m, errors.New("what comes of a call is (call ok) or (call failed), with a status if you like: (call failed 404)")
+		}
+		return m, nil
 	case sayOpen, sayReaction, sayEdit, sayRevoke:
 		return m, nil
 	default:
 		m.Content = &parleyv1.IncomingMessage_Media{Media: s.media()}
 	}
 	return m, nil
+}
+
+// called is what came of a call; the status is negative if it is no number.
+func (s says) called() (ok bool, status int) {
+	if len(s.args) == 2 {
+		n, err := strconv.Atoi(s.args[1])
+		if status = n; err != nil {
+			status = -1
+		}
+	}
+	return s.args[0] == "ok", status
 }
 
 // objectOf is a JSON object.

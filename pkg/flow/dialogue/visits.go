@@ -71,6 +71,10 @@ func (t *tracer) event(e *parleyv1.Event, later []*parleyv1.Event) {
 		if nothingOffered(later) {
 			t.goBy(body.LookupAnswered.GetStep(), "empty")
 		}
+	case *parleyv1.Event_CallAnswered:
+		if body.CallAnswered.GetResult() != "ok" {
+			t.goBy(body.CallAnswered.GetStep(), "failed")
+		}
 	case *parleyv1.Event_SubflowCalled:
 		t.calls++
 	case *parleyv1.Event_SubflowReturned:

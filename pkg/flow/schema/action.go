@@ -2,7 +2,7 @@ package schema
 
 // actionParts are what a step can do to slots, bookings and leads.
 func actionParts() []part {
-	return []part{bookPart(), holdPart(), reschedulePart(), cancelPart(), assignPart(), wayPart()}
+	return []part{bookPart(), holdPart(), reschedulePart(), cancelPart(), assignPart(), callPart(), wayPart()}
 }
 
 var (
@@ -56,6 +56,23 @@ func assignPart() part {
 			{"keep", mapping(word("lead", "pool", "agent", "agent_name"), map[string]string{"agent": "agent_name"}), "What is kept if somebody has it: slot to column."},
 			{"queued", ref("way"), "Where to go if it waits for somebody; without it on, as if somebody had it."},
 			{"none", ref("way"), "Where to go if the pool has nobody who could ever take it."},
+		},
+	}
+}
+
+func callPart() part {
+	return part{
+		name: "call", doc: "Asks a system of yours over HTTP. The session waits; what comes too late changes nothing.", required: []string{"url", "failed"},
+		fields: []field{
+			{"url", text("https://crm.example.org/orders/{order}"), "The address. Behind the host it may have expressions in braces."},
+			{"method", word("GET", "POST", "PUT", "PATCH", "DELETE"), "Without it POST if there is a body, else GET."},
+			{"query", mapping(ref("expression"), map[string]string{"email": "email"}), "What is added to the address: name to expression."},
+			{"body", mapping(ref("expression"), map[string]string{"name": "name", "guests": "guests"}), "A JSON object: name to expression."},
+			{"headers", mapping(text(), map[string]string{"Authorization": "Bearer ${secret:CRM}"}), "Headers; secrets are named."},
+			{"timeout", ref("duration").like("20s"), "How long the session waits, tries included: 1s to 1h, without it 30s."},
+			{"keep", mapping(text(), map[string]string{"status": "order.status"}), "What is kept of the answer: slot to the path of a field in its JSON."},
+			{"busy", ref("say"), "What is said to who writes meanwhile; without it nothing."},
+			{"failed", ref("way"), "Where to go if it cannot be asked, does not answer in time, or answers with an error."},
 		},
 	}
 }

@@ -7,7 +7,7 @@ func stepParts() []part {
 
 func stepPart() part {
 	return part{
-		name: "step", doc: "One step. In this order: set, language, say, and then one thing at most: expect, form, branch, split, run, an action (book, hold, reschedule, cancel, assign), handover or end.",
+		name: "step", doc: "One step. In this order: set, language, say, and then one thing at most: expect, form, branch, split, run, an action (book, hold, reschedule, cancel, assign), call, handover or end.",
 		required: []string{"name"},
 		fields: []field{
 			{"name", ref("name").like("guests"), "Name of the step, unique in the flow. In a sub-flow it is then called subflow.step."},
@@ -24,6 +24,7 @@ func stepPart() part {
 			{"reschedule", ref("reschedule"), "Moves a booking of the person to another slot."},
 			{"cancel", ref("cancel"), "Cancels a booking of the person."},
 			{"assign", ref("assign"), "Gives the person's lead to an agent of a pool."},
+			{"call", ref("call"), "Asks a system of yours and waits for its answer; say is said meanwhile."},
 			{"handover", ref("handover"), "A human takes over, the bot is silent."},
 			{"end", word("completed", "cancelled"), "The flow ends."},
 			{"goto", ref("target"), "The step that comes next; without it the one below. In a sub-flow the last step returns."},
@@ -49,11 +50,12 @@ func stepKinds() []*node {
 		{Title: "a move of a booking", Required: []string{"reschedule"}},
 		{Title: "a cancellation", Required: []string{"cancel"}},
 		{Title: "an assignment", Required: []string{"assign"}},
+		{Title: "a call", Required: []string{"call"}},
 		{Title: "a handover", Required: []string{"handover"}, Not: has("goto")},
 		{Title: "an end", Required: []string{"end"}, Not: has("goto")},
 	}
 	does := []*node{has("say"), has("set"), has("language"), has("goto")}
-	none := &node{AnyOf: eachOf("expect", "form", "branch", "split", "run", "book", "hold", "reschedule", "cancel", "assign", "handover", "end")}
+	none := &node{AnyOf: eachOf("expect", "form", "branch", "split", "run", "book", "hold", "reschedule", "cancel", "assign", "call", "handover", "end")}
 	return append(kinds, &node{Title: "a message", AnyOf: does, Not: none})
 }
 

@@ -52,6 +52,8 @@ const (
 	// KIND_FORM is what an open form sent. Its raw is the Input, as proto JSON; the
 	// session's answer is published under the envelope's id.
 	Kind_KIND_FORM Kind = 10
+	// KIND_CALL is the result of a call that a session waits for: raw is an Input.
+	Kind_KIND_CALL Kind = 11
 	// KIND_ECHO is what the business wrote to a person with the phone's own app.
 	Kind_KIND_ECHO Kind = 13
 	// KIND_PREFERENCE is what a person wants to hear of the business.
@@ -71,6 +73,7 @@ var (
 		8:  "KIND_IDENTITY",
 		9:  "KIND_FAILURE",
 		10: "KIND_FORM",
+		11: "KIND_CALL",
 		13: "KIND_ECHO",
 		14: "KIND_PREFERENCE",
 	}
@@ -85,6 +88,7 @@ var (
 		"KIND_IDENTITY":    8,
 		"KIND_FAILURE":     9,
 		"KIND_FORM":        10,
+		"KIND_CALL":        11,
 		"KIND_ECHO":        13,
 		"KIND_PREFERENCE":  14,
 	}
@@ -400,7 +404,7 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x06reason\x18\f \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
 	"contact_id\x18\r \x01(\fR\tcontactId\x12\x12\n" +
-	"\x04hops\x18\x0e \x01(\rR\x04hops*\xe2\x01\n" +
+	"\x04hops\x18\x0e \x01(\rR\x04hops*\xf1\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_MESSAGE\x10\x01\x12\x10\n" +
@@ -414,6 +418,7 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\fKIND_FAILURE\x10\t\x12\r\n" +
 	"\tKIND_FORM\x10\n" +
 	"\x12\r\n" +
+	"\tKIND_CALL\x10\v\x12\r\n" +
 	"\tKIND_ECHO\x10\r\x12\x13\n" +
 	"\x0fKIND_PREFERENCE\x10\x0eB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 

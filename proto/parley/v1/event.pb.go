@@ -148,6 +148,8 @@ type Event struct {
 	//	*Event_BookingCancelled
 	//	*Event_LeadAssigned
 	//	*Event_OperatorActed
+	//	*Event_CallQueued
+	//	*Event_CallAnswered
 	//	*Event_GivenBack
 	//	*Event_LeadQueued
 	//	*Event_LeadClosed
@@ -683,6 +685,24 @@ func (x *Event) GetOperatorActed() *OperatorActed {
 	return nil
 }
 
+func (x *Event) GetCallQueued() *CallQueued {
+	if x != nil {
+		if x, ok := x.Body.(*Event_CallQueued); ok {
+			return x.CallQueued
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCallAnswered() *CallAnswered {
+	if x != nil {
+		if x, ok := x.Body.(*Event_CallAnswered); ok {
+			return x.CallAnswered
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetGivenBack() *GivenBack {
 	if x != nil {
 		if x, ok := x.Body.(*Event_GivenBack); ok {
@@ -903,6 +923,14 @@ type Event_OperatorActed struct {
 	OperatorActed *OperatorActed `protobuf:"bytes,77,opt,name=operator_acted,json=operatorActed,proto3,oneof"`
 }
 
+type Event_CallQueued struct {
+	CallQueued *CallQueued `protobuf:"bytes,79,opt,name=call_queued,json=callQueued,proto3,oneof"`
+}
+
+type Event_CallAnswered struct {
+	CallAnswered *CallAnswered `protobuf:"bytes,80,opt,name=call_answered,json=callAnswered,proto3,oneof"`
+}
+
 type Event_GivenBack struct {
 	GivenBack *GivenBack `protobuf:"bytes,78,opt,name=given_back,json=givenBack,proto3,oneof"`
 }
@@ -1008,6 +1036,10 @@ func (*Event_BookingCancelled) isEvent_Body() {}
 func (*Event_LeadAssigned) isEvent_Body() {}
 
 func (*Event_OperatorActed) isEvent_Body() {}
+
+func (*Event_CallQueued) isEvent_Body() {}
+
+func (*Event_CallAnswered) isEvent_Body() {}
 
 func (*Event_GivenBack) isEvent_Body() {}
 
@@ -4623,11 +4655,189 @@ func (x *AccountFact) GetUntilMs() int64 {
 	return 0
 }
 
+// CallQueued says that a system of the business is to be asked. The session waits for
+// what comes of it.
+type CallQueued struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// ref names the call within all sessions; its result names it.
+	Ref    string `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
+	Method string `protobuf:"bytes,3,opt,name=method,proto3" json:"method,omitempty"`
+	Url    string `protobuf:"bytes,4,opt,name=url,proto3" json:"url,omitempty"`
+	// headers can name secrets, as ${secret:NAME}: who makes the call knows them.
+	Headers map[string]string `protobuf:"bytes,5,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// body is JSON; empty for none.
+	Body []byte `protobuf:"bytes,6,opt,name=body,proto3" json:"body,omitempty"`
+	// until_ms is when the session goes on without a result, in Unix milliseconds.
+	UntilMs       int64 `protobuf:"varint,7,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallQueued) Reset() {
+	*x = CallQueued{}
+	mi := &file_parley_v1_event_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallQueued) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallQueued) ProtoMessage() {}
+
+func (x *CallQueued) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallQueued.ProtoReflect.Descriptor instead.
+func (*CallQueued) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *CallQueued) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *CallQueued) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *CallQueued) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *CallQueued) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *CallQueued) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *CallQueued) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *CallQueued) GetUntilMs() int64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
+// CallAnswered says what came of a call.
+type CallAnswered struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	Ref   string                 `protobuf:"bytes,2,opt,name=ref,proto3" json:"ref,omitempty"`
+	// result is "ok", "failed", or "timeout": the session did not wait any longer.
+	Result string `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
+	// status is that of HTTP; 0 without an answer.
+	Status uint32 `protobuf:"varint,4,opt,name=status,proto3" json:"status,omitempty"`
+	// reason says in few words why it failed.
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallAnswered) Reset() {
+	*x = CallAnswered{}
+	mi := &file_parley_v1_event_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallAnswered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallAnswered) ProtoMessage() {}
+
+func (x *CallAnswered) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallAnswered.ProtoReflect.Descriptor instead.
+func (*CallAnswered) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *CallAnswered) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *CallAnswered) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *CallAnswered) GetResult() string {
+	if x != nil {
+		return x.Result
+	}
+	return ""
+}
+
+func (x *CallAnswered) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *CallAnswered) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xda\x1b\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xd4\x1c\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -4692,7 +4902,10 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\rbooking_moved\x18J \x01(\v2\x17.parley.v1.BookingMovedH\x00R\fbookingMoved\x12J\n" +
 	"\x11booking_cancelled\x18K \x01(\v2\x1b.parley.v1.BookingCancelledH\x00R\x10bookingCancelled\x12>\n" +
 	"\rlead_assigned\x18L \x01(\v2\x17.parley.v1.LeadAssignedH\x00R\fleadAssigned\x12A\n" +
-	"\x0eoperator_acted\x18M \x01(\v2\x18.parley.v1.OperatorActedH\x00R\roperatorActed\x125\n" +
+	"\x0eoperator_acted\x18M \x01(\v2\x18.parley.v1.OperatorActedH\x00R\roperatorActed\x128\n" +
+	"\vcall_queued\x18O \x01(\v2\x15.parley.v1.CallQueuedH\x00R\n" +
+	"callQueued\x12>\n" +
+	"\rcall_answered\x18P \x01(\v2\x17.parley.v1.CallAnsweredH\x00R\fcallAnswered\x125\n" +
 	"\n" +
 	"given_back\x18N \x01(\v2\x14.parley.v1.GivenBackH\x00R\tgivenBack\x128\n" +
 	"\vlead_queued\x18n \x01(\v2\x15.parley.v1.LeadQueuedH\x00R\n" +
@@ -4949,7 +5162,25 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x14\n" +
 	"\x05value\x18\x03 \x01(\tR\x05value\x12\x19\n" +
-	"\buntil_ms\x18\x04 \x01(\x03R\auntilMs*N\n" +
+	"\buntil_ms\x18\x04 \x01(\x03R\auntilMs\"\x85\x02\n" +
+	"\n" +
+	"CallQueued\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x10\n" +
+	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x16\n" +
+	"\x06method\x18\x03 \x01(\tR\x06method\x12\x10\n" +
+	"\x03url\x18\x04 \x01(\tR\x03url\x12<\n" +
+	"\aheaders\x18\x05 \x03(\v2\".parley.v1.CallQueued.HeadersEntryR\aheaders\x12\x12\n" +
+	"\x04body\x18\x06 \x01(\fR\x04body\x12\x19\n" +
+	"\buntil_ms\x18\a \x01(\x03R\auntilMs\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"|\n" +
+	"\fCallAnswered\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x10\n" +
+	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x16\n" +
+	"\x06result\x18\x03 \x01(\tR\x06result\x12\x16\n" +
+	"\x06status\x18\x04 \x01(\rR\x06status\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason*N\n" +
 	"\bPriority\x12\x18\n" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
@@ -4968,7 +5199,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -5025,19 +5256,22 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*GivenBack)(nil),          // 52: parley.v1.GivenBack
 	(*AccountNoticed)(nil),     // 53: parley.v1.AccountNoticed
 	(*AccountFact)(nil),        // 54: parley.v1.AccountFact
-	nil,                        // 55: parley.v1.LookupAsked.WhereEntry
-	(*Input)(nil),              // 56: parley.v1.Input
-	(*Text)(nil),               // 57: parley.v1.Text
-	(*Media)(nil),              // 58: parley.v1.Media
-	(*Buttons)(nil),            // 59: parley.v1.Buttons
-	(*List)(nil),               // 60: parley.v1.List
-	(*Link)(nil),               // 61: parley.v1.Link
-	(*Form)(nil),               // 62: parley.v1.Form
-	(*GeoPoint)(nil),           // 63: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 64: parley.v1.ContactCard
-	(*Template)(nil),           // 65: parley.v1.Template
-	(*Reaction)(nil),           // 66: parley.v1.Reaction
-	(*Typing)(nil),             // 67: parley.v1.Typing
+	(*CallQueued)(nil),         // 55: parley.v1.CallQueued
+	(*CallAnswered)(nil),       // 56: parley.v1.CallAnswered
+	nil,                        // 57: parley.v1.LookupAsked.WhereEntry
+	nil,                        // 58: parley.v1.CallQueued.HeadersEntry
+	(*Input)(nil),              // 59: parley.v1.Input
+	(*Text)(nil),               // 60: parley.v1.Text
+	(*Media)(nil),              // 61: parley.v1.Media
+	(*Buttons)(nil),            // 62: parley.v1.Buttons
+	(*List)(nil),               // 63: parley.v1.List
+	(*Link)(nil),               // 64: parley.v1.Link
+	(*Form)(nil),               // 65: parley.v1.Form
+	(*GeoPoint)(nil),           // 66: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 67: parley.v1.ContactCard
+	(*Template)(nil),           // 68: parley.v1.Template
+	(*Reaction)(nil),           // 69: parley.v1.Reaction
+	(*Typing)(nil),             // 70: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -5085,39 +5319,42 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	46, // 42: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
 	47, // 43: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
 	51, // 44: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
-	52, // 45: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
-	48, // 46: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
-	49, // 47: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
-	50, // 48: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
-	1,  // 49: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	56, // 50: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	57, // 51: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	58, // 52: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	59, // 53: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	60, // 54: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	61, // 55: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	62, // 56: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	63, // 57: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	64, // 58: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	65, // 59: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	66, // 60: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	67, // 61: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 62: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	65, // 63: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 64: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	55, // 65: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	40, // 66: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	40, // 67: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	40, // 68: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	40, // 69: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	40, // 70: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	40, // 71: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	54, // 72: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
-	73, // [73:73] is the sub-list for method output_type
-	73, // [73:73] is the sub-list for method input_type
-	73, // [73:73] is the sub-list for extension type_name
-	73, // [73:73] is the sub-list for extension extendee
-	0,  // [0:73] is the sub-list for field type_name
+	55, // 45: parley.v1.Event.call_queued:type_name -> parley.v1.CallQueued
+	56, // 46: parley.v1.Event.call_answered:type_name -> parley.v1.CallAnswered
+	52, // 47: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
+	48, // 48: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
+	49, // 49: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
+	50, // 50: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
+	1,  // 51: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	59, // 52: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	60, // 53: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	61, // 54: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	62, // 55: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	63, // 56: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	64, // 57: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	65, // 58: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	66, // 59: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	67, // 60: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	68, // 61: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	69, // 62: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	70, // 63: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 64: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	68, // 65: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 66: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	57, // 67: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	40, // 68: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	40, // 69: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	40, // 70: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	40, // 71: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	40, // 72: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	40, // 73: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	54, // 74: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
+	58, // 75: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
+	76, // [76:76] is the sub-list for method output_type
+	76, // [76:76] is the sub-list for method input_type
+	76, // [76:76] is the sub-list for extension type_name
+	76, // [76:76] is the sub-list for extension extendee
+	0,  // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -5173,6 +5410,8 @@ func file_parley_v1_event_proto_init() {
 		(*Event_BookingCancelled)(nil),
 		(*Event_LeadAssigned)(nil),
 		(*Event_OperatorActed)(nil),
+		(*Event_CallQueued)(nil),
+		(*Event_CallAnswered)(nil),
 		(*Event_GivenBack)(nil),
 		(*Event_LeadQueued)(nil),
 		(*Event_LeadClosed)(nil),
@@ -5197,7 +5436,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   55,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

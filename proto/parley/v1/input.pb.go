@@ -46,6 +46,7 @@ type Input struct {
 	//	*Input_DeliveryFailure
 	//	*Input_ResourceOrder
 	//	*Input_OperatorAction
+	//	*Input_CallResult
 	//	*Input_Aside
 	//	*Input_Echo
 	//	*Input_Preference
@@ -207,6 +208,15 @@ func (x *Input) GetOperatorAction() *OperatorAction {
 	return nil
 }
 
+func (x *Input) GetCallResult() *CallResult {
+	if x != nil {
+		if x, ok := x.Body.(*Input_CallResult); ok {
+			return x.CallResult
+		}
+	}
+	return nil
+}
+
 func (x *Input) GetAside() *Aside {
 	if x != nil {
 		if x, ok := x.Body.(*Input_Aside); ok {
@@ -274,6 +284,10 @@ type Input_OperatorAction struct {
 	OperatorAction *OperatorAction `protobuf:"bytes,34,opt,name=operator_action,json=operatorAction,proto3,oneof"`
 }
 
+type Input_CallResult struct {
+	CallResult *CallResult `protobuf:"bytes,35,opt,name=call_result,json=callResult,proto3,oneof"`
+}
+
 type Input_Aside struct {
 	Aside *Aside `protobuf:"bytes,26,opt,name=aside,proto3,oneof"`
 }
@@ -303,6 +317,8 @@ func (*Input_DeliveryFailure) isInput_Body() {}
 func (*Input_ResourceOrder) isInput_Body() {}
 
 func (*Input_OperatorAction) isInput_Body() {}
+
+func (*Input_CallResult) isInput_Body() {}
 
 func (*Input_Aside) isInput_Body() {}
 
@@ -2109,11 +2125,90 @@ func (*OperatorAction_Contact) isOperatorAction_Content() {}
 
 func (*OperatorAction_Template) isOperatorAction_Content() {}
 
+// CallResult is what came of a call of a system of the business.
+type CallResult struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Ref   string                 `protobuf:"bytes,1,opt,name=ref,proto3" json:"ref,omitempty"`
+	// ok says that it answered, with 2xx.
+	Ok     bool   `protobuf:"varint,2,opt,name=ok,proto3" json:"ok,omitempty"`
+	Status uint32 `protobuf:"varint,3,opt,name=status,proto3" json:"status,omitempty"`
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// json is the answer; empty if it was none, or too long.
+	Json          []byte `protobuf:"bytes,5,opt,name=json,proto3" json:"json,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallResult) Reset() {
+	*x = CallResult{}
+	mi := &file_parley_v1_input_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallResult) ProtoMessage() {}
+
+func (x *CallResult) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallResult.ProtoReflect.Descriptor instead.
+func (*CallResult) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *CallResult) GetRef() string {
+	if x != nil {
+		return x.Ref
+	}
+	return ""
+}
+
+func (x *CallResult) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *CallResult) GetStatus() uint32 {
+	if x != nil {
+		return x.Status
+	}
+	return 0
+}
+
+func (x *CallResult) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *CallResult) GetJson() []byte {
+	if x != nil {
+		return x.Json
+	}
+	return nil
+}
+
 var File_parley_v1_input_proto protoreflect.FileDescriptor
 
 const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\xd5\x06\n" +
+	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\x8f\a\n" +
 	"\x05Input\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x12$\n" +
@@ -2129,7 +2224,9 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\rform_exchange\x18\x0f \x01(\v2\x17.parley.v1.FormExchangeH\x00R\fformExchange\x12G\n" +
 	"\x10delivery_failure\x18\x17 \x01(\v2\x1a.parley.v1.DeliveryFailureH\x00R\x0fdeliveryFailure\x12A\n" +
 	"\x0eresource_order\x18\x1e \x01(\v2\x18.parley.v1.ResourceOrderH\x00R\rresourceOrder\x12D\n" +
-	"\x0foperator_action\x18\" \x01(\v2\x19.parley.v1.OperatorActionH\x00R\x0eoperatorAction\x12(\n" +
+	"\x0foperator_action\x18\" \x01(\v2\x19.parley.v1.OperatorActionH\x00R\x0eoperatorAction\x128\n" +
+	"\vcall_result\x18# \x01(\v2\x15.parley.v1.CallResultH\x00R\n" +
+	"callResult\x12(\n" +
 	"\x05aside\x18\x1a \x01(\v2\x10.parley.v1.AsideH\x00R\x05aside\x12%\n" +
 	"\x04echo\x18\x1b \x01(\v2\x0f.parley.v1.EchoH\x00R\x04echo\x127\n" +
 	"\n" +
@@ -2285,7 +2382,14 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\blocation\x18\f \x01(\v2\x13.parley.v1.GeoPointH\x00R\blocation\x122\n" +
 	"\acontact\x18\r \x01(\v2\x16.parley.v1.ContactCardH\x00R\acontact\x121\n" +
 	"\btemplate\x18\x0e \x01(\v2\x13.parley.v1.TemplateH\x00R\btemplateB\t\n" +
-	"\acontentB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"\acontent\"r\n" +
+	"\n" +
+	"CallResult\x12\x10\n" +
+	"\x03ref\x18\x01 \x01(\tR\x03ref\x12\x0e\n" +
+	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\rR\x06status\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04json\x18\x05 \x01(\fR\x04jsonB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_input_proto_rawDescOnce sync.Once
@@ -2299,7 +2403,7 @@ func file_parley_v1_input_proto_rawDescGZIP() []byte {
 	return file_parley_v1_input_proto_rawDescData
 }
 
-var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_parley_v1_input_proto_goTypes = []any{
 	(*Input)(nil),           // 0: parley.v1.Input
 	(*ContactInfo)(nil),     // 1: parley.v1.ContactInfo
@@ -2324,10 +2428,11 @@ var file_parley_v1_input_proto_goTypes = []any{
 	(*DeliveryFailure)(nil), // 20: parley.v1.DeliveryFailure
 	(*ResourceOrder)(nil),   // 21: parley.v1.ResourceOrder
 	(*OperatorAction)(nil),  // 22: parley.v1.OperatorAction
-	nil,                     // 23: parley.v1.Migration.StepsEntry
-	(*Text)(nil),            // 24: parley.v1.Text
-	(*Media)(nil),           // 25: parley.v1.Media
-	(*Template)(nil),        // 26: parley.v1.Template
+	(*CallResult)(nil),      // 23: parley.v1.CallResult
+	nil,                     // 24: parley.v1.Migration.StepsEntry
+	(*Text)(nil),            // 25: parley.v1.Text
+	(*Media)(nil),           // 26: parley.v1.Media
+	(*Template)(nil),        // 27: parley.v1.Template
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
@@ -2340,33 +2445,34 @@ var file_parley_v1_input_proto_depIdxs = []int32{
 	20, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
 	21, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
 	22, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
-	12, // 10: parley.v1.Input.aside:type_name -> parley.v1.Aside
-	13, // 11: parley.v1.Input.echo:type_name -> parley.v1.Echo
-	14, // 12: parley.v1.Input.preference:type_name -> parley.v1.Preference
-	4,  // 13: parley.v1.IncomingMessage.product:type_name -> parley.v1.Product
-	3,  // 14: parley.v1.IncomingMessage.replied_to:type_name -> parley.v1.OurMessage
-	7,  // 15: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
-	8,  // 16: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
-	9,  // 17: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
-	10, // 18: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
-	5,  // 19: parley.v1.IncomingMessage.order:type_name -> parley.v1.Order
-	11, // 20: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
-	6,  // 21: parley.v1.Order.items:type_name -> parley.v1.OrderItem
-	3,  // 22: parley.v1.Aside.ours:type_name -> parley.v1.OurMessage
-	2,  // 23: parley.v1.Aside.edited:type_name -> parley.v1.IncomingMessage
-	2,  // 24: parley.v1.Echo.message:type_name -> parley.v1.IncomingMessage
-	12, // 25: parley.v1.Echo.aside:type_name -> parley.v1.Aside
-	23, // 26: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
-	24, // 27: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
-	25, // 28: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
-	8,  // 29: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
-	9,  // 30: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
-	26, // 31: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
-	32, // [32:32] is the sub-list for method output_type
-	32, // [32:32] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	23, // 10: parley.v1.Input.call_result:type_name -> parley.v1.CallResult
+	12, // 11: parley.v1.Input.aside:type_name -> parley.v1.Aside
+	13, // 12: parley.v1.Input.echo:type_name -> parley.v1.Echo
+	14, // 13: parley.v1.Input.preference:type_name -> parley.v1.Preference
+	4,  // 14: parley.v1.IncomingMessage.product:type_name -> parley.v1.Product
+	3,  // 15: parley.v1.IncomingMessage.replied_to:type_name -> parley.v1.OurMessage
+	7,  // 16: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
+	8,  // 17: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
+	9,  // 18: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
+	10, // 19: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
+	5,  // 20: parley.v1.IncomingMessage.order:type_name -> parley.v1.Order
+	11, // 21: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
+	6,  // 22: parley.v1.Order.items:type_name -> parley.v1.OrderItem
+	3,  // 23: parley.v1.Aside.ours:type_name -> parley.v1.OurMessage
+	2,  // 24: parley.v1.Aside.edited:type_name -> parley.v1.IncomingMessage
+	2,  // 25: parley.v1.Echo.message:type_name -> parley.v1.IncomingMessage
+	12, // 26: parley.v1.Echo.aside:type_name -> parley.v1.Aside
+	24, // 27: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	25, // 28: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
+	26, // 29: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
+	8,  // 30: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
+	9,  // 31: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
+	27, // 32: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
@@ -2385,6 +2491,7 @@ func file_parley_v1_input_proto_init() {
 		(*Input_DeliveryFailure)(nil),
 		(*Input_ResourceOrder)(nil),
 		(*Input_OperatorAction)(nil),
+		(*Input_CallResult)(nil),
 		(*Input_Aside)(nil),
 		(*Input_Echo)(nil),
 		(*Input_Preference)(nil),
@@ -2410,7 +2517,7 @@ func file_parley_v1_input_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_input_proto_rawDesc), len(file_parley_v1_input_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

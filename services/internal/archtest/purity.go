@@ -25,6 +25,8 @@ var pureImports = []string{
 	"time/tzdata",
 	// The grammar of an address; the package's network half is net/smtp.
 	"net/mail",
+	// The grammar of the address of a call; the half that goes there is net/http.
+	"net/url",
 	// Flow files, with line and column for the linter's messages.
 	"github.com/goccy/go-yaml", "github.com/goccy/go-yaml/ast", "github.com/goccy/go-yaml/parser", "github.com/goccy/go-yaml/token",
 	// Plurals and numbers of many languages.
