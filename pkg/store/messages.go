@@ -33,6 +33,8 @@ type Message struct {
 	Body       string          `json:"body"` // what there is to read
 	ProviderID string          `json:"provider_id"`
 	Content    json.RawMessage `json:"content"` // all of it, in protobuf's JSON
+	// Raw is what the provider sent, byte for byte; on reading, only if the query asks.
+	Raw json.RawMessage `json:"raw,omitempty"`
 	// Phone and BSUID are the contact's, set on reading.
 	Phone string `json:"phone"`
 	BSUID string `json:"bsuid"`
@@ -42,11 +44,11 @@ type Message struct {
 }
 
 const addMessagesSQL = fenceSQL + `, ms AS (
-	INSERT INTO messages (shard, "offset", at, direction, channel, contact_id, session_id, flow, kind, body, provider_id, content)
-	SELECT u.shard, u.o, u.at, u.direction, u.channel, u.contact, u.session, u.flow, u.kind, u.body, u.provider, u.content
+	INSERT INTO messages (shard, "offset", at, direction, channel, contact_id, session_id, flow, kind, body, provider_id, content, raw)
+	SELECT u.shard, u.o, u.at, u.direction, u.channel, u.contact, u.session, u.flow, u.kind, u.body, u.provider, u.content, u.raw
 	  FROM cp JOIN unnest($7::int[], $8::bigint[], $9::timestamptz[], $10::text[], $11::text[], $12::uuid[], $13::bigint[], $14::text[],
-	       $15::text[], $16::text[], $17::text[], $18::jsonb[])
-	       u(shard, o, at, direction, channel, contact, session, flow, kind, body, provider, content) USING (shard))
+	       $15::text[], $16::text[], $17::text[], $18::jsonb[], $19::bytea[])
+	       u(shard, o, at, direction, channel, contact, session, flow, kind, body, provider, content, raw) USING (shard))
 	SELECT shard FROM cp`
 
 // AddMessages writes each shard's messages under the fences of the message log.
@@ -68,6 +70,7 @@ type messageColumns struct {
 	at                                                      []time.Time
 	direction, channel, flow, kind, body, provider, content []string
 	contact                                                 []uuid.UUID
+	raw                                                     [][]byte
 }
 
 func (c *messageColumns) add(m Message) {
@@ -76,12 +79,13 @@ func (c *messageColumns) add(m Message) {
 	c.direction, c.channel, c.flow = append(c.direction, m.Direction), append(c.channel, m.Channel), append(c.flow, m.Flow)
 	c.kind, c.body = append(c.kind, m.Kind), append(c.body, m.Body)
 	c.provider, c.content = append(c.provider, m.ProviderID), append(c.content, string(m.Content))
+	c.raw = append(c.raw, nonNil([]byte(m.Raw)))
 }
 
 func (c *messageColumns) args() []any {
 	return []any{
 		nonNil(c.shard), nonNil(c.offset), nonNil(c.at), nonNil(c.direction), nonNil(c.channel), nonNil(c.contact), nonNil(c.session),
-		nonNil(c.flow), nonNil(c.kind), nonNil(c.body), nonNil(c.provider), nonNil(c.content),
+		nonNil(c.flow), nonNil(c.kind), nonNil(c.body), nonNil(c.provider), nonNil(c.content), nonNil(c.raw),
 	}
 }
 
@@ -94,6 +98,8 @@ type MessageQuery struct {
 	From, To time.Time
 	// Latest asks for the newest first.
 	Latest bool
+	// Raw asks for what the provider sent, too.
+	Raw bool
 	// After is the last message of the page before.
 	After *Message
 	Limit int
@@ -105,11 +111,11 @@ const contactsOfSQL = `SELECT id FROM contacts WHERE id = $2 OR phone = $1 AND p
 // somebody said is found by who it was and sorted then: by way of the time, the
 // index that has the order already, it would be everybody's.
 const (
-	ofContact    = `WITH found AS MATERIALIZED (SELECT * FROM messages WHERE contact_id = ANY($8) AND at >= $1 AND at < $2)`
+	ofContact    = `WITH found AS MATERIALIZED (SELECT * FROM messages WHERE contact_id = ANY($9) AND at >= $1 AND at < $2)`
 	messagesPage = `
 SELECT m.shard, m."offset", m.at, m.direction, m.channel, m.contact_id, m.session_id, m.flow, m.kind, m.body,
        COALESCE(NULLIF(m.provider_id, ''), d.wamid, ''), m.content, COALESCE(NULLIF(d.receipt, ''), d.state, ''),
-       COALESCE(c.phone, ''), COALESCE(c.bsuid, '')
+       COALESCE(c.phone, ''), COALESCE(c.bsuid, ''), CASE WHEN $8 THEN m.raw ELSE '' END
   FROM (SELECT * FROM `
 	messagesWhere = `
          WHERE at >= $1 AND at < $2 AND ($3 = '' OR channel = $3) AND (at, shard, "offset") > ($4, $5, $6)
@@ -140,7 +146,7 @@ func (s *Store) Messages(ctx context.Context, q MessageQuery) ([]Message, error)
 	if q.After != nil {
 		after = *q.After
 	}
-	args := []any{q.From, q.To, q.Channel, after.At, after.Shard, int64(after.Offset), q.Limit}
+	args := []any{q.From, q.To, q.Channel, after.At, after.Shard, int64(after.Offset), q.Limit, q.Raw}
 	rows, err := s.messageRows(ctx, q, args)
 	if err != nil {
 		return nil, fmt.Errorf("read messages: %w", err)
@@ -189,7 +195,7 @@ func (s *Store) contactsOf(ctx context.Context, contact string) ([]uuid.UUID, er
 func scanMessage(row pgx.CollectableRow) (m Message, err error) {
 	var offset, session int64
 	err = row.Scan(&m.Shard, &offset, &m.At, &m.Direction, &m.Channel, &m.Contact, &session, &m.Flow, &m.Kind, &m.Body,
-		&m.ProviderID, &m.Content, &m.Status, &m.Phone, &m.BSUID)
+		&m.ProviderID, &m.Content, &m.Status, &m.Phone, &m.BSUID, &m.Raw)
 	m.Offset, m.SessionID = uint64(offset), uint64(session)
 	return m, err
 }

@@ -210,6 +210,11 @@ func TestConsoleInBrowser(t *testing.T) {
 	b.open("messages")
 	b.until(`document.querySelectorAll('.log li').length === 12`)
 	b.shoot("messages")
+	b.open("messages?raw=1")
+	b.until(`document.querySelector('#f-raw').checked && document.querySelectorAll('.log details pre').length === 12`)
+	if got := b.text(`[...document.querySelectorAll('.log pre')].at(-1).textContent`); got != "{\n  \"n\": 0\n}" {
+		t.Errorf("as it came: %s", got)
+	}
 	b.open("messages?contact=16505551234")
 	b.until(`document.querySelectorAll('.bubble').length === 12`)
 	if got := b.text(`[...document.querySelectorAll('.bubble bdi')].map((e) => e.textContent)[1] + typeof window.pwned + document.querySelectorAll('main img').length`); got != attack+"undefined0" {

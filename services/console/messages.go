@@ -17,10 +17,12 @@ const (
 	// messagesUsual and messagesMost are the messages of a page; an export reads
 	// them by exportPage.
 	messagesUsual, messagesMost, exportPage = 100, 1000, 1000
+	// rawPage is less: nobody says how large what a provider sends is.
+	rawPage = 100
 )
 
 // messages answers what was said, the oldest first, or the newest with ?order=latest: a page as JSON, or all of a time
-// as a file of JSON lines or CSV.
+// as a file of JSON lines or CSV; with ?raw=1 also what the provider sent.
 func (a *API) messages(w http.ResponseWriter, r *http.Request) {
 	query, err := messageQuery(r.URL.Query())
 	if err != nil {
@@ -30,11 +32,14 @@ func (a *API) messages(w http.ResponseWriter, r *http.Request) {
 	switch format := r.URL.Query().Get("format"); format {
 	case "", "json":
 		query.Limit = limit(r, messagesUsual, messagesMost)
+		if query.Raw {
+			query.Limit = min(query.Limit, rawPage)
+		}
 		a.messagePage(w, r, query)
 	case "jsonl":
 		a.export(w, r, query, "application/jsonl", newJSONLines(w))
 	case "csv":
-		a.export(w, r, query, "text/csv; charset=utf-8", newTable(w))
+		a.export(w, r, query, "text/csv; charset=utf-8", newTable(w, query.Raw))
 	default:
 		answer(w, http.StatusBadRequest, problem{fmt.Sprintf("format=%q: use json, jsonl or csv", format)})
 	}
@@ -69,6 +74,9 @@ type lines interface {
 // seen by the end that is missing, so the connection is cut.
 func (a *API) export(w http.ResponseWriter, r *http.Request, query store.MessageQuery, contentType string, to lines) {
 	query.Limit = exportPage
+	if query.Raw {
+		query.Limit = rawPage
+	}
 	started := false
 	for {
 		list, err := a.store.Messages(r.Context(), query)
@@ -110,19 +118,30 @@ func (jsonLines) begin() error                  { return nil }
 func (l jsonLines) write(m store.Message) error { return l.Encode(m) }
 func (jsonLines) flush() error                  { return nil }
 
-type table struct{ *csv.Writer }
+type table struct {
+	*csv.Writer
+	raw bool
+}
 
-func newTable(w http.ResponseWriter) table { return table{csv.NewWriter(w)} }
+func newTable(w http.ResponseWriter, raw bool) table { return table{csv.NewWriter(w), raw} }
 
 func (t table) begin() error {
-	return t.Write([]string{"at", "direction", "channel", "contact_id", "phone", "bsuid", "session_id", "flow", "kind", "body", "provider_id", "status"})
+	return t.row("raw", "at", "direction", "channel", "contact_id", "phone", "bsuid", "session_id", "flow", "kind", "body", "provider_id", "status")
+}
+
+// row writes a line; what the provider sent is its last column, if it is wanted.
+func (t table) row(raw string, cells ...string) error {
+	if t.raw {
+		cells = append(cells, raw)
+	}
+	return t.Write(cells)
 }
 
 func (t table) write(m store.Message) error {
-	return t.Write([]string{
-		m.At.UTC().Format(time.RFC3339Nano), m.Direction, m.Channel, m.Contact.String(), m.Phone, m.BSUID, strconv.FormatUint(m.SessionID, 10),
-		m.Flow, m.Kind, cell(m.Body), cell(m.ProviderID), m.Status,
-	})
+	return t.row(
+		string(m.Raw), m.At.UTC().Format(time.RFC3339Nano), m.Direction, m.Channel, m.Contact.String(), m.Phone, m.BSUID, strconv.FormatUint(m.SessionID, 10),
+		m.Flow, cell(m.Kind), cell(m.Body), cell(m.ProviderID), m.Status,
+	)
 }
 
 func (t table) flush() error {
@@ -155,6 +174,13 @@ func messageQuery(q url.Values) (store.MessageQuery, error) {
 			return query, fmt.Errorf("%s=%q is not a time: use a day such as 2026-11-22, or 2026-11-22T08:00:00Z", name, value)
 		}
 		*at = parsed
+	}
+	switch raw := q.Get("raw"); raw {
+	case "", "0":
+	case "1":
+		query.Raw = true
+	default:
+		return query, fmt.Errorf("raw=%q: use 1 to see what the provider sent", raw)
 	}
 	switch order := q.Get("order"); order {
 	case "", "oldest":

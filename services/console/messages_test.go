@@ -28,6 +28,7 @@ func (s *site) says(n int, body func(i int) string) {
 		list[i] = store.Message{
 			Offset: uint64(i + 1), At: start.Add(time.Duration(i) * time.Second), Direction: store.DirectionIn, Channel: "n1",
 			Contact: store.ContactID("n1", "ann"), Kind: "text", Body: body(i), Content: json.RawMessage(`{}`),
+			Raw: json.RawMessage(fmt.Sprintf(`{"n": %d}`, i)),
 		}
 	}
 	f := store.Fence{Epoch: leases[0].Epoch, To: uint64(n), At: start}
@@ -131,5 +132,32 @@ func TestMessageExport(t *testing.T) {
 	}
 	if len(lines) != n {
 		t.Errorf("%d lines, want %d", len(lines), n)
+	}
+}
+
+// What the provider sent is shown to who asks for it, everywhere; a page is smaller then.
+func TestRawMessages(t *testing.T) {
+	s := newSite(t, "")
+	s.says(rawPage+5, func(int) string { return "x" })
+	var page messagePage
+	s.ask(http.MethodGet, "/api/v1/messages?limit=1000", http.StatusOK, &page)
+	if len(page.Messages) != rawPage+5 || page.Messages[1].Raw != nil {
+		t.Errorf("%d messages, %s", len(page.Messages), page.Messages[1].Raw)
+	}
+	for _, who := range []string{"", "&contact=" + store.ContactID("n1", "ann").String()} {
+		s.ask(http.MethodGet, "/api/v1/messages?raw=1&limit=1000"+who, http.StatusOK, &page)
+		if who == "" && (len(page.Messages) != rawPage || string(page.Messages[1].Raw) != `{"n":1}`) {
+			t.Errorf("%d messages, %s", len(page.Messages), page.Messages[1].Raw)
+		}
+	}
+	rows, err := csv.NewReader(strings.NewReader(s.export("/api/v1/messages?format=csv&raw=1", "text/csv; charset=utf-8"))).ReadAll()
+	if err != nil || len(rows) != rawPage+6 || rows[0][12] != "raw" || rows[rawPage+5][12] != fmt.Sprintf(`{"n": %d}`, rawPage+4) {
+		t.Errorf("%v: %d rows, %v", err, len(rows), rows[0])
+	}
+	if lines := s.export("/api/v1/messages?format=jsonl&raw=1", "application/jsonl"); strings.Count(lines, `"raw":{"n":`) != rawPage+5 {
+		t.Errorf("%s", lines)
+	}
+	if got := s.refused("/api/v1/messages?raw=yes", http.StatusBadRequest); !strings.Contains(got, "raw=") {
+		t.Error(got)
 	}
 }

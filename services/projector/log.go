@@ -72,7 +72,7 @@ func messageOf(e *parleyv1.Event) (m store.Message, said bool, err error) {
 	}
 	m = store.Message{
 		Shard: int(e.GetShard()), Offset: e.GetOffset(), At: time.UnixMilli(e.GetAtMs()), Channel: e.GetChannel(), Contact: contact,
-		SessionID: e.GetSessionId(), Flow: e.GetFlow(),
+		SessionID: e.GetSessionId(), Flow: e.GetFlow(), Raw: e.GetInputReceived().GetInput().GetRaw(),
 	}
 	var content proto.Message
 	switch in, out := e.GetInputReceived().GetInput(), e.GetMessageQueued(); {

@@ -107,7 +107,9 @@ func TestLog(t *testing.T) {
 	id, now := store.ContactID("p", "ann"), time.Now()
 	part := lane.Part{Fence: store.Fence{Shard: 0, Epoch: leases[0].Epoch, To: 3, At: now}}
 	for n, e := range []*parleyv1.Event{
-		heardEvent(&parleyv1.IncomingMessage{Type: "text", Text: "hi\x00 \\u0000"}),
+		inputEvent(&parleyv1.Input{Id: "wamid.in", Raw: []byte(`{"a":"\u0000"}`), Body: &parleyv1.Input_Message{
+			Message: &parleyv1.IncomingMessage{Type: "text", Text: "hi\x00 \\u0000"},
+		}}),
 		{Body: &parleyv1.Event_SessionCompleted{SessionCompleted: &parleyv1.SessionCompleted{}}},
 		toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Text{Text: &parleyv1.Text{Body: "hello"}}}),
 	} {
@@ -121,8 +123,9 @@ func TestLog(t *testing.T) {
 			t.Fatalf("try %d: held %v, %v", i, held, err)
 		}
 	}
-	list, err := s.Messages(t.Context(), store.MessageQuery{From: now.Add(-time.Minute), To: now.Add(time.Minute), Limit: 10})
-	if err != nil || len(list) != 2 || list[0].Body != `hi \u0000` || list[1].Body != "hello" || list[0].ProviderID != "wamid.in" {
+	list, err := s.Messages(t.Context(), store.MessageQuery{From: now.Add(-time.Minute), To: now.Add(time.Minute), Limit: 10, Raw: true})
+	if err != nil || len(list) != 2 || list[0].Body != `hi \u0000` || list[1].Body != "hello" || list[0].ProviderID != "wamid.in" ||
+		string(list[0].Raw) != `{"a":"\u0000"}` || len(list[1].Raw) > 0 {
 		t.Errorf("%+v, %v", list, err)
 	}
 	next := part

@@ -76,6 +76,11 @@ func TestAsides(t *testing.T) {
 	if list[1].GetEdited().GetText() != "hello" || list[1].GetMessageId() != "wamid.1" || list[2].GetKind() != "revoke" || list[3].GetOurs() != nil {
 		t.Errorf("%v", list)
 	}
+	for _, e := range d.events(ada) {
+		if in := e.GetInputReceived().GetInput(); in != nil && !strings.Contains(string(in.GetRaw()), `"id":"`+in.GetId()+`"`) {
+			t.Errorf("the raw of %s is %s", in.GetId(), in.GetRaw())
+		}
+	}
 	if bobs := d.asides(bob); len(bobs) != 1 {
 		t.Errorf("of somebody without a session: %v", bobs)
 	}

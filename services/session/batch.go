@@ -324,6 +324,7 @@ func (b *batch) input(u update) *parleyv1.Input {
 		AtMs:         b.nowMs,
 		ProviderAtMs: u.envelope.ProviderAtMs,
 		Channel:      u.envelope.Channel,
+		Raw:          u.raw(),
 		Contact: &parleyv1.ContactInfo{
 			Phone: c.Identity.GetPhone(), Name: c.Identity.GetName(), Language: c.Language, OptedOut: c.OptedOut,
 			WindowUntilMs:    b.window(u),

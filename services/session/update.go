@@ -183,6 +183,15 @@ func (u *update) decodeInput() {
 	u.input = in
 }
 
+// raw is what the provider sent; nil for what Parley itself put into the lane.
+func (u update) raw() []byte {
+	switch u.envelope.GetKind() {
+	case parleyv1.Kind_KIND_MESSAGE, parleyv1.Kind_KIND_ECHO, parleyv1.Kind_KIND_PREFERENCE:
+		return u.envelope.GetRaw()
+	}
+	return nil
+}
+
 // personal reports whether the update is about a contact: it has a lane, and
 // waits there if the contact is parked.
 func (u *update) personal() bool {

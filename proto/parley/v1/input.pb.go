@@ -35,6 +35,9 @@ type Input struct {
 	Contact *ContactInfo `protobuf:"bytes,4,opt,name=contact,proto3" json:"contact,omitempty"`
 	// channel is the business number (phone_number_id) that the input came in on.
 	Channel string `protobuf:"bytes,5,opt,name=channel,proto3" json:"channel,omitempty"`
+	// raw is the provider's update, byte for byte (secrets are taken out), for the log;
+	// nothing is decided by it.
+	Raw []byte `protobuf:"bytes,29,opt,name=raw,proto3" json:"raw,omitempty"`
 	// Types that are valid to be assigned to Body:
 	//
 	//	*Input_Message
@@ -118,6 +121,13 @@ func (x *Input) GetChannel() string {
 		return x.Channel
 	}
 	return ""
+}
+
+func (x *Input) GetRaw() []byte {
+	if x != nil {
+		return x.Raw
+	}
+	return nil
 }
 
 func (x *Input) GetBody() isInput_Body {
@@ -2208,13 +2218,14 @@ var File_parley_v1_input_proto protoreflect.FileDescriptor
 
 const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\x8f\a\n" +
+	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\xa1\a\n" +
 	"\x05Input\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x12$\n" +
 	"\x0eprovider_at_ms\x18\x03 \x01(\x03R\fproviderAtMs\x120\n" +
 	"\acontact\x18\x04 \x01(\v2\x16.parley.v1.ContactInfoR\acontact\x12\x18\n" +
-	"\achannel\x18\x05 \x01(\tR\achannel\x126\n" +
+	"\achannel\x18\x05 \x01(\tR\achannel\x12\x10\n" +
+	"\x03raw\x18\x1d \x01(\fR\x03raw\x126\n" +
 	"\amessage\x18\n" +
 	" \x01(\v2\x1a.parley.v1.IncomingMessageH\x00R\amessage\x122\n" +
 	"\ttimer_due\x18\v \x01(\v2\x13.parley.v1.TimerDueH\x00R\btimerDue\x12>\n" +

@@ -6,7 +6,7 @@ import { chip, clockOf, dayOf, el, field, form, link, list, note, said, time, ti
 export const title = 'Messages';
 
 export async function show({ values, signal, go }) {
-  const asked = { contact: values.contact, channel: values.channel, from: values.from, to: dayAfter(values.to) };
+  const asked = { contact: values.contact, channel: values.channel, from: values.from, to: dayAfter(values.to), raw: values.raw };
   const page = await get(`messages${query({ ...asked, order: 'latest', limit: 100, after: values.after })}`, signal);
   const found = list(page.messages);
   return [
@@ -30,7 +30,8 @@ function filter(values, go) {
   const input = (name, label, more) => field(label, el('input', { id: `f-${name}`, name, value: values[name] || '', ...more }));
   return form({ class: 'filter' }, (given) => go('messages', given),
     input('contact', 'Contact', { placeholder: 'phone or user id', autocomplete: 'off' }), input('channel', 'Channel', { autocomplete: 'off' }),
-    input('from', 'From (UTC)', { type: 'date' }), input('to', 'Until (UTC)', { type: 'date' }), el('button', { class: 'main' }, 'Show'));
+    input('from', 'From (UTC)', { type: 'date' }), input('to', 'Until (UTC)', { type: 'date' }),
+    field('As it came', el('input', { id: 'f-raw', name: 'raw', type: 'checkbox', value: '1', checked: values.raw === '1' })), el('button', { class: 'main' }, 'Show'));
 }
 
 function empty(values) {
@@ -48,14 +49,21 @@ function log(found) {
     el('span', { class: 'soft' }, time(m.at)),
     el('span', { class: 'arrow', title: m.direction === 'in' ? 'from the person' : 'from us' }, m.direction === 'in' ? '←' : '→'),
     link(`#/messages${query({ contact: name(m) })}`, said(who(m))),
-    el('span', { class: 'text' }, words(m)),
+    el('span', { class: 'text' }, words(m), raw(m)),
     tick(m))));
 }
 
 const plain = ['text', 'buttons', 'list'];
 
 // words is what there is to read of a message, or what it is.
-const words = (m) => [!plain.includes(m.kind) && [chip(m.kind), ' '], said(m.body || ''), file(m)];
+const words = (m) => [writer(m) && [chip(writer(m)), ' '], !plain.includes(m.kind) && [chip(m.kind), ' '], said(m.body || ''), file(m)];
+
+// writer is the person of the business who wrote it: with Parley, or with the phone's
+// own app.
+const writer = (m) => m.direction === 'out' && (m.content?.author || ((m.content?.message || m.content?.aside) && "phone's app"));
+
+// raw is what the provider sent, if it was asked for.
+const raw = (m) => m.raw !== undefined && el('details', {}, el('summary', {}, 'As it came'), el('pre', {}, JSON.stringify(m.raw, null, 2)));
 
 // file is the file that a person sent: the provider is asked for it when it is looked at.
 function file(m) {
@@ -75,7 +83,7 @@ function conversation(found) {
       day = dayOf(m.at);
       bubbles.push(el('li', { class: 'day' }, day));
     }
-    bubbles.push(el('li', { class: `bubble ${m.direction}` }, el('span', { class: 'text' }, words(m)), options(m), el('span', { class: 'foot' }, clockOf(m.at), ' ', tick(m))));
+    bubbles.push(el('li', { class: `bubble ${m.direction}` }, el('span', { class: 'text' }, words(m), raw(m)), options(m), el('span', { class: 'foot' }, clockOf(m.at), ' ', tick(m))));
   }
   return el('section', { class: 'card talk' },
     el('h2', {}, said(who(person)), ' ', el('span', { class: 'soft' }, person.channel), ' ', link(`#/contact${query({ contact: name(person) })}`, 'Sessions and events')),
