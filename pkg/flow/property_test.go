@@ -160,7 +160,12 @@ func checkProgress(t tester, f *Flow, s State) {
 	}
 	at := f.step(s.Step)
 	e := at.expect
+	if e == nil {
+		e = &expectation{}
+	}
 	switch {
+	case (p.Call != "") != (at.request != nil), p.Call != "" && s.Status == Active && s.WakeAt() == 0:
+		t.Fatalf("%s waits for call %q, until %d", s.Step, p.Call, s.WakeAt())
 	case (len(p.Fragments) > 0) != (p.WakeAtMs != 0), len(p.Fragments) > 0 && e.quietMs == 0:
 		t.Fatalf("fragments %q, to be weighed at %d", p.Fragments, p.WakeAtMs)
 	case p.Pending != nil && e.kind != dateAnswer && e.kind != timeAnswer:
@@ -283,6 +288,9 @@ func (w *world) apt(t *rapid.T) *parleyv1.Input {
 		return nil
 	}
 	e := f.step(w.state.Step).expect
+	if e == nil {
+		return w.called(t)
+	}
 	text := func(words ...string) *parleyv1.Input {
 		return message("", "text", rapid.SampledFrom(words).Draw(t, "says"))
 	}
@@ -337,7 +345,7 @@ func (w *world) aptFile(t *rapid.T, s *step) *parleyv1.Input {
 
 // input is anything that can reach the session.
 func (w *world) input(t *rapid.T) *parleyv1.Input {
-	switch rapid.IntRange(0, 23).Draw(t, "input") {
+	switch rapid.IntRange(0, 24).Draw(t, "input") {
 	case 0:
 		return w.timer(t)
 	case 1:
@@ -346,6 +354,8 @@ func (w *world) input(t *rapid.T) *parleyv1.Input {
 		return &parleyv1.Input{Body: &parleyv1.Input_Start{Start: s}}
 	case 2:
 		return w.migration(t)
+	case 24:
+		return w.called(t)
 	case 23:
 		return &parleyv1.Input{Body: &parleyv1.Input_Echo{Echo: &parleyv1.Echo{TakesOver: rapid.Bool().Draw(t, "takes over")}}}
 	case 3:
@@ -363,6 +373,15 @@ func (w *world) input(t *rapid.T) *parleyv1.Input {
 	}
 	text := rapid.OneOf(rapid.SampledFrom(w.words), rapid.SampledFrom([]string{"\x00", strings.Repeat("é", 1001), "{t0}"}), rapid.String()).Draw(t, "text")
 	return message("", rapid.SampledFrom([]string{"text", "text", "text", "button", "hologram"}).Draw(t, "type"), text)
+}
+
+// called is the result of a call, of the one that is waited for most of the time.
+func (w *world) called(t *rapid.T) *parleyv1.Input {
+	return CallInput("", 0, &parleyv1.CallResult{
+		Ref:  w.state.Progress.Call + rapid.SampledFrom([]string{"", "", "", ".1"}).Draw(t, "call"),
+		Ok:   rapid.Bool().Draw(t, "works"),
+		Json: []byte(rapid.SampledFrom([]string{"", "{", "[]", `{"a":"x","b":[7]}`, `{"a":"\u0000","b":["x"]}`, `{"a":{"b":1},"b":[1e999]}`}).Draw(t, "result")),
+	})
 }
 
 // operator is anything that a person of the business can want.

@@ -161,7 +161,7 @@ func (a *author) step(i int) {
 	if a.one(8, "speaks") {
 		a.line("    language: %q", a.pick("tongue", `"es"`, "t0", `"pt-BR"`))
 	}
-	switch kind := rapid.IntRange(0, 13).Draw(a.T, "kind"); {
+	switch kind := rapid.IntRange(0, 14).Draw(a.T, "kind"); {
 	case kind == 0:
 		a.says()
 		a.line("    branch: [{if: %q, goto: %s}, {if: %q, goto: %s}, {goto: %s}]", a.condition(), a.target(), a.condition(), a.target(), a.target())
@@ -177,6 +177,11 @@ func (a *author) step(i int) {
 		a.line("    goto: %s", a.target())
 	case kind == 4:
 		a.form()
+	case kind == 5:
+		a.says()
+		a.line("    call:\n      url: \"https://example.org/{t0}\"\n      timeout: %s\n      keep: {t1: a, t0: b.0}", a.pick("call time", "1s", "30s", "1h"))
+		a.line("%s      failed: {goto: %s%s}", a.pick("busy", "", "      busy: {en: Still looking., es: Espera.}\n"), a.target(), a.pick("failed says", "", ", say: Sorry"))
+		a.line("    goto: %s", a.target())
 	default:
 		a.question()
 	}

@@ -29,12 +29,12 @@ func (c *compiler) returnsFrom(i int, seen map[int]bool) bool {
 }
 
 // silent are the targets that a session can go on to from a step without waiting
-// for the person.
+// for the person. A call is no wait: who calls in a circle calls as fast as it is answered.
 func (c *compiler) silent(i int) []target {
 	s := c.flow.steps[i]
 	var all []target
 	for _, e := range c.edges[i] {
-		if e.silent || !s.waits() && (!e.back || c.passes[s.run.subflow]) {
+		if e.silent || s.expect == nil && (!e.back || c.passes[s.run.subflow]) {
 			all = append(all, e.to)
 		}
 	}
