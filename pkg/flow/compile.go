@@ -40,7 +40,7 @@ var (
 var (
 	flowFields = []string{
 		"name", "language", "languages", "countries", "zone", "entry", "slots", "keywords", "steps", "subflows", "completed",
-		"unexpected", "stale_taps", "undelivered", "texts", "migrate", "expire", "quiet_hours", "handover",
+		"unexpected", "stale_taps", "undelivered", "texts", "migrate", "expire", "quiet_hours", "handover", "files",
 	}
 	stepFields = []string{
 		"name", "set", "language", "say", "expect", "form", "branch", "split", "run", "book", "hold", "reschedule", "cancel", "assign", "call",
@@ -216,6 +216,7 @@ func (c *compiler) root(in item) {
 	c.speak(all)
 	c.zone(all.of["zone"])
 	c.slotList(all.of["slots"])
+	c.fileList(all.of["files"])
 	for _, in := range c.list(c.required(all, "steps", "the list of steps, in order")) {
 		c.step(in)
 	}

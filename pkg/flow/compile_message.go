@@ -19,7 +19,7 @@ var (
 		"text", "header", "footer", "link", "image", "video", "audio", "document", "sticker", "location", "contact", "template",
 		"reaction", "typing", "preview",
 	}
-	mediaFields     = []string{"id", "link", "caption", "filename"}
+	mediaFields     = []string{"file", "id", "link", "caption", "filename"}
 	linkFields      = []string{"title", "url"}
 	locationFields  = []string{"latitude", "longitude", "name", "address"}
 	contactFields   = []string{"name", "phone", "email", "organization"}
@@ -57,6 +57,7 @@ type header struct {
 
 type media struct {
 	kind, id string
+	file     *File // beside the flow
 	link     words
 	caption  words
 	filename words
@@ -254,10 +255,10 @@ func (c *compiler) media(in item, kind string) *media {
 		kind: kind, id: c.scalar(all.of["id"]).value, link: c.proper(all.of["link"], addressMax),
 		caption: c.label(all.of["caption"], captionMax), filename: c.label(all.of["filename"], filenameMax),
 	}
-	_, byID := all.of["id"]
-	if _, byLink := all.of["link"]; byID == byLink && all.of != nil {
-		c.report(all.at, ruleMissing, "a file needs an id or a link: give one of them")
+	if len(all.of) > 0 && !onlyOne(all, "file", "id", "link") {
+		c.report(all.at, ruleMissing, "a file has a file, an id or a link: give one of them")
 	}
+	m.file = c.file(all.of["file"], kind)
 	if (kind == "audio" || kind == "sticker") && m.caption != nil {
 		c.report(all.of["caption"].at, ruleField, "WhatsApp shows no caption with %s: say it in a message of its own", kind)
 	}
@@ -266,6 +267,17 @@ func (c *compiler) media(in item, kind string) *media {
 	}
 	c.webAddress(all.of["link"])
 	return m
+}
+
+// onlyOne reports whether exactly one of some fields is there.
+func onlyOne(all fields, names ...string) bool {
+	n := 0
+	for _, name := range names {
+		if _, ok := all.of[name]; ok {
+			n++
+		}
+	}
+	return n == 1
 }
 
 // webAddress checks what a link begins with; the rest may come from slots.

@@ -7,7 +7,7 @@ func Fields() map[string][]string {
 	all := map[string][]string{
 		"flow": flowFields, "completed": completedFields, "slot": slotFields, "entry": entryFields, "keyword": keywordFields,
 		"step": stepFields, "loop": loopFields, "branch": branchFields, "split": splitFields, "variant": variantFields, "run": runFields,
-		"message": bubbleFields, "media": mediaFields, "link": linkFields, "location": locationFields, "contact": contactFields,
+		"message": bubbleFields, "media": mediaFields, "file": fileFields, "link": linkFields, "location": locationFields, "contact": contactFields,
 		"template": templateFields, "parameter": parameterFields, "template_button": templateButtons,
 		"expect": expectFields, "check": checkFields, "table": tableFields, "option": optionFields, "options": dynamicFields,
 		"empty": emptyFields, "form": formFields, "expire": expireFields, "quiet_hours": quietHoursFields, "hand_back": handBackFields, "remind": remindFields,

@@ -46,6 +46,7 @@ type Flow struct {
 	needs    map[string][]string // slots that must have a value at a step
 	migrate  map[string]string
 	texts    []TextInfo
+	files    []File
 }
 
 // ending is what happens after the last step.

@@ -67,8 +67,8 @@ func TestParseProblems(t *testing.T) {
 	long := strings.Repeat("é", TextCharactersMax)
 	for _, c := range []struct{ name, old, new, want string }{
 		{"unknown field", "    say: Your", "    sya: Your", `[6:5] field "say" is missing: add it: the text that the step sends|[7:5] unknown field "sya": did you mean "say"?`},
-		{"unknown top field", "language: en", "language: en\nspeech: [en]", `[3:1] unknown field "speech": use name, language, languages, countries, zone, entry, slots, keywords, steps, subflows, completed, unexpected, stale_taps, undelivered, texts, migrate, expire, quiet_hours, handover`},
-		{"merge key", "language: en", "language: en\n<<: {a: b}", `[3:1] unknown field "<<": use name, language, languages, countries, zone, entry, slots, keywords, steps, subflows, completed, unexpected, stale_taps, undelivered, texts, migrate, expire, quiet_hours, handover`},
+		{"unknown top field", "language: en", "language: en\nspeech: [en]", `[3:1] unknown field "speech": use name, language, languages, countries, zone, entry, slots, keywords, steps, subflows, completed, unexpected, stale_taps, undelivered, texts, migrate, expire, quiet_hours, handover, files`},
+		{"merge key", "language: en", "language: en\n<<: {a: b}", `[3:1] unknown field "<<": use name, language, languages, countries, zone, entry, slots, keywords, steps, subflows, completed, unexpected, stale_taps, undelivered, texts, migrate, expire, quiet_hours, handover, files`},
 		{"repeated field", "language: en", "language: en\nlanguage: es", `[3:1] field "language" is here twice: keep one`},
 		{"missing field", "language: en\n", "", `[1:1] field "language" is missing: add it: the language of its texts, such as en`},
 		{"missing invalid", "      invalid: Not an address, {who}.\n", "", `[14:7] field "invalid" is missing: add it: the text for an answer that is no e-mail address`},
@@ -100,7 +100,7 @@ func TestParseProblems(t *testing.T) {
 		{"long with slots", "Hello {who}", "Hello {who}{who}{who}{who}, " + strings.Repeat("x", 100), `[12:10] "say" can have 4123 characters, WhatsApp's limit is 4096: shorten it, or give the answers in it a max`},
 		{"no steps", small[strings.Index(small, "steps"):strings.Index(small, "completed")], "steps: []\n", `[5:8] "steps" must be a list with at least one entry|[7:8] no step saves {who}: save it in a step before, or remove it|[7:8] no step saves {mail}: save it in a step before, or remove it`},
 		{"empty file", small, "# nothing\n", `[1:1] the file is empty: write a flow with name, language, steps and completed`},
-		{"a list", small, "- a\n", `[1:1] the flow must have fields: write it as {name: …, language: …}; it may have name, language, languages, countries, zone, entry, slots, keywords, steps, subflows, completed, unexpected, stale_taps, undelivered, texts, migrate, expire, quiet_hours, handover`},
+		{"a list", small, "- a\n", `[1:1] the flow must have fields: write it as {name: …, language: …}; it may have name, language, languages, countries, zone, entry, slots, keywords, steps, subflows, completed, unexpected, stale_taps, undelivered, texts, migrate, expire, quiet_hours, handover, files`},
 		{"two flows", "completed:", "completed: &a\n---\ncompleted:", `[17:12] "completed" must have fields: write it as {say: …, again: …}; it may have say, again, restart|[19:1] a second document begins here: write one flow in a file`},
 		{"tab", "  restart", "\trestart", `[4:1] this is not YAML: found character '	' that cannot start any token: check the indent, and put a text with : or { in quotes`},
 		{"quote", "say: Your", "say: 'Your", `[7:10] this is not YAML: could not find end character of single-quoted text: check the indent, and put a text with : or { in quotes`},

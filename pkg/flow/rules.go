@@ -29,4 +29,5 @@ const (
 	ruleSubflow     = "subflow"     // sub-flows are there and do not call themselves
 	ruleZone        = "zone"        // the time zone is known
 	ruleSplit       = "split"       // a test has variants, weights and a goal
+	ruleFile        = "file"        // files are there, and WhatsApp takes them
 )

@@ -227,7 +227,14 @@ func (t *turn) address(w words) string {
 }
 
 func (t *turn) media(m *media) *parleyv1.Media {
-	return &parleyv1.Media{Kind: m.kind, Id: m.id, Link: t.address(m.link), Caption: t.text(m.caption), Filename: t.text(m.filename)}
+	said := &parleyv1.Media{Kind: m.kind, Id: m.id, Link: t.address(m.link), Caption: t.text(m.caption), Filename: t.text(m.filename)}
+	if m.file != nil {
+		said.Sha256, said.MimeType = m.file.SHA256, m.file.Type
+		if m.kind == "document" && said.Filename == "" {
+			said.Filename = m.file.Name[strings.LastIndexByte(m.file.Name, '/')+1:]
+		}
+	}
+	return said
 }
 
 func (t *turn) template(tm *template) *parleyv1.Template {

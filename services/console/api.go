@@ -79,6 +79,8 @@ func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/v1/flows", a.publish)
 	mux.HandleFunc("GET /api/v1/flows/{flow}", a.flow)
 	mux.HandleFunc("POST /api/v1/flows/{flow}/start", a.start)
+	mux.HandleFunc("GET /api/v1/files/{sha256}", a.file)
+	mux.HandleFunc("PUT /api/v1/files/{sha256}", a.keepFile)
 	mux.HandleFunc("GET /api/v1/status", a.status)
 	mux.HandleFunc("GET /api/v1/sessions/{contact}", a.sessions)
 	mux.HandleFunc("GET /api/v1/sessions/{contact}/events", a.sessionEvents)

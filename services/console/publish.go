@@ -153,6 +153,9 @@ func (a *API) release(ctx context.Context, p publishRequest) (*publishReport, er
 	if err := m.look(ctx); err != nil || p.DryRun {
 		return &m.report, err
 	}
+	if err := a.haveFiles(ctx, f); err != nil {
+		return nil, err
+	}
 	if err := m.publish(ctx, source); err != nil || !p.Migrate {
 		return &m.report, err
 	}

@@ -120,6 +120,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	}
 	sender := newSender(clients, d.Log)
 	sender.tokens = tokens
+	sender.uploads = newUploads(d.Store, func(channel string) uploader { return clients(channel) }, c.windowless())
 	service := New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
 	sender.finish = service.Finish
 	facts, numbers := c.facts(), map[string]string{}

@@ -22,11 +22,14 @@ type sender struct {
 	log      zerolog.Logger
 	// tokens make the flow_tokens of forms; nil leaves the engine's own.
 	tokens *forms.Tokens
-	finish func(job Job, wamid string, err error)
+	// uploads name the files of flows.
+	uploads *uploads
+	finish  func(job Job, wamid string, err error)
 }
 
 // client sends through one provider. The error is a *meta.SendError.
 type client interface {
+	uploader
 	Send(ctx context.Context, m meta.Outgoing) (id string, err error)
 }
 
@@ -39,8 +42,6 @@ func (s *sender) launch(job Job) { go s.send(job) }
 // send makes one attempt. It is not cancelled by a stop of the process: a call
 // that was begun is worth its answer, and it ends by its own timeout.
 func (s *sender) send(job Job) {
-	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
-	defer cancel()
 	queued := &parleyv1.MessageQueued{}
 	if err := proto.Unmarshal(job.Content, queued); err != nil {
 		s.finish(job, "", &meta.SendError{Class: meta.Permanent, Message: "delivery cannot be decoded", Err: err})
@@ -50,9 +51,21 @@ func (s *sender) send(job Job) {
 		s.finish(job, "", &meta.SendError{Class: meta.Permanent, Message: "the form cannot be given a token", Err: err})
 		return
 	}
+	file := fileOf(queued)
+	if file != nil {
+		if err := s.uploads.name(job.Channel, file); err != nil {
+			s.finish(job, "", err)
+			return
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
+	defer cancel()
 	wamid, err := s.clientOf(job.Channel).Send(ctx, meta.Outgoing{
 		Channel: job.Channel, Message: queued, DeliveryID: store.DeliveryID(job.Key.Shard, job.Key.Offset),
 	})
+	if file != nil {
+		err = s.uploads.judge(job.Channel, file, err)
+	}
 	if queued.GetTyping() != nil {
 		err = onlyOnce(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/services/internal/flowfiles"
 )
 
 // flowCommand groups the tools for flows. Most work on files alone: no database, no
@@ -35,8 +36,11 @@ type flowCommand struct {
 
 // source is one flow file that was read. Flow is nil if it has errors.
 type source struct {
-	path     string
+	path string
+	// text is the definition as it is published; added, its end, is not in the file.
 	text     []byte
+	added    string
+	files    []flowfiles.File
 	flow     *flow.Flow
 	problems flow.Problems
 }
@@ -92,8 +96,12 @@ func readSource(stderr io.Writer, path string) (source, error) {
 	if err != nil {
 		return source{}, err
 	}
-	s := source{path: path, text: text}
-	s.flow, s.problems = flow.Lint(text)
+	d, err := flowfiles.Read(os.DirFS(filepath.Dir(path)), text)
+	if err != nil {
+		return source{}, fmt.Errorf("%s: a file beside it cannot be read: %w", path, err)
+	}
+	s := source{path: path, text: d.Source, added: d.Added, files: d.Files}
+	s.flow, s.problems = flow.Lint(s.text)
 	return s, nil
 }
 

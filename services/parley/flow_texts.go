@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -124,7 +125,7 @@ func (c flowImportTexts) Run(line *kong.Context) error {
 			counted(len(result.Problems), "problem"), c.Translations, c.File)
 	}
 	if len(result.Changes) > 0 && !c.Check {
-		if err := writeFile(c.File, result.Source); err != nil {
+		if err := writeFile(c.File, bytes.TrimSuffix(result.Source, []byte(s.added))); err != nil {
 			return fmt.Errorf("%s could not be written: %s", c.File, reason(err))
 		}
 	}

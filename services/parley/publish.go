@@ -16,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/services/internal/flowfiles"
 )
 
 // publishCommand makes a version live.
@@ -99,11 +100,14 @@ func (c publishCommand) Run(ctx context.Context, line *kong.Context) error {
 		Flow: c.Flow, Digest: c.Digest, By: c.author(), Note: c.Note, Weight: c.Weight, Migrate: c.Migrate, Map: c.Map, DryRun: c.DryRun,
 	}
 	if c.File != "" {
-		source, err := readFile(to.stderr, c.File)
+		source, err := readSource(to.stderr, c.File)
 		if err != nil {
 			return err
 		}
-		request.Source = string(source)
+		request.Source = string(source.text)
+		if err := c.sendFiles(ctx, source); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, publishWait)
 	defer cancel()
@@ -124,6 +128,30 @@ func (c publishCommand) Run(ctx context.Context, line *kong.Context) error {
 		err = c.stranded(report)
 	}
 	return err
+}
+
+// fileWait is how long a file may take to be sent.
+const fileWait = 3 * time.Minute
+
+// sendFiles gives Parley the files that the definition sends; with errors in it, or
+// nothing to be done, none.
+func (c publishCommand) sendFiles(ctx context.Context, s source) error {
+	if s.flow == nil || c.DryRun {
+		return nil
+	}
+	for _, f := range s.files {
+		if err := c.sendFile(ctx, f); err != nil {
+			return fmt.Errorf("%s was not taken: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+func (c publishCommand) sendFile(ctx context.Context, f flowfiles.File) error {
+	ctx, cancel := context.WithTimeout(ctx, fileWait)
+	defer cancel()
+	var kept struct{}
+	return c.send(ctx, "PUT", "/api/v1/files/"+f.SHA256, f.Type, f.Content, &kept)
 }
 
 // check tells the person if the command line says too little, or too much.

@@ -319,3 +319,32 @@ func TestPublishMisused(t *testing.T) {
 		}
 	}
 }
+
+// The files beside a flow go with it.
+func TestPublishFiles(t *testing.T) {
+	o := openOffice(t)
+	source, err := os.ReadFile("visit.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := bytes.Replace(source, []byte("steps:"), []byte("steps:\n  - name: look\n    say: {image: {file: menu.png}}"), 1)
+	if err := os.WriteFile("pictured.yaml", with, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out := play(t, "$ parley flow publish pictured.yaml --by ann\n"); !strings.Contains(out, `no file "menu.png" beside the flow`) {
+		t.Errorf("without its file: %s", out)
+	}
+	if err := os.WriteFile("menu.png", []byte("\x89PNG\r\n\x1a\npixels"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out := play(t, "$ parley flow publish pictured.yaml --by ann\n"); !strings.Contains(out, "version 2 of visit") {
+		t.Fatalf("with its file: %s", out)
+	}
+	f, err := o.deps.Store.LoadFlow(t.Context(), "visit", 2)
+	if err != nil || len(f.Files()) != 1 {
+		t.Fatal(err)
+	}
+	if _, content, err := o.deps.Store.File(t.Context(), f.Files()[0].SHA256); err != nil || !strings.HasSuffix(string(content), "pixels") {
+		t.Errorf("%q, %v", content, err)
+	}
+}

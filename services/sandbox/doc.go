@@ -30,8 +30,10 @@
 //	                                          bubble (0 or nothing: all that is kept), oldest first.
 //	                                          If it is nothing yet, it waits for it, at most 30s
 //	GET, POST, DELETE /sandbox/api/faults     what goes wrong: see below
+//	GET  /sandbox/api/files/{id}              a file that the business has uploaded
 //	GET  /sandbox/api/events?phone=ID&phone=ID  server-sent events about these phones
-//	POST /sandbox/graph/{version}/{phone_number_id}/messages  the fake Graph API
+//	POST /sandbox/graph/{version}/{phone_number_id}/messages  the fake Graph API; also .../media, and
+//	                                          GET .../{version}/{id}, where a file is
 //
 // # Messages
 //

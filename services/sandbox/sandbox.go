@@ -51,6 +51,7 @@ type Sandbox struct {
 	wake    chan struct{} // there is something in an outbox
 	replies chan reply    // accepted by the Graph API, no receipt posted yet
 	faults  faults.Switches
+	shelf   shelf
 	stopped chan struct{} // closed when Run ends: it ends the event streams
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/parleyhq/parley/pkg/lifecycle"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/services/internal/demoflows"
+	"github.com/parleyhq/parley/services/internal/flowfiles"
 	"github.com/parleyhq/parley/services/internal/platform"
 )
 
@@ -105,10 +106,14 @@ func Publish(ctx context.Context, s *store.Store, files fs.FS) error {
 		return err
 	}
 	var errs []error
-	flows, sources := make([]*flow.Flow, len(paths)), make([][]byte, len(paths))
+	flows, definitions := make([]*flow.Flow, len(paths)), make([]flowfiles.Definition, len(paths))
 	for i, name := range paths {
-		if sources[i], err = fs.ReadFile(files, name); err == nil {
-			flows[i], err = flow.Parse(sources[i])
+		var source []byte
+		if source, err = fs.ReadFile(files, name); err == nil {
+			definitions[i], err = flowfiles.Read(files, source)
+		}
+		if err == nil {
+			flows[i], err = flow.Parse(definitions[i].Source)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("flow file %s: %w", name, err))
@@ -130,7 +135,12 @@ func Publish(ctx context.Context, s *store.Store, files fs.FS) error {
 		}
 	}
 	for i, f := range flows {
-		if _, err := s.PublishFlow(ctx, f, sources[i]); err != nil {
+		for _, file := range definitions[i].Files {
+			if err := s.SaveFile(ctx, file.SHA256, file.Type, file.Content); err != nil {
+				return err
+			}
+		}
+		if _, err := s.PublishFlow(ctx, f, definitions[i].Source); err != nil {
 			return err
 		}
 	}

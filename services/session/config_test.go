@@ -35,3 +35,28 @@ func TestPublish(t *testing.T) {
 		}
 	}
 }
+
+// A file beside a flow is kept with it; one that is not there keeps it from being
+// published.
+func TestPublishFiles(t *testing.T) {
+	d := newDesk(t)
+	source := strings.Replace(strings.ReplaceAll(leadSource(t), "name: lead", "name: shop"), "steps:", "steps:\n  - name: look\n    say: {image: {file: menu.png}}", 1)
+	files := fstest.MapFS{"a.yaml": {Data: []byte(source)}}
+	if err := Publish(t.Context(), d.store.Store, files); err == nil || !strings.Contains(err.Error(), `no file "menu.png"`) {
+		t.Fatalf("%v", err)
+	}
+	files["menu.png"] = &fstest.MapFile{Data: []byte("\x89PNG\r\n\x1a\nfirst")}
+	for version, content := range []string{"first", "second"} {
+		files["menu.png"].Data = []byte("\x89PNG\r\n\x1a\n" + content)
+		if err := Publish(t.Context(), d.store.Store, files); err != nil {
+			t.Fatal(err)
+		}
+		f, err := d.store.LoadFlow(t.Context(), "shop", 0)
+		if err != nil || int(f.Version()) != version+1 || len(f.Files()) != 1 {
+			t.Fatalf("%v", err)
+		}
+		if _, kept, err := d.store.File(t.Context(), f.Files()[0].SHA256); err != nil || !strings.HasSuffix(string(kept), content) {
+			t.Errorf("%q, %v", kept, err)
+		}
+	}
+}

@@ -101,8 +101,16 @@ func rowLines(l *parleyv1.List) []string {
 	return lines
 }
 
+// fileName tells which file beside the flow it is: by the beginning of its digest.
+func fileName(m *parleyv1.Media) string {
+	if m.GetSha256() == "" {
+		return ""
+	}
+	return "file " + m.GetSha256()[:min(8, len(m.GetSha256()))]
+}
+
 func mediaLines(m *parleyv1.Media) []string {
-	lines := []string{"(" + joined(" ", m.GetKind(), m.GetFilename(), cmp.Or(m.GetLink(), m.GetId())) + ")"}
+	lines := []string{"(" + joined(" ", m.GetKind(), m.GetFilename(), cmp.Or(m.GetLink(), m.GetId(), fileName(m))) + ")"}
 	if m.GetCaption() != "" {
 		lines = append(lines, textLines(m.GetCaption())...)
 	}

@@ -51,6 +51,7 @@ func flowPart() part {
 			{"quiet_hours", ref("quiet_hours"), "When nobody is reminded, in the time of the person's country."},
 			{"handover", ref("hand_back"), "When the bot takes a conversation back that was handed over. Without it a human has it until they give it back."},
 			{"migrate", mapping(ref("target"), map[string]string{"old_step": "new_step"}), "Where people go who stand on a step that this version no longer has: old step to new step."},
+			{"files", mapping(ref("file")), "What is in the files that the flow names. Parley's tools write it when they publish: leave it out."},
 		},
 	}
 }

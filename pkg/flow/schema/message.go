@@ -3,7 +3,7 @@ package schema
 // messageParts are what can be said.
 func messageParts() []part {
 	return []part{
-		messagePart(), mediaPart(), linkPart(), locationPart(), contactPart(), templatePart(), parameterPart(), templateButtonPart(), textsPart(),
+		messagePart(), mediaPart(), filePart(), linkPart(), locationPart(), contactPart(), templatePart(), parameterPart(), templateButtonPart(), textsPart(),
 	}
 }
 
@@ -40,14 +40,26 @@ func messagePart() part {
 
 func mediaPart() part {
 	return part{
-		name: "media", doc: "A file, by its id or its address.",
+		name: "media", doc: "A file: one beside the flow, or by its id or its address.",
 		fields: []field{
+			{"file", text("menu.jpg"), "The name of a file in the flow's folder. It is published with the flow, and uploaded when it is sent first."},
 			{"id", scalar("1013859600285441"), "WhatsApp's id of the uploaded file."},
 			{"link", ref("words").like("https://example.org/menu.jpg"), "The address of the file; it may have slots."},
 			{"caption", ref("words"), "The text below it: at most 1,024 characters."},
 			{"filename", ref("words").like("menu.pdf"), "The name of a document."},
 		},
-		also: func(n *node) { n.OneOf = eachOf("id", "link") },
+		also: func(n *node) { n.OneOf = eachOf("file", "id", "link") },
+	}
+}
+
+func filePart() part {
+	return part{
+		name: "file", doc: "What is in a file beside the flow.", required: []string{"sha256", "type", "size"},
+		fields: []field{
+			{"sha256", text("4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce"), "Its digest."},
+			{"type", text("image/jpeg"), "Its type."},
+			{"size", count(0, 1<<30), "Its size in bytes."},
+		},
 	}
 }
 

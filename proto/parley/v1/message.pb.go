@@ -75,7 +75,7 @@ func (x *Text) GetPreviewUrl() bool {
 	return false
 }
 
-// Media is a file, by the id that an upload gave or by a link.
+// Media is a file: by the id that an upload gave, by a link, or by what is in it.
 type Media struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// kind is "image", "video", "audio", "document" or "sticker".
@@ -85,7 +85,12 @@ type Media struct {
 	// caption has at most 1,024 characters; audio and stickers have none.
 	Caption string `protobuf:"bytes,4,opt,name=caption,proto3" json:"caption,omitempty"`
 	// filename is shown for documents.
-	Filename      string `protobuf:"bytes,5,opt,name=filename,proto3" json:"filename,omitempty"`
+	Filename string `protobuf:"bytes,5,opt,name=filename,proto3" json:"filename,omitempty"`
+	// sha256 names a file that lies beside a flow, in hexadecimal digits. It is uploaded
+	// when it is sent, and then has an id or a link of its channel.
+	Sha256 string `protobuf:"bytes,6,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// mime_type is that of such a file.
+	MimeType      string `protobuf:"bytes,7,opt,name=mime_type,json=mimeType,proto3" json:"mime_type,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -151,6 +156,20 @@ func (x *Media) GetCaption() string {
 func (x *Media) GetFilename() string {
 	if x != nil {
 		return x.Filename
+	}
+	return ""
+}
+
+func (x *Media) GetSha256() string {
+	if x != nil {
+		return x.Sha256
+	}
+	return ""
+}
+
+func (x *Media) GetMimeType() string {
+	if x != nil {
+		return x.MimeType
 	}
 	return ""
 }
@@ -1033,13 +1052,15 @@ const file_parley_v1_message_proto_rawDesc = "" +
 	"\x04Text\x12\x12\n" +
 	"\x04body\x18\x01 \x01(\tR\x04body\x12\x1f\n" +
 	"\vpreview_url\x18\x02 \x01(\bR\n" +
-	"previewUrl\"u\n" +
+	"previewUrl\"\xaa\x01\n" +
 	"\x05Media\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
 	"\x04link\x18\x03 \x01(\tR\x04link\x12\x18\n" +
 	"\acaption\x18\x04 \x01(\tR\acaption\x12\x1a\n" +
-	"\bfilename\x18\x05 \x01(\tR\bfilename\"D\n" +
+	"\bfilename\x18\x05 \x01(\tR\bfilename\x12\x16\n" +
+	"\x06sha256\x18\x06 \x01(\tR\x06sha256\x12\x1b\n" +
+	"\tmime_type\x18\a \x01(\tR\bmimeType\"D\n" +
 	"\x06Header\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12&\n" +
 	"\x05media\x18\x02 \x01(\v2\x10.parley.v1.MediaR\x05media\"\x8d\x01\n" +

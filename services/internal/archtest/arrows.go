@@ -40,7 +40,7 @@ var layers = []layer{
 		why: "it joins the bus and the store for every service, and knows none",
 	},
 	{
-		name: "platform", packages: []string{"services/internal/platform", "services/internal/demoflows"}, may: []string{"contract", "core", "adapter", "lane"},
+		name: "platform", packages: []string{"services/internal/platform", "services/internal/demoflows", "services/internal/flowfiles"}, may: []string{"contract", "core", "adapter", "lane"},
 		why: "it is what every process does around its service, and knows none",
 	},
 	{

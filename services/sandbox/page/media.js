@@ -1,4 +1,4 @@
-// Files: a card that says what was sent. The page never fetches what a link names.
+// Files: a card that says what was sent. The page never fetches what a link names, only what was uploaded.
 
 import { el, icon, string } from './dom.js';
 import { text } from './format.js';
@@ -15,11 +15,13 @@ const kinds = new Map([
 export function drawMedia(bubble, file) {
   const own = bubble.direction === 'out' && bubble.type === 'image';
   const caption = string(file.caption) || (own ? bubble.text : '');
-  return [own ? photo() : fileCard(bubble.type, file), caption && text(caption)].filter(Boolean);
+  return [own ? photo('photo.svg') : fileCard(bubble.type, file), caption && text(caption)].filter(Boolean);
 }
 
-// fileCard is a card with the name of a file and where it is.
+// fileCard is a picture that the business has uploaded, or a card with the name of a file
+// and where it is.
 export function fileCard(kind, file) {
+  if (file?.id && kind === 'image') return photo(`api/files/${encodeURIComponent(string(file.id))}`, fileCard(kind, { link: `media ${string(file.id)}` }));
   const { name, picture } = kinds.get(kind) ?? { name: kind, picture: 'file' };
   const place = string(file?.link) || (file?.id && `media ${string(file.id)}`);
   return file?.filename ? card(picture, string(file.filename), name, place) : card(picture, name, place);
@@ -31,9 +33,11 @@ export function card(picture, title, ...lines) {
   return el('div', 'card', icon(picture), words);
 }
 
-function photo() {
+// photo shows a picture, or something else if it cannot be had.
+function photo(src, otherwise) {
   const image = new Image(240, 150);
-  image.src = 'photo.svg';
+  image.src = src;
   image.alt = 'Photo';
+  if (otherwise) image.addEventListener('error', () => image.replaceWith(otherwise));
   return image;
 }
