@@ -18,7 +18,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the flows say now into the
 //
 //	publish lead version=1        makes a version live; sessions keep their own
 //	channel serves=lead flows=lead/1,book/2    a router of several live flows
-//	contact phone=34600111222 name=Ada language=es opted_out=true
+//	contact phone=34600111222 name=Ada language=es opted_out=true   also blocked=true
 //	table slots: {"time":"10:00"} {"time":"11:00"}   what lookups find
 //	receive id=m1 text="hi"       runs a turn; also type=, tap=, ad=, media=, location=, card=, form=
 //	receive reply=size text="L"   answers to the message of a step; session=earlier: of an earlier session

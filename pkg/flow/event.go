@@ -201,6 +201,14 @@ func optedIn() *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_OptedIn{OptedIn: &parleyv1.OptedIn{}}}
 }
 
+func contactBlocked() *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ContactBlocked{ContactBlocked: &parleyv1.ContactBlocked{}}}
+}
+
+func contactUnblocked() *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ContactUnblocked{ContactUnblocked: &parleyv1.ContactUnblocked{}}}
+}
+
 func sessionMigrated(from, to uint32, fromStep, toStep string) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_SessionMigrated{SessionMigrated: &parleyv1.SessionMigrated{
 		FromVersion: from, ToVersion: to, FromStep: fromStep, ToStep: toStep,

@@ -62,6 +62,8 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		s = s.handedOver(body.HandedOver, e.GetAtMs()).hushed(body.HandedOver.GetHushes(), e.GetAtMs())
 	case *parleyv1.Event_OptedOut:
 		s = s.hushed(body.OptedOut.GetHushes(), e.GetAtMs())
+	case *parleyv1.Event_ContactBlocked:
+		s = s.hushed(true, e.GetAtMs())
 	case *parleyv1.Event_GivenBack:
 		s = s.givenBack(e.GetAtMs())
 	case *parleyv1.Event_ValueSet:
@@ -77,7 +79,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		*parleyv1.Event_StepLeft, *parleyv1.Event_SlotBooked, *parleyv1.Event_SlotTaken, *parleyv1.Event_SlotHeld,
 		*parleyv1.Event_SlotReleased, *parleyv1.Event_BookingMoved, *parleyv1.Event_BookingCancelled, *parleyv1.Event_LeadAssigned,
 		*parleyv1.Event_LeadQueued, *parleyv1.Event_LeadClosed, *parleyv1.Event_StepTimedOut,
-		*parleyv1.Event_OperatorActed, *parleyv1.Event_AccountNoticed:
+		*parleyv1.Event_OperatorActed, *parleyv1.Event_AccountNoticed, *parleyv1.Event_ContactUnblocked:
 		// Facts for the history, the read models and the contact.
 	default:
 		s.Progress, known = s.Progress.evolve(e)

@@ -26,7 +26,7 @@ const (
 // and says what it shows next. A session that has expired goes on: its form is open
 // still. One of a form that is not open any more does nothing.
 func (t *turn) formExchange(x *parleyv1.FormExchange) {
-	if t.state.Status != Active && t.state.Status != Expired || t.optedOut() {
+	if t.state.Status != Active && t.state.Status != Expired || t.silenced() {
 		return
 	}
 	s := t.step()

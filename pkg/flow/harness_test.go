@@ -56,7 +56,7 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 	case "channel":
 		return d.channel(words)
 	case "contact":
-		d.contact = &parleyv1.ContactInfo{Phone: words["phone"], Name: words["name"], Language: words["language"], OptedOut: words["opted_out"] == "true"}
+		d.contact = &parleyv1.ContactInfo{Phone: words["phone"], Name: words["name"], Language: words["language"], OptedOut: words["opted_out"] == "true", Blocked: words["blocked"] == "true"}
 		if words["window"] != "" {
 			d.contact.WindowUntilMs = d.now + duration(t, words["window"]).Milliseconds()
 		}
@@ -347,6 +347,10 @@ func (d *dialogue) remember(e *parleyv1.Event) {
 		d.contact.OptedOut = true
 	case *parleyv1.Event_OptedIn:
 		d.contact.OptedOut = false
+	case *parleyv1.Event_ContactBlocked:
+		d.contact.Blocked = true
+	case *parleyv1.Event_ContactUnblocked:
+		d.contact.Blocked = false
 	case *parleyv1.Event_MessageQueued:
 		d.sent = append(d.sent, proto.CloneOf(e))
 		for _, b := range body.MessageQueued.GetButtons().GetButtons() {

@@ -170,6 +170,10 @@ func rarerLine(e *parleyv1.Event) (name, details string) {
 		return "OptedOut", ""
 	case *parleyv1.Event_OptedIn:
 		return "OptedIn", ""
+	case *parleyv1.Event_ContactBlocked:
+		return "ContactBlocked", ""
+	case *parleyv1.Event_ContactUnblocked:
+		return "ContactUnblocked", ""
 	case *parleyv1.Event_SessionMigrated:
 		m := b.SessionMigrated
 		return "SessionMigrated", fmt.Sprintf("%d>%d %s>%s", m.FromVersion, m.ToVersion, m.FromStep, m.ToStep)

@@ -28,6 +28,10 @@ const (
 	// ActOptOut and ActOptIn say what the person said elsewhere.
 	ActOptOut = "opt_out"
 	ActOptIn  = "opt_in"
+	// ActBlock makes the business deaf to the person, and silent: what they write is
+	// recorded only. ActUnblock undoes it.
+	ActBlock   = "block"
+	ActUnblock = "unblock"
 )
 
 const (
@@ -35,11 +39,13 @@ const (
 	ReasonOperator = "operator"
 	// ReasonApp: a person of the business wrote with the phone's own app.
 	ReasonApp = "app"
+	// ReasonBlocked: the business wants to hear nothing of the person.
+	ReasonBlocked = "blocked"
 )
 
 // Actions lists the verbs.
 func Actions() []string {
-	return []string{ActTake, ActGiveBack, ActSay, ActRestart, ActMove, ActSet, ActEnd, ActOptOut, ActOptIn}
+	return []string{ActTake, ActGiveBack, ActSay, ActRestart, ActMove, ActSet, ActEnd, ActOptOut, ActOptIn, ActBlock, ActUnblock}
 }
 
 // handBack says when the bot takes a conversation back that no human cares for.
@@ -82,11 +88,21 @@ func (t *turn) operate(a *parleyv1.OperatorAction) {
 		t.cancel(ReasonOperator)
 	case ActOptOut:
 		t.emit(optedOut())
-		if t.running() || t.state.Status == Expired {
-			t.cancel(ReasonStop)
-		}
+		t.leave(ReasonStop)
 	case ActOptIn:
 		t.emit(optedIn())
+	case ActBlock:
+		t.emit(contactBlocked())
+		t.leave(ReasonBlocked)
+	case ActUnblock:
+		t.emit(contactUnblocked())
+	}
+}
+
+// leave ends what runs, or could be taken up again.
+func (t *turn) leave(reason string) {
+	if t.running() || t.state.Status == Expired {
+		t.cancel(reason)
 	}
 }
 
@@ -103,13 +119,17 @@ func (t *turn) refuses(a *parleyv1.OperatorAction) string {
 	switch {
 	case !slices.Contains(Actions(), verb):
 		return fmt.Sprintf("there is no action %q: there is %s", verb, strings.Join(Actions(), ", "))
-	case speaks && t.optedOut():
+	case speaks && t.blocked():
+		return "the person is blocked: unblock them first"
+	case verb == ActUnblock && !t.blocked():
+		return "the person is not blocked"
+	case speaks && t.silenced():
 		return "the person has opted out: nothing is said to them before they opt in"
 	case verb == ActSay:
 		return refusesContent(a)
 	case verb == ActRestart && t.newest() == nil:
 		return "no flow serves the channel any more: publish one, or let the channels file name one"
-	case verb == ActOptOut, verb == ActOptIn, verb == ActRestart:
+	case slices.Contains([]string{ActOptOut, ActOptIn, ActBlock, ActUnblock, ActRestart}, verb):
 		return ""
 	case t.state.Status == Cancelled:
 		return "the session was cancelled: restart it"
@@ -298,7 +318,7 @@ func (s State) humanSince() int64 { return cmp.Or(s.Progress.HumanMs, s.LastInte
 
 // handBackAt is when the bot takes the conversation back; 0 if never.
 func (t *turn) handBackAt() int64 {
-	if t.flow.handBack == nil || t.optedOut() {
+	if t.flow.handBack == nil || t.silenced() {
 		return 0
 	}
 	return t.state.humanSince() + t.flow.handBack.afterMs

@@ -96,6 +96,7 @@ func (w *world) play(t *rapid.T) {
 	}
 	in.Id, in.AtMs, in.Channel = rapid.StringMatching("[a-z]{1,3}").Draw(t, "id"), w.now, "ch1"
 	w.contact.OptedOut = rapid.IntRange(0, 29).Draw(t, "opted out") == 0
+	w.contact.Blocked = rapid.IntRange(0, 29).Draw(t, "blocked") == 0
 	w.contact.Language = rapid.SampledFrom([]string{"", "", "es", "pt-BR", "xx"}).Draw(t, "chosen language")
 	w.contact.Name = rapid.SampledFrom([]string{"Ada", "", "\x00é", strings.Repeat("w", 200)}).Draw(t, "contact name")
 	in.Contact = proto.CloneOf(w.contact)

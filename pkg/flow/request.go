@@ -86,7 +86,7 @@ func (t *turn) urlOf(r *request) string {
 // callAnswered goes on with what came of a call. A result that the session does not
 // wait for does nothing: it came twice, too late, or for a step that was left.
 func (t *turn) callAnswered(r *parleyv1.CallResult) {
-	if t.state.Status != Active || r.GetRef() == "" || r.GetRef() != t.state.Progress.Call || t.optedOut() {
+	if t.state.Status != Active || r.GetRef() == "" || r.GetRef() != t.state.Progress.Call || t.silenced() {
 		return
 	}
 	s := t.step()

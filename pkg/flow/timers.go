@@ -163,7 +163,7 @@ func (t *turn) wake(due *parleyv1.TimerDue) {
 	}
 	t.emit(inputReceived(t.in))
 	switch {
-	case t.state.Status == Active && t.optedOut():
+	case t.state.Status == Active && t.silenced():
 		t.emit(sessionExpired(t.state.Step)) // nobody is reminded who asked to hear nothing
 	case t.state.Status == Active:
 		t.overdue(due.GetPromptAtMs())
@@ -176,7 +176,7 @@ func (t *turn) wake(due *parleyv1.TimerDue) {
 
 // wakeFragments weighs the fragments of an answer: the person has been quiet.
 func (t *turn) wakeFragments() {
-	if t.state.Status != Active || t.optedOut() {
+	if t.state.Status != Active || t.silenced() {
 		return
 	}
 	t.emit(inputReceived(t.in))

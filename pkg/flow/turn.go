@@ -157,6 +157,8 @@ func (t *turn) decide() {
 // hear reacts to a message of the person.
 func (t *turn) hear(m *parleyv1.IncomingMessage) {
 	switch {
+	case t.blocked():
+		t.hearBlocked()
 	case t.optedOut():
 		t.hearOptedOut(m)
 	case t.state.Status == None, t.state.Status == Cancelled:
@@ -185,6 +187,19 @@ func (t *turn) open(m *parleyv1.IncomingMessage) {
 }
 
 func (t *turn) optedOut() bool { return t.in.GetContact().GetOptedOut() }
+
+// blocked reports whether the business wants to hear nothing of the person.
+func (t *turn) blocked() bool { return t.in.GetContact().GetBlocked() }
+
+// silenced reports whether nothing may be said to the person.
+func (t *turn) silenced() bool { return t.optedOut() || t.blocked() }
+
+// hearBlocked records what is said, and reacts to nothing.
+func (t *turn) hearBlocked() {
+	if t.state.Status != None {
+		t.emit(inputReceived(t.in))
+	}
+}
 
 // hearOptedOut reacts to who opted out, in this session or in another: they are
 // heard only if they say a word that begins something.
@@ -384,7 +399,7 @@ func (t *turn) standing() string {
 // start begins a flow by the API. It does not interrupt a session that runs, and
 // nobody is spoken to who opted out.
 func (t *turn) start(s *parleyv1.StartRequest) {
-	if t.running() || t.optedOut() {
+	if t.running() || t.silenced() {
 		return
 	}
 	if f, e := t.live.begins(t.in, chosen); f != nil && f.name == s.GetFlow() {

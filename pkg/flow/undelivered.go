@@ -29,7 +29,7 @@ func (t *turn) undelivered(d *parleyv1.DeliveryFailure) {
 // it waits for nobody, or for another system.
 func (t *turn) wayUndelivered(d *parleyv1.DeliveryFailure) (to target, leaves bool) {
 	s := t.state
-	if s.Status != Active || t.optedOut() || s.Progress.Undelivered || d.GetQueuedAtMs() < s.LastInteractionMs {
+	if s.Status != Active || t.silenced() || s.Progress.Undelivered || d.GetQueuedAtMs() < s.LastInteractionMs {
 		return target{}, false
 	}
 	if t.step().request != nil {

@@ -88,7 +88,7 @@ func (c *turnColumns) addSession(shard int, s Session) error {
 func (c *turnColumns) args() []any {
 	return slices.Concat(fenceArgs(ServiceSession, c.fences), []any{c.heads, c.counts}, c.contacts.args(), c.inbox.args(), c.events.args(),
 		c.sessions.args(), c.dead.args(), c.redriven.args(), c.timers.args(), c.timersOff.args(),
-		c.archive.args(), c.away.args(), c.back.args(), []any{nonNil(c.contacts.noMarketing)})
+		c.archive.args(), c.away.args(), c.back.args(), []any{nonNil(c.contacts.noMarketing), nonNil(c.contacts.blocked)})
 }
 
 type contactColumns struct {
@@ -97,7 +97,7 @@ type contactColumns struct {
 	shard                                             []int
 	phone, bsuid, parentBSUID, username, personalName []string
 	language                                          []string
-	optedOut, parked, noMarketing                     []bool
+	optedOut, parked, noMarketing, blocked            []bool
 	createdAt                                         []time.Time
 }
 
@@ -115,6 +115,7 @@ func (c *contactColumns) add(contact Contact) {
 	c.optedOut = append(c.optedOut, contact.OptedOut)
 	c.parked = append(c.parked, contact.Parked)
 	c.noMarketing = append(c.noMarketing, contact.NoMarketing)
+	c.blocked = append(c.blocked, contact.Blocked)
 	c.createdAt = append(c.createdAt, contact.CreatedAt)
 }
 

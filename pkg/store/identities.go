@@ -155,7 +155,8 @@ func (c IdentityChanges) queueLeft(tx *resourceBatch) {
 	if len(from) > 0 {
 		tx.batch.Queue(`UPDATE contacts c
 			   SET opted_out_at = COALESCE(c.opted_out_at, l.opted_out_at),
-			       marketing_stopped_at = COALESCE(c.marketing_stopped_at, l.marketing_stopped_at), language = COALESCE(NULLIF(c.language, ''), l.language)
+			       marketing_stopped_at = COALESCE(c.marketing_stopped_at, l.marketing_stopped_at),
+			       blocked_at = COALESCE(c.blocked_at, l.blocked_at), language = COALESCE(NULLIF(c.language, ''), l.language)
 			  FROM unnest($1::uuid[], $2::uuid[]) u(was, now) JOIN contacts l ON l.id = u.was WHERE c.id = u.now`, from, to)
 		tx.batch.Queue(`UPDATE bookings b SET contact_id = u.now FROM unnest($1::uuid[], $2::uuid[]) u(was, now)
 			 WHERE b.contact_id = u.was AND b.state IN ('held', 'booked')

@@ -37,8 +37,10 @@ type Contact struct {
 	OptedOut bool
 	// NoMarketing says that the person wants nothing that the business begins.
 	NoMarketing bool
-	Parked      bool
-	CreatedAt   time.Time
+	// Blocked says that the business wants to hear nothing of the person.
+	Blocked   bool
+	Parked    bool
+	CreatedAt time.Time
 }
 
 // Session is the row of one session: its key, its id and the fold of its events.
@@ -115,7 +117,7 @@ func (s *Store) LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uui
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(`SELECT id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name,
-		language, opted_out_at IS NOT NULL, marketing_stopped_at IS NOT NULL, parked_at IS NOT NULL, created_at
+		language, opted_out_at IS NOT NULL, marketing_stopped_at IS NOT NULL, blocked_at IS NOT NULL, parked_at IS NOT NULL, created_at
 		FROM contacts WHERE id = ANY($1)`, contacts).Query(known.scanContacts)
 	batch.Queue(`SELECT channel, contact_id, session_id, shard, flow, flow_version, status, current_state, flow_data,
 		language, failure_count, version, started_at, last_interaction, progress
@@ -143,7 +145,7 @@ func (k Known) scanContacts(rows pgx.Rows) error {
 		c := Contact{Identity: &parleyv1.Identity{}}
 		id := c.Identity
 		if err := rows.Scan(&c.ID, &c.Portfolio, &c.LaneKey, &c.Shard, &id.Phone, &id.Bsuid, &id.ParentBsuid,
-			&id.Username, &id.Name, &c.Language, &c.OptedOut, &c.NoMarketing, &c.Parked, &c.CreatedAt); err != nil {
+			&id.Username, &id.Name, &c.Language, &c.OptedOut, &c.NoMarketing, &c.Blocked, &c.Parked, &c.CreatedAt); err != nil {
 			return err
 		}
 		k.Contacts[c.ID] = c
@@ -233,20 +235,21 @@ WITH cp AS (
 	RETURNING l.shard),
 ct AS (
 	INSERT INTO contacts AS c (id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, language,
-	       opted_out_at, parked_at, created_at, marketing_stopped_at)
+	       opted_out_at, parked_at, created_at, marketing_stopped_at, blocked_at)
 	SELECT u.id, u.portfolio, u.lane_key, u.shard, u.phone, u.bsuid, u.parent_bsuid, u.username, u.name, u.language,
 	       CASE WHEN u.opted_out THEN now() END, CASE WHEN u.parked THEN now() END, u.created_at,
-	       CASE WHEN u.no_marketing THEN now() END
+	       CASE WHEN u.no_marketing THEN now() END, CASE WHEN u.blocked THEN now() END
 	  FROM cp JOIN unnest($9::uuid[], $10::text[], $11::text[], $12::int[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-	       $18::text[], $19::bool[], $20::bool[], $21::timestamptz[], $83::bool[])
-	       u(id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, language, opted_out, parked, created_at, no_marketing)
+	       $18::text[], $19::bool[], $20::bool[], $21::timestamptz[], $83::bool[], $84::bool[])
+	       u(id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name, language, opted_out, parked, created_at, no_marketing, blocked)
 	       USING (shard)
 	ON CONFLICT (id) DO UPDATE SET phone = excluded.phone, bsuid = excluded.bsuid, parent_bsuid = excluded.parent_bsuid,
 	       username = excluded.username, name = excluded.name, language = excluded.language,
 	       opted_out_at = CASE WHEN excluded.opted_out_at IS NOT NULL THEN COALESCE(c.opted_out_at, excluded.opted_out_at) END,
 	       parked_at = CASE WHEN excluded.parked_at IS NOT NULL THEN COALESCE(c.parked_at, excluded.parked_at) END,
 	       marketing_stopped_at = CASE WHEN excluded.marketing_stopped_at IS NOT NULL
-	                              THEN COALESCE(c.marketing_stopped_at, excluded.marketing_stopped_at) END),
+	                              THEN COALESCE(c.marketing_stopped_at, excluded.marketing_stopped_at) END,
+	       blocked_at = CASE WHEN excluded.blocked_at IS NOT NULL THEN COALESCE(c.blocked_at, excluded.blocked_at) END),
 ib AS (
 	INSERT INTO inbox (id, at)
 	SELECT u.id, now() FROM cp JOIN unnest($22::int[], $23::uuid[]) u(shard, id) USING (shard)),

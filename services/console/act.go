@@ -211,7 +211,7 @@ func (a *API) canAct(ctx context.Context, at conversation, action *parleyv1.Oper
 		return err
 	}
 	in := flow.OperatorInput("", 0, action)
-	in.Contact = &parleyv1.ContactInfo{OptedOut: at.contact.OptedOut}
+	in.Contact = &parleyv1.ContactInfo{OptedOut: at.contact.OptedOut, Blocked: at.contact.Blocked}
 	if why := flow.Refuses(pinned, pinned, s, in); why != "" {
 		return refuse(http.StatusConflict, "%s", why)
 	}

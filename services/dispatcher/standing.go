@@ -25,7 +25,8 @@ const (
 const (
 	// refusalWindow: the window of free text is closed, and there is no template for it.
 	refusalWindow = "window"
-	// refusalHushed: the person opted out, or a human took over, since it was queued.
+	// refusalHushed: the person opted out, was blocked, or a human took over, since it was
+	// queued.
 	refusalHushed = "hushed"
 	// refusalMarketing: the person wants nothing that the business begins.
 	refusalMarketing = "marketing"
@@ -94,7 +95,7 @@ func (s *Service) judge(now time.Time, job Job, standing store.Standing) Job {
 	}
 	closed := until.UnixMilli() > 0 && !now.Before(until.Add(-windowMargin)) && m.GetTemplate() == nil && m.GetTyping() == nil
 	switch {
-	case job.QueuedAt.Before(standing.Hushed): // what was said in the very turn goes
+	case standing.Blocked, job.QueuedAt.Before(standing.Hushed): // what was said in the very turn goes
 		job.Refusal = refusalHushed
 	case m.GetMarketing() && standing.NoMarketing:
 		job.Refusal = refusalMarketing

@@ -146,3 +146,21 @@ func TestMarketingIsNotWanted(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// Whoever is blocked gets nothing that has waited, on whatever channel it was said.
+func TestBlockedGetNothing(t *testing.T) {
+	db := newDatabase(t)
+	o := careful(t, db, false)
+	o.pass(time.Minute)
+	if _, err := db.conn.Exec(t.Context(), `INSERT INTO contacts (id, portfolio, lane_key, shard, created_at, blocked_at)
+		VALUES ($1, 'p', 'a', $2, now(), now()) ON CONFLICT (id) DO UPDATE SET blocked_at = excluded.blocked_at`, store.ContactID("p", "a"), shard); err != nil {
+		t.Fatal(err)
+	}
+	o.apply(queued("a", 1), queued("b", 2))
+	o.cycle()
+	o.wantLaunched("2")
+	o.cycle()
+	if r := db.row(1); r.State != store.DeliveryFailed || r.Class != refusalHushed {
+		t.Errorf("%+v", r)
+	}
+}

@@ -28,6 +28,8 @@ type sessionCommand struct {
 	End      sessionEnd      `cmd:"" help:"Cancel the session without a word."`
 	OptOut   sessionOptOut   `cmd:"" help:"Say nothing more to the person."`
 	OptIn    sessionOptIn    `cmd:"" help:"Undo an opt-out, as the person asked for."`
+	Block    sessionBlock    `cmd:"" help:"Hear nothing more of the person: what they write is recorded, and nothing is sent to them."`
+	Unblock  sessionUnblock  `cmd:"" help:"Undo a block."`
 }
 
 // person names the conversation.
@@ -157,6 +159,24 @@ type sessionOptIn struct {
 // Run orders it.
 func (c sessionOptIn) Run(ctx context.Context, line *kong.Context) error {
 	return c.act(ctx, line, flow.ActOptIn, nil)
+}
+
+type sessionBlock struct {
+	actor `embed:""`
+}
+
+// Run orders it.
+func (c sessionBlock) Run(ctx context.Context, line *kong.Context) error {
+	return c.act(ctx, line, flow.ActBlock, nil)
+}
+
+type sessionUnblock struct {
+	actor `embed:""`
+}
+
+// Run orders it.
+func (c sessionUnblock) Run(ctx context.Context, line *kong.Context) error {
+	return c.act(ctx, line, flow.ActUnblock, nil)
 }
 
 // sessionShow lists a person's conversations.

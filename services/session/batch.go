@@ -305,7 +305,8 @@ func (b *batch) wind(key store.SessionKey) {
 // answer half given: another of their sessions may still want the timer.
 func (b *batch) arm(key store.SessionKey) {
 	s := b.known.Sessions[key]
-	halfway := s.State.Progress.WakeAtMs > 0 && b.known.Contacts[key.Contact].OptedOut
+	c := b.known.Contacts[key.Contact]
+	halfway := s.State.Progress.WakeAtMs > 0 && (c.OptedOut || c.Blocked)
 	if at := s.State.WakeAt(); at > 0 && !halfway {
 		b.turn.Timers = append(b.turn.Timers, store.Timer{Key: key, Shard: s.Shard, Ref: s.State.Progress.Ref, WakeAt: time.UnixMilli(at)})
 		return
@@ -326,7 +327,7 @@ func (b *batch) input(u update) *parleyv1.Input {
 		Channel:      u.envelope.Channel,
 		Raw:          u.raw(),
 		Contact: &parleyv1.ContactInfo{
-			Phone: c.Identity.GetPhone(), Name: c.Identity.GetName(), Language: c.Language, OptedOut: c.OptedOut,
+			Phone: c.Identity.GetPhone(), Name: c.Identity.GetName(), Language: c.Language, OptedOut: c.OptedOut, Blocked: c.Blocked,
 			WindowUntilMs:    b.window(u),
 			UtcOffsetMinutes: b.service.zones.offset(c.Identity.GetPhone(), time.UnixMilli(b.nowMs)),
 		},
@@ -357,6 +358,10 @@ func (b *batch) rows(l flow.Lookup) ([][]byte, error) {
 func (b *batch) unheard(u update) {
 	switch u.envelope.Kind {
 	case parleyv1.Kind_KIND_MESSAGE:
+		if b.known.Contacts[u.contact].Blocked {
+			b.record(u)
+			return
+		}
 		b.deadLetter(u, store.DeadUnhandled, "no flow begins with it on this channel, or the contact opted out")
 	case parleyv1.Kind_KIND_ECHO:
 		b.record(u)
@@ -376,6 +381,10 @@ func (b *batch) learn(u update, events []*parleyv1.Event) {
 			c.OptedOut = true
 		case *parleyv1.Event_OptedIn:
 			c.OptedOut = false
+		case *parleyv1.Event_ContactBlocked:
+			c.Blocked = true
+		case *parleyv1.Event_ContactUnblocked:
+			c.Blocked = false
 		case *parleyv1.Event_LanguageChanged:
 			c.Language = body.LanguageChanged.GetLanguage()
 		default:

@@ -189,7 +189,7 @@ func (b *batch) meet(u update) {
 		c = b.whose(u)
 	}
 	c = b.link(u, c)
-	if known && proto.Equal(c.Identity, before.Identity) && c.OptedOut == before.OptedOut && c.NoMarketing == before.NoMarketing && c.Language == before.Language {
+	if known && proto.Equal(c.Identity, before.Identity) && c.OptedOut == before.OptedOut && c.NoMarketing == before.NoMarketing && c.Blocked == before.Blocked && c.Language == before.Language {
 		return
 	}
 	b.write(c)
@@ -274,6 +274,7 @@ func (b *batch) absorb(other, c store.Contact) store.Contact {
 	b.people.left[other.ID] = c.ID
 	c.OptedOut = c.OptedOut || other.OptedOut
 	c.NoMarketing = c.NoMarketing || other.NoMarketing
+	c.Blocked = c.Blocked || other.Blocked
 	if c.Language == "" {
 		c.Language = other.Language
 	}

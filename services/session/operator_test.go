@@ -1,6 +1,7 @@
 package session
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/parleyhq/parley/pkg/flow"
@@ -39,5 +40,49 @@ func TestOperator(t *testing.T) {
 	if !contact.OptedOut || session.State.Status != flow.Cancelled {
 		t.Errorf("%+v %+v", contact, session.State)
 	}
+	d.consistent(t)
+}
+
+// TestBlocked: what somebody writes who is blocked is in the log, on any channel, and
+// nobody answers; unblocked they begin anew.
+func TestBlocked(t *testing.T) {
+	d := newDesk(t)
+	act := func(id, verb string) {
+		d.input(ada, id, flow.OperatorInput(id, 0, &parleyv1.OperatorAction{Verb: verb, By: "Ana", Reason: "spam"}))
+	}
+	d.say(ada, "wamid.b1", "hi")
+	act("operator/1", flow.ActBlock)
+	d.say(ada, "wamid.b2", "hello?")
+	d.say(ada, "wamid.b3", "restart")
+	d.exec(`DELETE FROM sessions`) // as on a channel where they have none
+	d.say(ada, "wamid.b4", "hi")
+	d.wantReplies(ada, askName)
+	if contact, session := d.known(ada); !contact.Blocked || session.State.Status != flow.None {
+		t.Errorf("%+v %+v", contact, session.State)
+	}
+	d.wantNoLetters()
+	var heard []string
+	for _, e := range d.events(ada) {
+		if in := e.GetInputReceived().GetInput(); in.GetMessage() != nil {
+			heard = append(heard, in.GetId())
+		}
+	}
+	if want := []string{"wamid.b1", "wamid.b2", "wamid.b3", "wamid.b4"}; !slices.Equal(heard, want) {
+		t.Errorf("heard %v", heard)
+	}
+}
+
+// TestUnblocked undoes it.
+func TestUnblocked(t *testing.T) {
+	d := newDesk(t)
+	d.say(ada, "wamid.b1", "hi")
+	for _, verb := range []string{flow.ActBlock, flow.ActUnblock} {
+		d.input(ada, "operator/"+verb, flow.OperatorInput("", 0, &parleyv1.OperatorAction{Verb: verb, By: "Ana"}))
+	}
+	d.say(ada, "wamid.b2", "hi")
+	if contact, session := d.known(ada); contact.Blocked || session.State.Status != flow.Active {
+		t.Errorf("%+v %+v", contact, session.State)
+	}
+	d.wantReplies(ada, askName, askName)
 	d.consistent(t)
 }

@@ -288,7 +288,7 @@ func (c *Chat) input() *parleyv1.Input {
 	return &parleyv1.Input{
 		Id: "in." + strconv.Itoa(c.seed) + "." + strconv.Itoa(c.inputs), AtMs: c.now.UnixMilli(), Channel: c.given.Channel,
 		Contact: &parleyv1.ContactInfo{
-			Phone: c.contact.Phone, Name: c.contact.Name, Language: c.contact.Language, OptedOut: c.contact.OptedOut,
+			Phone: c.contact.Phone, Name: c.contact.Name, Language: c.contact.Language, OptedOut: c.contact.OptedOut, Blocked: c.contact.Blocked,
 		},
 	}
 }
@@ -343,6 +343,10 @@ func (c *Chat) remember(e *parleyv1.Event) {
 		c.contact.OptedOut = true
 	case e.GetOptedIn() != nil:
 		c.contact.OptedOut = false
+	case e.GetContactBlocked() != nil:
+		c.contact.Blocked = true
+	case e.GetContactUnblocked() != nil:
+		c.contact.Blocked = false
 	case e.GetLanguageChanged() != nil:
 		c.contact.Language = e.GetLanguageChanged().GetLanguage()
 	}

@@ -67,7 +67,7 @@
 //	others service=cut day=2026-12-04 time=15:30   other people take all that is free of
 //	                              these slots; also calendar=
 //	operator take by=Ana reason="is angry"   a person of the business acts: take, give_back,
-//	operator say text="Hello!"    say, restart, move, set, end, opt_out, opt_in; with
+//	operator say text="Hello!"    say, restart, move, set, end, opt_out, opt_in, block, unblock; with
 //	operator set slot=guests value=3      step=, slot= and value=, text=
 //	operator echo text="Hello!"   the business writes with the phone's own app
 //

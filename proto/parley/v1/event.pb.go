@@ -154,6 +154,8 @@ type Event struct {
 	//	*Event_LeadQueued
 	//	*Event_LeadClosed
 	//	*Event_FormAnswered
+	//	*Event_ContactBlocked
+	//	*Event_ContactUnblocked
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -739,6 +741,24 @@ func (x *Event) GetFormAnswered() *FormAnswered {
 	return nil
 }
 
+func (x *Event) GetContactBlocked() *ContactBlocked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ContactBlocked); ok {
+			return x.ContactBlocked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetContactUnblocked() *ContactUnblocked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ContactUnblocked); ok {
+			return x.ContactUnblocked
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -947,6 +967,14 @@ type Event_FormAnswered struct {
 	FormAnswered *FormAnswered `protobuf:"bytes,49,opt,name=form_answered,json=formAnswered,proto3,oneof"`
 }
 
+type Event_ContactBlocked struct {
+	ContactBlocked *ContactBlocked `protobuf:"bytes,114,opt,name=contact_blocked,json=contactBlocked,proto3,oneof"`
+}
+
+type Event_ContactUnblocked struct {
+	ContactUnblocked *ContactUnblocked `protobuf:"bytes,115,opt,name=contact_unblocked,json=contactUnblocked,proto3,oneof"`
+}
+
 func (*Event_SessionStarted) isEvent_Body() {}
 
 func (*Event_InputReceived) isEvent_Body() {}
@@ -1048,6 +1076,10 @@ func (*Event_LeadQueued) isEvent_Body() {}
 func (*Event_LeadClosed) isEvent_Body() {}
 
 func (*Event_FormAnswered) isEvent_Body() {}
+
+func (*Event_ContactBlocked) isEvent_Body() {}
+
+func (*Event_ContactUnblocked) isEvent_Body() {}
 
 // EventBatch is what one commit added to one shard, as relayed to WA_EVENTS.
 type EventBatch struct {
@@ -1787,7 +1819,8 @@ type SessionCancelled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// reason is "restart", "stop" (opt-out), "attempts" (too many wrong answers),
 	// "loop" (a loop used up its budget), "switch" (another flow began),
-	// "cancelled" (the flow ended that way), or "operator".
+	// "cancelled" (the flow ended that way), "operator", or "blocked" (the business
+	// wants to hear nothing of the person).
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	// step is the question that was left without an answer; empty if the session
 	// waited at none.
@@ -4833,11 +4866,86 @@ func (x *CallAnswered) GetReason() string {
 	return ""
 }
 
+// ContactBlocked says that the business wants to hear nothing of the person any more:
+// what they write is recorded, nothing is answered, and nothing is sent to them.
+type ContactBlocked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactBlocked) Reset() {
+	*x = ContactBlocked{}
+	mi := &file_parley_v1_event_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactBlocked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactBlocked) ProtoMessage() {}
+
+func (x *ContactBlocked) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactBlocked.ProtoReflect.Descriptor instead.
+func (*ContactBlocked) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{56}
+}
+
+// ContactUnblocked undoes it.
+type ContactUnblocked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactUnblocked) Reset() {
+	*x = ContactUnblocked{}
+	mi := &file_parley_v1_event_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactUnblocked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactUnblocked) ProtoMessage() {}
+
+func (x *ContactUnblocked) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactUnblocked.ProtoReflect.Descriptor instead.
+func (*ContactUnblocked) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{57}
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xd4\x1c\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xe6\x1d\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -4912,7 +5020,9 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"leadQueued\x128\n" +
 	"\vlead_closed\x18o \x01(\v2\x15.parley.v1.LeadClosedH\x00R\n" +
 	"leadClosed\x12>\n" +
-	"\rform_answered\x181 \x01(\v2\x17.parley.v1.FormAnsweredH\x00R\fformAnsweredB\x06\n" +
+	"\rform_answered\x181 \x01(\v2\x17.parley.v1.FormAnsweredH\x00R\fformAnswered\x12D\n" +
+	"\x0fcontact_blocked\x18r \x01(\v2\x19.parley.v1.ContactBlockedH\x00R\x0econtactBlocked\x12J\n" +
+	"\x11contact_unblocked\x18s \x01(\v2\x1b.parley.v1.ContactUnblockedH\x00R\x10contactUnblockedB\x06\n" +
 	"\x04body\"6\n" +
 	"\n" +
 	"EventBatch\x12(\n" +
@@ -5180,7 +5290,9 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x03ref\x18\x02 \x01(\tR\x03ref\x12\x16\n" +
 	"\x06result\x18\x03 \x01(\tR\x06result\x12\x16\n" +
 	"\x06status\x18\x04 \x01(\rR\x06status\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason*N\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x10\n" +
+	"\x0eContactBlocked\"\x12\n" +
+	"\x10ContactUnblocked*N\n" +
 	"\bPriority\x12\x18\n" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
@@ -5199,7 +5311,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -5258,20 +5370,22 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*AccountFact)(nil),        // 54: parley.v1.AccountFact
 	(*CallQueued)(nil),         // 55: parley.v1.CallQueued
 	(*CallAnswered)(nil),       // 56: parley.v1.CallAnswered
-	nil,                        // 57: parley.v1.LookupAsked.WhereEntry
-	nil,                        // 58: parley.v1.CallQueued.HeadersEntry
-	(*Input)(nil),              // 59: parley.v1.Input
-	(*Text)(nil),               // 60: parley.v1.Text
-	(*Media)(nil),              // 61: parley.v1.Media
-	(*Buttons)(nil),            // 62: parley.v1.Buttons
-	(*List)(nil),               // 63: parley.v1.List
-	(*Link)(nil),               // 64: parley.v1.Link
-	(*Form)(nil),               // 65: parley.v1.Form
-	(*GeoPoint)(nil),           // 66: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 67: parley.v1.ContactCard
-	(*Template)(nil),           // 68: parley.v1.Template
-	(*Reaction)(nil),           // 69: parley.v1.Reaction
-	(*Typing)(nil),             // 70: parley.v1.Typing
+	(*ContactBlocked)(nil),     // 57: parley.v1.ContactBlocked
+	(*ContactUnblocked)(nil),   // 58: parley.v1.ContactUnblocked
+	nil,                        // 59: parley.v1.LookupAsked.WhereEntry
+	nil,                        // 60: parley.v1.CallQueued.HeadersEntry
+	(*Input)(nil),              // 61: parley.v1.Input
+	(*Text)(nil),               // 62: parley.v1.Text
+	(*Media)(nil),              // 63: parley.v1.Media
+	(*Buttons)(nil),            // 64: parley.v1.Buttons
+	(*List)(nil),               // 65: parley.v1.List
+	(*Link)(nil),               // 66: parley.v1.Link
+	(*Form)(nil),               // 67: parley.v1.Form
+	(*GeoPoint)(nil),           // 68: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 69: parley.v1.ContactCard
+	(*Template)(nil),           // 70: parley.v1.Template
+	(*Reaction)(nil),           // 71: parley.v1.Reaction
+	(*Typing)(nil),             // 72: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -5325,36 +5439,38 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	48, // 48: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
 	49, // 49: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
 	50, // 50: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
-	1,  // 51: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	59, // 52: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	60, // 53: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	61, // 54: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	62, // 55: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	63, // 56: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	64, // 57: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	65, // 58: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	66, // 59: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	67, // 60: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	68, // 61: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	69, // 62: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	70, // 63: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 64: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	68, // 65: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 66: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	57, // 67: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	40, // 68: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	40, // 69: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	40, // 70: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	40, // 71: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	40, // 72: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	40, // 73: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	54, // 74: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
-	58, // 75: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
-	76, // [76:76] is the sub-list for method output_type
-	76, // [76:76] is the sub-list for method input_type
-	76, // [76:76] is the sub-list for extension type_name
-	76, // [76:76] is the sub-list for extension extendee
-	0,  // [0:76] is the sub-list for field type_name
+	57, // 51: parley.v1.Event.contact_blocked:type_name -> parley.v1.ContactBlocked
+	58, // 52: parley.v1.Event.contact_unblocked:type_name -> parley.v1.ContactUnblocked
+	1,  // 53: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	61, // 54: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	62, // 55: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	63, // 56: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	64, // 57: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	65, // 58: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	66, // 59: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	67, // 60: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	68, // 61: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	69, // 62: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	70, // 63: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	71, // 64: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	72, // 65: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 66: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	70, // 67: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 68: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	59, // 69: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	40, // 70: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	40, // 71: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	40, // 72: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	40, // 73: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	40, // 74: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	40, // 75: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	54, // 76: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
+	60, // 77: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
+	78, // [78:78] is the sub-list for method output_type
+	78, // [78:78] is the sub-list for method input_type
+	78, // [78:78] is the sub-list for extension type_name
+	78, // [78:78] is the sub-list for extension extendee
+	0,  // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -5416,6 +5532,8 @@ func file_parley_v1_event_proto_init() {
 		(*Event_LeadQueued)(nil),
 		(*Event_LeadClosed)(nil),
 		(*Event_FormAnswered)(nil),
+		(*Event_ContactBlocked)(nil),
+		(*Event_ContactUnblocked)(nil),
 	}
 	file_parley_v1_event_proto_msgTypes[7].OneofWrappers = []any{
 		(*MessageQueued_Text)(nil),
@@ -5436,7 +5554,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   58,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -353,6 +353,8 @@ type ContactInfo struct {
 	// window_until_ms is until when WhatsApp takes free text for the person on this
 	// channel; 0 if that is not known, or there is no such limit.
 	WindowUntilMs int64 `protobuf:"varint,24,opt,name=window_until_ms,json=windowUntilMs,proto3" json:"window_until_ms,omitempty"`
+	// blocked says that the business wants to hear nothing of the person.
+	Blocked       bool `protobuf:"varint,31,opt,name=blocked,proto3" json:"blocked,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -427,6 +429,13 @@ func (x *ContactInfo) GetWindowUntilMs() int64 {
 		return x.WindowUntilMs
 	}
 	return 0
+}
+
+func (x *ContactInfo) GetBlocked() bool {
+	if x != nil {
+		return x.Blocked
+	}
+	return false
 }
 
 // IncomingMessage is a message from a person, reduced to what a flow can react to.
@@ -2243,14 +2252,15 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
 	"preference\x18\x1c \x01(\v2\x15.parley.v1.PreferenceH\x00R\n" +
 	"preferenceB\x06\n" +
-	"\x04body\"\xe2\x01\n" +
+	"\x04body\"\xfc\x01\n" +
 	"\vContactInfo\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1a\n" +
 	"\blanguage\x18\x03 \x01(\tR\blanguage\x12\x1b\n" +
 	"\topted_out\x18\x04 \x01(\bR\boptedOut\x121\n" +
 	"\x12utc_offset_minutes\x18\x14 \x01(\x11H\x00R\x10utcOffsetMinutes\x88\x01\x01\x12&\n" +
-	"\x0fwindow_until_ms\x18\x18 \x01(\x03R\rwindowUntilMsB\x15\n" +
+	"\x0fwindow_until_ms\x18\x18 \x01(\x03R\rwindowUntilMs\x12\x18\n" +
+	"\ablocked\x18\x1f \x01(\bR\ablockedB\x15\n" +
 	"\x13_utc_offset_minutes\"\xc7\x04\n" +
 	"\x0fIncomingMessage\x12\x12\n" +
 	"\x04type\x18\x01 \x01(\tR\x04type\x12\x12\n" +
