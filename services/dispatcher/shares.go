@@ -22,6 +22,9 @@ import (
 //     it reads before it asks; and at once if an answer does not come in time.
 //   - Units that were given up, or whose claim has ended, rest for the time in which
 //     their messages count (a second), before another replica may have them.
+//
+// What makes it quick: while some of its units rest a replica gives up no more, which
+// would begin the rest of all anew; and who has some takes no more while others have none.
 const (
 	// sharesEvery is how often a replica asks, shareTime how long its claim lasts.
 	sharesEvery = 500 * time.Millisecond
@@ -89,10 +92,16 @@ func (w want) claim(now time.Time, owner string, all []store.SendShare) store.Se
 	if now.Before(mine.Until.Add(restOf(w.rate))) {
 		before = mine.Units // also if the claim has ended: it may have been used until then
 	}
-	mine.Units = min(fair(unitsOf(w.rate), owner, rivals, now), max(left, 0))
+	target := fair(unitsOf(w.rate), owner, rivals, now)
+	if before > 0 && w.someHaveNone(now, owner, rivals) {
+		target = min(target, before)
+	}
 	if !now.Before(mine.CoolingUntil) {
 		mine.Cooling = 0
+	} else if w.weight > 0 {
+		target = max(target, before) // with more that rests, what rests already would rest longer
 	}
+	mine.Units = min(target, max(left, 0))
 	given := before - mine.Units
 	if given > 0 {
 		mine.CoolingUntil = now.Add(restOf(w.rate))
@@ -100,6 +109,13 @@ func (w want) claim(now time.Time, owner string, all []store.SendShare) store.Se
 	mine.Cooling = max(mine.Cooling+given, 0) // what is taken again does not rest
 	mine.Until, mine.Weight = now.Add(shareTime), w.weight
 	return mine
+}
+
+// someHaveNone says whether others wait for a part: what is free is for them first.
+func (w want) someHaveNone(now time.Time, owner string, rivals []store.SendShare) bool {
+	return slices.ContainsFunc(rivals, func(r store.SendShare) bool {
+		return r.Owner != owner && r.Units == 0 && fair(unitsOf(w.rate), r.Owner, rivals, now) > 0
+	})
 }
 
 // used is how many units an owner may be using or have used lately.

@@ -273,3 +273,31 @@ type failing struct {
 func (f failing) ExchangeSendShares(ctx context.Context, owner string, decide func(time.Time, []store.SendShare) []store.SendShare) error {
 	return errors.Join(f.Store.ExchangeSendShares(ctx, owner, decide), f.after())
 }
+
+// However many come to a number, and while demand moves, each may soon send on it: when
+// what rests already has rested, then the part of the one before it, then its own.
+func TestSharesReachNewcomers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := want{channel: "n1", rate: rapid.SampledFrom([]float64{80, 1000, 5000}).Draw(t, "rate")}
+		c := city{t: t, rate: w.rate, now: start}
+		owners := []string{"a"}
+		came, sends, weights := map[string]time.Time{"a": start}, map[string]bool{}, map[string]float64{}
+		for range rapid.IntRange(8, 60).Draw(t, "rounds") {
+			if len(owners) < 4 && rapid.IntRange(0, 5).Draw(t, "boots") == 0 {
+				owners = append(owners, fmt.Sprint("r", len(owners)))
+				came[owners[len(owners)-1]] = c.now
+			}
+			for _, owner := range owners {
+				w.weight = min(max(1, weights[owner]+rapid.Float64Range(-1, 1).Draw(t, "more")), crowdMost)
+				weights[owner] = w.weight
+				own := w.claim(c.now, owner, c.table)
+				c.put([]store.SendShare{own})
+				sends[owner] = sends[owner] || own.Units > 0
+				if late := c.now.Sub(came[owner]); !sends[owner] && late > 3*restOf(w.rate)+3*sharesEvery {
+					t.Fatalf("%s has nothing %s after it came: %+v", owner, late, c.table)
+				}
+			}
+			c.now = c.now.Add(sharesEvery)
+		}
+	})
+}
