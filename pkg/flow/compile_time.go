@@ -3,6 +3,7 @@ package flow
 import (
 	"cmp"
 	"slices"
+	"time"
 
 	"github.com/parleyhq/parley/pkg/flow/when"
 )
@@ -106,9 +107,24 @@ func (c *compiler) waiting(s *step, all fields) {
 	c.later(func() { c.checkReminders(s, list) })
 }
 
+// checkAuto finds a reminder that would have no time to choose from.
+func (c *compiler) checkAuto(s *step, in item) {
+	const least = 2 * AutoDefault / time.Millisecond
+	if c.flow.expireMs > 0 && c.flow.expireMs < int64(least) {
+		c.report(in.at, ruleUnreachable, "the session expires before the best time is known: expire no sooner than after %s, or write a duration", 2*AutoDefault)
+	}
+	if s.timeout != nil && s.timeout.afterMs > 0 && s.timeout.afterMs < int64(least) {
+		c.report(in.at, ruleUnreachable, "the step times out before the best time is known: let it wait for %s, or write a duration", 2*AutoDefault)
+	}
+}
+
 func (c *compiler) reminder(s *step, in item) reminder {
 	all := c.fields(in, remindFields...)
-	r := reminder{afterMs: c.duration(c.required(all, "after", "how long the person is silent, such as 3h"))}
+	after := c.required(all, "after", "how long the person is silent, such as 3h, or auto")
+	r := reminder{auto: c.isWord(after, "auto")}
+	if !r.auto {
+		r.afterMs = c.duration(after)
+	}
 	say := c.required(all, "say", "what is said")
 	r.template = c.onlyTemplates(say)
 	choices := s.expect // stand below the text, and a template has none
@@ -132,7 +148,13 @@ func (c *compiler) onlyTemplates(say item) bool {
 func (c *compiler) checkReminders(s *step, list []item) {
 	for i, r := range s.reminders {
 		switch {
+		case r.auto && i > 0:
+			c.report(list[i].at, ruleValue, "only the first reminder can choose its time: put it first, or write a duration")
+		case r.auto:
+			c.checkAuto(s, list[i])
 		case r.afterMs == 0: // reported
+		case i > 0 && s.reminders[0].auto && r.afterMs < SilenceMeasured.Milliseconds():
+			c.report(list[i].at, ruleValue, "what comes after a reminder that chooses its time comes a day after the last message or later: make after longer")
 		case i > 0 && r.afterMs <= s.reminders[i-1].afterMs:
 			c.report(list[i].at, ruleValue, "this reminder comes no later than the one before it: make after longer")
 		case c.flow.expireMs > 0 && r.afterMs >= c.flow.expireMs:

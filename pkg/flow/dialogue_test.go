@@ -26,6 +26,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the flows say now into the
 //	aside reaction emoji="👍"      something that says nothing
 //	tap "Yes"                     taps what was shown last with this title; nth=2 is the one before
 //	pass 3s                       time goes on, and timers that are due fire
+//	advise step=day after=40m reason=x   what is known of silences there, when the next timers fire
 //	late 3s                       time goes on, and no timer fires
 //	timer wake=…                  a timer fires that a session wanted once
 //	exchange screen=A json=…      an open form sends data

@@ -237,6 +237,18 @@ func reminderQueued(step string, number uint32, reason string) *parleyv1.Event {
 	}}}
 }
 
+func reminderPlanned(p *parleyv1.ReminderPlanned) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ReminderPlanned{ReminderPlanned: p}}
+}
+
+func reminderWithheld(step string, number uint32) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ReminderWithheld{ReminderWithheld: &parleyv1.ReminderWithheld{Step: step, Number: number}}}
+}
+
+func silenceEnded(s *parleyv1.SilenceEnded) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_SilenceEnded{SilenceEnded: s}}
+}
+
 func stepTimedOut(step string) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_StepTimedOut{StepTimedOut: &parleyv1.StepTimedOut{Step: step}}}
 }

@@ -118,8 +118,17 @@ func (p Progress) evolve(e *parleyv1.Event) (next Progress, known bool) {
 	case *parleyv1.Event_TimerSet:
 		p.TimerMs = body.TimerSet.GetWakeAtMs()
 		p.AskedMs = max(p.AskedMs, body.TimerSet.GetAskedMs())
+	case *parleyv1.Event_ReminderPlanned:
+		plan := body.ReminderPlanned
+		p.Silence = &Silence{
+			BeganMs: plan.GetBeganMs(), AfterMs: plan.GetAfterMs(), Withheld: plan.GetWithheld(), Drawn: plan.GetDrawn(), Reason: plan.GetReason(),
+		}
 	case *parleyv1.Event_ReminderQueued:
-		p.Reminded = body.ReminderQueued.GetNumber()
+		p.Reminded, p.Silence = body.ReminderQueued.GetNumber(), p.Silence.reached(e.GetAtMs())
+	case *parleyv1.Event_ReminderWithheld:
+		p.Reminded, p.Silence = body.ReminderWithheld.GetNumber(), p.Silence.reached(e.GetAtMs())
+	case *parleyv1.Event_SilenceEnded:
+		p.Silence = nil
 	case *parleyv1.Event_SessionArchived:
 		p.Archived, p.TimerMs = true, 0
 	case *parleyv1.Event_CallQueued:

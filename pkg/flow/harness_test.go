@@ -32,6 +32,7 @@ type dialogue struct {
 	wake     int64             // what the session asked for last
 	timers   bool              // show when a session sets its timer, which each does
 	prompt   int64             // of TimerDue: when the question was handed over
+	advice   *parleyv1.ReminderAdvice
 }
 
 // tappable is something that can be tapped.
@@ -67,6 +68,9 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 		return d.tap(t, argument, max(number32(t, words["nth"]), 1))
 	case "pass":
 		return d.pass(t, argument)
+	case "advise":
+		d.advice = &parleyv1.ReminderAdvice{Step: words["step"], AfterMs: duration(t, words["after"]).Milliseconds(), Reason: words["reason"]}
+		return nil
 	case "show":
 		d.timers = argument == "timers"
 		return nil
@@ -222,7 +226,7 @@ func (d *dialogue) pass(t *testing.T, argument string) []string {
 	for d.state.WakeAt() != 0 && d.state.WakeAt() <= until {
 		d.now = d.state.WakeAt()
 		in := TimerInput("", 0, d.state.Progress.Ref, d.state.WakeAt())
-		in.GetTimerDue().PromptAtMs = d.prompt
+		in.GetTimerDue().PromptAtMs, in.GetTimerDue().Advice = d.prompt, d.advice
 		said = append(said, d.turnAt(t, in)...)
 	}
 	d.now = until

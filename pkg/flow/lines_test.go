@@ -91,6 +91,14 @@ func eventLine(e *parleyv1.Event) (name, details string) {
 	case *parleyv1.Event_ReminderQueued:
 		r := b.ReminderQueued
 		return "ReminderQueued", fmt.Sprintf("%s %d %s", r.Step, r.Number, r.Reason)
+	case *parleyv1.Event_ReminderPlanned:
+		r := b.ReminderPlanned
+		return "ReminderPlanned", fmt.Sprintf("%s after %s withheld=%v drawn=%v %s", r.Step, time.Duration(r.AfterMs)*time.Millisecond, r.Withheld, r.Drawn, r.Reason)
+	case *parleyv1.Event_ReminderWithheld:
+		return "ReminderWithheld", fmt.Sprintf("%s %d", b.ReminderWithheld.Step, b.ReminderWithheld.Number)
+	case *parleyv1.Event_SilenceEnded:
+		s := b.SilenceEnded
+		return "SilenceEnded", fmt.Sprintf("%s after %s replied=%v reached=%s", s.Step, time.Duration(s.SilentMs)*time.Millisecond, s.Replied, time.Duration(s.ReachedMs)*time.Millisecond)
 	case *parleyv1.Event_StepTimedOut:
 		return "StepTimedOut", b.StepTimedOut.Step
 	case *parleyv1.Event_SessionExpired:

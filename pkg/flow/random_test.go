@@ -243,7 +243,8 @@ func (a *author) question() {
 	}
 	a.follow()
 	if a.one(4, "reminds") {
-		a.line("    remind: [{after: 1h, say: %s}, {after: 30h, say: {template: {name: t, language: en}}}]", a.text())
+		after := rapid.SampledFrom([]string{"1h", "auto"}).Draw(a.T, "after")
+		a.line("    remind: [{after: %s, say: %s}, {after: 30h, say: {template: {name: t, language: en}}}]", after, a.text())
 	}
 	if a.one(4, "times out") {
 		a.line("    timeout: {after: 40h, goto: %s}", a.anywhere())

@@ -25,7 +25,9 @@ const (
 
 // reminder is said to who does not answer.
 type reminder struct {
+	// afterMs is how long the person is silent; 0 for one that chooses it (auto).
 	afterMs int64
+	auto    bool
 	say     []bubble
 	// template says that it may be said at any time: outside of the window
 	// WhatsApp takes nothing else.
@@ -55,12 +57,15 @@ type plan struct {
 	// remind is the reminder that comes next, by its index, and when.
 	remind                        int
 	remindAt, timeoutAt, expireAt int64
+	// chooseAt is when the time of a reminder is chosen, measuredAt when its effect is
+	// measured no longer.
+	chooseAt, measuredAt int64
 }
 
 // earliest is when the session must be woken.
 func (p plan) earliest() int64 {
 	var at int64
-	for _, t := range []int64{p.remindAt, p.timeoutAt, p.expireAt} {
+	for _, t := range []int64{p.remindAt, p.timeoutAt, p.expireAt, p.chooseAt, p.measuredAt} {
 		if t > 0 && (at == 0 || t < at) {
 			at = t
 		}
@@ -83,11 +88,16 @@ func (t *turn) planOf(s *step, askedMs int64, reminded uint32) plan {
 	if t.flow.expireMs > 0 {
 		p.expireAt = silentMs + t.flow.expireMs
 	}
+	p.measuredAt = t.state.Progress.Silence.measuredAt()
 	for i := int(reminded); i < len(s.reminders) && p.remind < 0; i++ {
 		r := s.reminders[i]
-		at := t.loud(max(silentMs+r.afterMs, t.in.GetAtMs()))
+		if r.auto && t.choosesAt(silentMs, &p) {
+			return p
+		}
+		afterMs := t.afterMs(r)
+		at := t.loud(max(silentMs+afterMs, t.in.GetAtMs()))
 		closed := at > t.state.LastInteractionMs+windowMs && !r.template
-		if !closed && before(at, p.expireAt) && before(at, p.timeoutAt) {
+		if afterMs > 0 && !closed && before(at, p.expireAt) && before(at, p.timeoutAt) {
 			p.remind, p.remindAt = i, at
 		}
 	}
@@ -166,7 +176,7 @@ func (t *turn) wake(due *parleyv1.TimerDue) {
 	case t.state.Status == Active && t.silenced():
 		t.emit(sessionExpired(t.state.Step)) // nobody is reminded who asked to hear nothing
 	case t.state.Status == Active:
-		t.overdue(due.GetPromptAtMs())
+		t.overdue(due)
 	case t.state.Status == Human:
 		t.mindHuman()
 	case t.in.GetAtMs() >= t.state.endedAt()+archiveMs:
@@ -186,10 +196,11 @@ func (t *turn) wakeFragments() {
 
 func joined(fragments []string) string { return strings.Join(fragments, "\n") }
 
-// overdue does what is due at the present question: it expires, times out, reminds.
+// overdue does what is due at the present question: it expires, times out, chooses when
+// to remind, reminds.
 // The clock of a question runs from when it was handed over to the provider.
-func (t *turn) overdue(promptAtMs int64) {
-	s, now, p := t.step(), t.in.GetAtMs(), t.state.Progress
+func (t *turn) overdue(timer *parleyv1.TimerDue) {
+	s, now, p, promptAtMs := t.step(), t.in.GetAtMs(), t.state.Progress, timer.GetPromptAtMs()
 	if s.request != nil {
 		promptAtMs = 0 // nobody has to see anything
 	}
@@ -206,8 +217,12 @@ func (t *turn) overdue(promptAtMs int64) {
 		t.emit(sessionExpired(s.name))
 	case due.timeoutAt > 0 && due.timeoutAt <= now:
 		t.timeOut(s)
+	case due.chooseAt > 0 && due.chooseAt <= now:
+		t.choose(s, max(t.state.LastInteractionMs, asked), timer.GetAdvice())
 	case due.remindAt > 0 && due.remindAt <= now:
 		t.remind(s, due, asked)
+	case due.measuredAt > 0 && due.measuredAt <= now:
+		t.endSilence(false)
 	}
 }
 
@@ -239,8 +254,12 @@ func (t *turn) remind(s *step, p plan, askedMs int64) {
 			p = next
 		}
 	}
-	r := s.reminders[p.remind]
-	t.emit(reminderQueued(s.name, uint32(p.remind+1), t.reason(r, askedMs)))
+	r, number := s.reminders[p.remind], uint32(p.remind+1)
+	if plan := t.state.Progress.Silence; r.auto && plan.Withheld {
+		t.emit(reminderWithheld(s.name, number))
+		return
+	}
+	t.emit(reminderQueued(s.name, number, t.reason(r, askedMs)))
 	if waiting := t.state.Progress.Pending; waiting != nil {
 		t.say(r.say)
 		t.confirm(s, *waiting)
@@ -251,10 +270,14 @@ func (t *turn) remind(s *step, p plan, askedMs int64) {
 
 // reason says why a reminder is said now.
 func (t *turn) reason(r reminder, askedMs int64) string {
-	due := max(t.state.LastInteractionMs, askedMs) + r.afterMs
-	why := fmt.Sprintf("silent for %s", time.Duration(r.afterMs)*time.Millisecond)
+	afterMs := t.afterMs(r)
+	due := max(t.state.LastInteractionMs, askedMs) + afterMs
+	why := fmt.Sprintf("silent for %s", time.Duration(afterMs)*time.Millisecond)
 	if t.loud(due) != due {
 		why += ", put off to the end of the quiet hours"
+	}
+	if r.auto {
+		why += ": " + t.state.Progress.Silence.Reason
 	}
 	return why
 }

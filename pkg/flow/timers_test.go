@@ -2,6 +2,7 @@ package flow
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,12 +21,18 @@ type sitting struct {
 	offset *int32
 	inputs int
 	heard  int64 // when the person wrote last
+	plan   *parleyv1.ReminderPlanned
 }
 
 // TestPatience checks, for any history, what a person may expect of reminders and
 // of the end of a wait.
 func TestPatience(t *testing.T) {
-	f := load(t, "patience").WithVersion(1)
+	for _, name := range []string{"patience", "auto"} {
+		t.Run(name, func(t *testing.T) { checkPatience(t, load(t, name).WithVersion(1)) })
+	}
+}
+
+func checkPatience(t *testing.T, f *Flow) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := &sitting{T: t, f: f, now: time.Date(2026, 12, 1, 10, 0, 0, 0, time.UTC).UnixMilli()}
 		if rapid.Bool().Draw(t, "abroad") {
@@ -43,7 +50,7 @@ func (s *sitting) act() {
 	switch rapid.IntRange(0, 5).Draw(s.T, "act") {
 	case 0, 1:
 		s.now += rapid.Int64Range(0, 30*hourMs).Draw(s.T, "pause")
-		s.write(rapid.SampledFrom([]string{"4 december", "yes", "Cut", "what?", "restart", "book"}).Draw(s.T, "text"))
+		s.write(rapid.SampledFrom([]string{"4 december", "yes", "Cut", "what?", "restart", "book", "stop", "agent"}).Draw(s.T, "text"))
 	case 2: // an outage: nothing goes off
 		s.now += rapid.Int64Range(0, 50*hourMs).Draw(s.T, "outage")
 	default:
@@ -66,6 +73,11 @@ func (s *sitting) timer() {
 	s.now = max(s.now, at)
 	in := TimerInput("", 0, s.state.Progress.Ref, at)
 	in.GetTimerDue().PromptAtMs = rapid.SampledFrom([]int64{0, 0, s.now - minuteMs, -1}).Draw(s.T, "prompt")
+	if rapid.Bool().Draw(s.T, "advised") {
+		in.GetTimerDue().Advice = &parleyv1.ReminderAdvice{
+			Step: rapid.SampledFrom([]string{s.state.Step, "kind"}).Draw(s.T, "of"), AfterMs: rapid.Int64Range(0, 23*hourMs).Draw(s.T, "after"), Reason: "known",
+		}
+	}
 	s.play(in, true)
 	if late := TimerInput("", 0, s.state.Progress.Ref, at); s.state.WakeAt() != at {
 		before := s.state
@@ -85,6 +97,10 @@ func (s *sitting) play(in *parleyv1.Input, silent bool) {
 		if r := e.GetReminderQueued(); r != nil {
 			s.reminded(was, r, events)
 		}
+		s.measured(was, e, in.GetMessage() != nil)
+	}
+	if (s.plan != nil) != (next.Progress.Silence != nil) {
+		s.Fatalf("planned %v, and the state has %+v", s.plan, next.Progress.Silence)
 	}
 	if s.state = next; silent && next.LastInteractionMs != was.LastInteractionMs {
 		s.Fatalf("a timer counts as a sign of life")
@@ -108,14 +124,43 @@ func (s *sitting) reminded(was State, r *parleyv1.ReminderQueued, events []*parl
 		s.Fatalf("reminded of %s at %s", of.name, was.Step)
 	case r.GetNumber() <= was.Progress.Reminded:
 		s.Fatalf("reminded twice of %s", of.name)
-	case silence < one.afterMs:
+	case silence < one.afterMs, one.auto && silence < s.plan.GetAfterMs():
 		s.Fatalf("reminded of %s after %d ms of silence", of.name, silence)
+	case one.auto && s.plan.GetWithheld():
+		s.Fatalf("reminded of %s: it was to be withheld", of.name)
 	case hour >= 21 || hour < 8:
 		s.Fatalf("reminded of %s at %d o'clock", of.name, hour)
 	case !one.template && s.now > s.heard+24*hourMs:
 		s.Fatalf("free text outside of the window")
 	case len(events) < 3:
 		s.Fatalf("a reminder without a word: %v", events)
+	}
+}
+
+// measured checks that every plan of a reminder ends in one measured silence.
+func (s *sitting) measured(was State, e *parleyv1.Event, heard bool) {
+	silence := s.now - max(s.heard, was.Progress.AskedMs)
+	switch body := e.GetBody().(type) {
+	case *parleyv1.Event_ReminderPlanned:
+		if s.plan != nil || heard || silence < AutoFirst.Milliseconds() || body.ReminderPlanned.GetAfterMs() < AutoFirst.Milliseconds() {
+			s.Fatalf("planned after %d ms: %v, after %v", silence, e, s.plan)
+		}
+		s.plan = body.ReminderPlanned
+	case *parleyv1.Event_ReminderWithheld:
+		if !s.plan.GetWithheld() || silence < s.plan.GetAfterMs() {
+			s.Fatalf("withheld after %d ms, planned %v", silence, s.plan)
+		}
+	case *parleyv1.Event_SilenceEnded:
+		ended := body.SilenceEnded
+		if s.plan == nil || ended.GetStep() != s.plan.GetStep() || ended.GetReplied() && !heard || ended.GetReachedMs() > ended.GetSilentMs() ||
+			ended.GetBeganMs() != s.plan.GetBeganMs() || ended.GetWithheld() != s.plan.GetWithheld() || ended.GetDrawn() != s.plan.GetDrawn() {
+			s.Fatalf("ended %v, planned %v", e, s.plan)
+		}
+		s.plan = nil
+	case *parleyv1.Event_SessionStarted:
+		if s.plan != nil {
+			s.Fatalf("the silence at %s was never measured", s.plan.GetStep())
+		}
 	}
 }
 
@@ -139,6 +184,42 @@ func (s *sitting) waits() {
 	case Completed, Cancelled:
 		if (at == 0) != p.Archived {
 			s.Fatalf("a session that ended: archived %v, wakes at %d", p.Archived, at)
+		}
+	}
+}
+
+// TestDraw checks the shares of those who are not reminded, and of those who are at
+// another time than the best that is known.
+func TestDraw(t *testing.T) {
+	f := load(t, "auto").WithVersion(1)
+	advice := &parleyv1.ReminderAdvice{Step: "day", AfterMs: hourMs, Reason: "known"}
+	const people = 20_000
+	withheld, near, elsewhere := 0, 0, 0
+	for n := range people {
+		in := message(fmt.Sprint("person ", n), "text", "hi")
+		_, s := Turn(f, nil, State{}, in)
+		due := TimerInput(fmt.Sprint("timer ", n), s.WakeAt(), s.Progress.Ref, s.WakeAt())
+		due.GetTimerDue().Advice = advice
+		events, _ := Turn(f, f, s, due)
+		plan := events[1].GetReminderPlanned()
+		if again, _ := Turn(f, f, s, due); again[1].GetReminderPlanned().GetAfterMs() != plan.GetAfterMs() {
+			t.Fatal("drawn again, it is another time")
+		}
+		if plan.GetWithheld() {
+			withheld++
+		}
+		if after := plan.GetAfterMs(); strings.HasSuffix(plan.GetReason(), "another time") {
+			elsewhere++
+			if after < AutoFirst.Milliseconds() || after > 11*hourMs {
+				t.Fatalf("after %d ms", after)
+			}
+		} else if near++; after < hourMs*7/10-1000 || after > hourMs*14/10 {
+			t.Fatalf("after %d ms", after)
+		}
+	}
+	for name, share := range map[string]struct{ n, percent int }{"withheld": {withheld, withheldPercent}, "elsewhere": {elsewhere, elsewherePercent}} {
+		if got := 100 * float64(share.n) / people; got < float64(share.percent)-1 || got > float64(share.percent)+1 {
+			t.Errorf("%s: %.1f %%, want %d", name, got, share.percent)
 		}
 	}
 }

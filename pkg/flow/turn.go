@@ -105,6 +105,9 @@ func (t *turn) emit(e *parleyv1.Event) {
 		t.events = make([]*parleyv1.Event, 0, eventsUsual)
 	}
 	e.AtMs = t.in.GetAtMs() // first: Evolve reads it
+	if t.state.Progress.Silence != nil && leavesQuestion(e) {
+		t.endSilence(false)
+	}
 	if queued := e.GetMessageQueued(); queued != nil {
 		t.dress(queued)
 	}
@@ -116,6 +119,9 @@ func (t *turn) emit(e *parleyv1.Event) {
 	e.FirstLanguage = t.state.Progress.FirstLanguage
 	e.SessionStartedAtMs = t.state.StartedAtMs
 	t.events = append(t.events, e)
+	if t.state.Progress.Silence != nil && breaksSilence(e) {
+		t.endSilence(t.cameBack())
+	}
 }
 
 // speaker is the step that says something now; empty after the end.

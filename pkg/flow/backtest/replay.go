@@ -198,6 +198,7 @@ func (r *replay) wake() error {
 func (r *replay) timer(of *parleyv1.Input) *parleyv1.Input {
 	in := flow.TimerInput(of.GetId(), of.GetAtMs(), r.state.Progress.Ref, r.state.WakeAt())
 	in.Contact, in.Channel = of.GetContact(), of.GetChannel()
+	in.GetTimerDue().Advice = of.GetTimerDue().GetAdvice()
 	return in
 }
 

@@ -69,7 +69,7 @@ func remindPart() part {
 	return part{
 		name: "remind", doc: "One reminder.", required: []string{"after", "say"},
 		fields: []field{
-			{"after", ref("duration").like("3h"), "How long the person has been silent."},
+			{"after", anyOf(&node{Const: "auto"}, ref("duration")).like("3h", "auto"), "How long the person has been silent. auto: as measured at this step; the first reminder only."},
 			{"say", ref("say"), "What is said. A day after their last message it can only be a template."},
 		},
 	}

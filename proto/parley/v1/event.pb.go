@@ -156,6 +156,9 @@ type Event struct {
 	//	*Event_FormAnswered
 	//	*Event_ContactBlocked
 	//	*Event_ContactUnblocked
+	//	*Event_ReminderPlanned
+	//	*Event_ReminderWithheld
+	//	*Event_SilenceEnded
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -759,6 +762,33 @@ func (x *Event) GetContactUnblocked() *ContactUnblocked {
 	return nil
 }
 
+func (x *Event) GetReminderPlanned() *ReminderPlanned {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ReminderPlanned); ok {
+			return x.ReminderPlanned
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetReminderWithheld() *ReminderWithheld {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ReminderWithheld); ok {
+			return x.ReminderWithheld
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSilenceEnded() *SilenceEnded {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SilenceEnded); ok {
+			return x.SilenceEnded
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -975,6 +1005,18 @@ type Event_ContactUnblocked struct {
 	ContactUnblocked *ContactUnblocked `protobuf:"bytes,115,opt,name=contact_unblocked,json=contactUnblocked,proto3,oneof"`
 }
 
+type Event_ReminderPlanned struct {
+	ReminderPlanned *ReminderPlanned `protobuf:"bytes,100,opt,name=reminder_planned,json=reminderPlanned,proto3,oneof"`
+}
+
+type Event_ReminderWithheld struct {
+	ReminderWithheld *ReminderWithheld `protobuf:"bytes,101,opt,name=reminder_withheld,json=reminderWithheld,proto3,oneof"`
+}
+
+type Event_SilenceEnded struct {
+	SilenceEnded *SilenceEnded `protobuf:"bytes,102,opt,name=silence_ended,json=silenceEnded,proto3,oneof"`
+}
+
 func (*Event_SessionStarted) isEvent_Body() {}
 
 func (*Event_InputReceived) isEvent_Body() {}
@@ -1080,6 +1122,12 @@ func (*Event_FormAnswered) isEvent_Body() {}
 func (*Event_ContactBlocked) isEvent_Body() {}
 
 func (*Event_ContactUnblocked) isEvent_Body() {}
+
+func (*Event_ReminderPlanned) isEvent_Body() {}
+
+func (*Event_ReminderWithheld) isEvent_Body() {}
+
+func (*Event_SilenceEnded) isEvent_Body() {}
 
 // EventBatch is what one commit added to one shard, as relayed to WA_EVENTS.
 type EventBatch struct {
@@ -3404,6 +3452,252 @@ func (x *ReminderQueued) GetReason() string {
 	return ""
 }
 
+// ReminderPlanned says when a reminder with a time of its own choosing ("after: auto")
+// comes, unless the person writes before.
+type ReminderPlanned struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// began_ms is since when the person has been silent, Unix milliseconds; after_ms is
+	// how long after that the reminder comes.
+	BeganMs int64 `protobuf:"varint,2,opt,name=began_ms,json=beganMs,proto3" json:"began_ms,omitempty"`
+	AfterMs int64 `protobuf:"varint,3,opt,name=after_ms,json=afterMs,proto3" json:"after_ms,omitempty"`
+	// withheld says that this person is not reminded, so that it can be measured what
+	// reminders do.
+	Withheld bool `protobuf:"varint,4,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	// drawn says that time and withholding were drawn: by all others it can be measured
+	// only how long people are silent.
+	Drawn bool `protobuf:"varint,5,opt,name=drawn,proto3" json:"drawn,omitempty"`
+	// reason says why then.
+	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReminderPlanned) Reset() {
+	*x = ReminderPlanned{}
+	mi := &file_parley_v1_event_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReminderPlanned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReminderPlanned) ProtoMessage() {}
+
+func (x *ReminderPlanned) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReminderPlanned.ProtoReflect.Descriptor instead.
+func (*ReminderPlanned) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *ReminderPlanned) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ReminderPlanned) GetBeganMs() int64 {
+	if x != nil {
+		return x.BeganMs
+	}
+	return 0
+}
+
+func (x *ReminderPlanned) GetAfterMs() int64 {
+	if x != nil {
+		return x.AfterMs
+	}
+	return 0
+}
+
+func (x *ReminderPlanned) GetWithheld() bool {
+	if x != nil {
+		return x.Withheld
+	}
+	return false
+}
+
+func (x *ReminderPlanned) GetDrawn() bool {
+	if x != nil {
+		return x.Drawn
+	}
+	return false
+}
+
+func (x *ReminderPlanned) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// ReminderWithheld stands where ReminderQueued would, for who is not reminded.
+type ReminderWithheld struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// number is that of ReminderQueued.
+	Number        uint32 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReminderWithheld) Reset() {
+	*x = ReminderWithheld{}
+	mi := &file_parley_v1_event_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReminderWithheld) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReminderWithheld) ProtoMessage() {}
+
+func (x *ReminderWithheld) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReminderWithheld.ProtoReflect.Descriptor instead.
+func (*ReminderWithheld) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ReminderWithheld) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ReminderWithheld) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+// SilenceEnded says how a silence ended for which a reminder was planned.
+type SilenceEnded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// began_ms and withheld and drawn are those of the plan.
+	BeganMs int64 `protobuf:"varint,2,opt,name=began_ms,json=beganMs,proto3" json:"began_ms,omitempty"`
+	// silent_ms is how long it was.
+	SilentMs int64 `protobuf:"varint,3,opt,name=silent_ms,json=silentMs,proto3" json:"silent_ms,omitempty"`
+	// replied says that the person wrote; otherwise the question ended in another way, or
+	// the silence is measured no longer.
+	Replied bool `protobuf:"varint,4,opt,name=replied,proto3" json:"replied,omitempty"`
+	// reached_ms is how long it had been when the reminder was said, or withheld; 0 if it
+	// did not come to that.
+	ReachedMs     int64 `protobuf:"varint,5,opt,name=reached_ms,json=reachedMs,proto3" json:"reached_ms,omitempty"`
+	Withheld      bool  `protobuf:"varint,6,opt,name=withheld,proto3" json:"withheld,omitempty"`
+	Drawn         bool  `protobuf:"varint,7,opt,name=drawn,proto3" json:"drawn,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SilenceEnded) Reset() {
+	*x = SilenceEnded{}
+	mi := &file_parley_v1_event_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SilenceEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SilenceEnded) ProtoMessage() {}
+
+func (x *SilenceEnded) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SilenceEnded.ProtoReflect.Descriptor instead.
+func (*SilenceEnded) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *SilenceEnded) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *SilenceEnded) GetBeganMs() int64 {
+	if x != nil {
+		return x.BeganMs
+	}
+	return 0
+}
+
+func (x *SilenceEnded) GetSilentMs() int64 {
+	if x != nil {
+		return x.SilentMs
+	}
+	return 0
+}
+
+func (x *SilenceEnded) GetReplied() bool {
+	if x != nil {
+		return x.Replied
+	}
+	return false
+}
+
+func (x *SilenceEnded) GetReachedMs() int64 {
+	if x != nil {
+		return x.ReachedMs
+	}
+	return 0
+}
+
+func (x *SilenceEnded) GetWithheld() bool {
+	if x != nil {
+		return x.Withheld
+	}
+	return false
+}
+
+func (x *SilenceEnded) GetDrawn() bool {
+	if x != nil {
+		return x.Drawn
+	}
+	return false
+}
+
 // StepTimedOut says that nobody answered in time. The session goes on elsewhere.
 type StepTimedOut struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3414,7 +3708,7 @@ type StepTimedOut struct {
 
 func (x *StepTimedOut) Reset() {
 	*x = StepTimedOut{}
-	mi := &file_parley_v1_event_proto_msgTypes[35]
+	mi := &file_parley_v1_event_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3426,7 +3720,7 @@ func (x *StepTimedOut) String() string {
 func (*StepTimedOut) ProtoMessage() {}
 
 func (x *StepTimedOut) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[35]
+	mi := &file_parley_v1_event_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3439,7 +3733,7 @@ func (x *StepTimedOut) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepTimedOut.ProtoReflect.Descriptor instead.
 func (*StepTimedOut) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{35}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *StepTimedOut) GetStep() string {
@@ -3461,7 +3755,7 @@ type SessionExpired struct {
 
 func (x *SessionExpired) Reset() {
 	*x = SessionExpired{}
-	mi := &file_parley_v1_event_proto_msgTypes[36]
+	mi := &file_parley_v1_event_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3473,7 +3767,7 @@ func (x *SessionExpired) String() string {
 func (*SessionExpired) ProtoMessage() {}
 
 func (x *SessionExpired) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[36]
+	mi := &file_parley_v1_event_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3486,7 +3780,7 @@ func (x *SessionExpired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionExpired.ProtoReflect.Descriptor instead.
 func (*SessionExpired) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{36}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SessionExpired) GetStep() string {
@@ -3506,7 +3800,7 @@ type SessionResumed struct {
 
 func (x *SessionResumed) Reset() {
 	*x = SessionResumed{}
-	mi := &file_parley_v1_event_proto_msgTypes[37]
+	mi := &file_parley_v1_event_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3518,7 +3812,7 @@ func (x *SessionResumed) String() string {
 func (*SessionResumed) ProtoMessage() {}
 
 func (x *SessionResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[37]
+	mi := &file_parley_v1_event_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3531,7 +3825,7 @@ func (x *SessionResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionResumed.ProtoReflect.Descriptor instead.
 func (*SessionResumed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{37}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SessionResumed) GetStep() string {
@@ -3551,7 +3845,7 @@ type SessionArchived struct {
 
 func (x *SessionArchived) Reset() {
 	*x = SessionArchived{}
-	mi := &file_parley_v1_event_proto_msgTypes[38]
+	mi := &file_parley_v1_event_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3563,7 +3857,7 @@ func (x *SessionArchived) String() string {
 func (*SessionArchived) ProtoMessage() {}
 
 func (x *SessionArchived) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[38]
+	mi := &file_parley_v1_event_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3576,7 +3870,7 @@ func (x *SessionArchived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionArchived.ProtoReflect.Descriptor instead.
 func (*SessionArchived) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{38}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{41}
 }
 
 // Bookable is a slot of a calendar, as it was when something became of it.
@@ -3595,7 +3889,7 @@ type Bookable struct {
 
 func (x *Bookable) Reset() {
 	*x = Bookable{}
-	mi := &file_parley_v1_event_proto_msgTypes[39]
+	mi := &file_parley_v1_event_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3607,7 +3901,7 @@ func (x *Bookable) String() string {
 func (*Bookable) ProtoMessage() {}
 
 func (x *Bookable) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[39]
+	mi := &file_parley_v1_event_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3620,7 +3914,7 @@ func (x *Bookable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bookable.ProtoReflect.Descriptor instead.
 func (*Bookable) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{39}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Bookable) GetId() string {
@@ -3679,7 +3973,7 @@ type SlotBooked struct {
 
 func (x *SlotBooked) Reset() {
 	*x = SlotBooked{}
-	mi := &file_parley_v1_event_proto_msgTypes[40]
+	mi := &file_parley_v1_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3691,7 +3985,7 @@ func (x *SlotBooked) String() string {
 func (*SlotBooked) ProtoMessage() {}
 
 func (x *SlotBooked) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[40]
+	mi := &file_parley_v1_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3704,7 +3998,7 @@ func (x *SlotBooked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotBooked.ProtoReflect.Descriptor instead.
 func (*SlotBooked) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{40}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SlotBooked) GetStep() string {
@@ -3748,7 +4042,7 @@ type SlotTaken struct {
 
 func (x *SlotTaken) Reset() {
 	*x = SlotTaken{}
-	mi := &file_parley_v1_event_proto_msgTypes[41]
+	mi := &file_parley_v1_event_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3760,7 +4054,7 @@ func (x *SlotTaken) String() string {
 func (*SlotTaken) ProtoMessage() {}
 
 func (x *SlotTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[41]
+	mi := &file_parley_v1_event_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3773,7 +4067,7 @@ func (x *SlotTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotTaken.ProtoReflect.Descriptor instead.
 func (*SlotTaken) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SlotTaken) GetStep() string {
@@ -3811,7 +4105,7 @@ type SlotHeld struct {
 
 func (x *SlotHeld) Reset() {
 	*x = SlotHeld{}
-	mi := &file_parley_v1_event_proto_msgTypes[42]
+	mi := &file_parley_v1_event_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3823,7 +4117,7 @@ func (x *SlotHeld) String() string {
 func (*SlotHeld) ProtoMessage() {}
 
 func (x *SlotHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[42]
+	mi := &file_parley_v1_event_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3836,7 +4130,7 @@ func (x *SlotHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotHeld.ProtoReflect.Descriptor instead.
 func (*SlotHeld) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{42}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SlotHeld) GetStep() string {
@@ -3885,7 +4179,7 @@ type SlotReleased struct {
 
 func (x *SlotReleased) Reset() {
 	*x = SlotReleased{}
-	mi := &file_parley_v1_event_proto_msgTypes[43]
+	mi := &file_parley_v1_event_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3897,7 +4191,7 @@ func (x *SlotReleased) String() string {
 func (*SlotReleased) ProtoMessage() {}
 
 func (x *SlotReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[43]
+	mi := &file_parley_v1_event_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3910,7 +4204,7 @@ func (x *SlotReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotReleased.ProtoReflect.Descriptor instead.
 func (*SlotReleased) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{43}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SlotReleased) GetBooking() string {
@@ -3940,7 +4234,7 @@ type BookingMoved struct {
 
 func (x *BookingMoved) Reset() {
 	*x = BookingMoved{}
-	mi := &file_parley_v1_event_proto_msgTypes[44]
+	mi := &file_parley_v1_event_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3952,7 +4246,7 @@ func (x *BookingMoved) String() string {
 func (*BookingMoved) ProtoMessage() {}
 
 func (x *BookingMoved) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[44]
+	mi := &file_parley_v1_event_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3965,7 +4259,7 @@ func (x *BookingMoved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookingMoved.ProtoReflect.Descriptor instead.
 func (*BookingMoved) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{44}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *BookingMoved) GetStep() string {
@@ -4008,7 +4302,7 @@ type BookingCancelled struct {
 
 func (x *BookingCancelled) Reset() {
 	*x = BookingCancelled{}
-	mi := &file_parley_v1_event_proto_msgTypes[45]
+	mi := &file_parley_v1_event_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4020,7 +4314,7 @@ func (x *BookingCancelled) String() string {
 func (*BookingCancelled) ProtoMessage() {}
 
 func (x *BookingCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[45]
+	mi := &file_parley_v1_event_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4033,7 +4327,7 @@ func (x *BookingCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookingCancelled.ProtoReflect.Descriptor instead.
 func (*BookingCancelled) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{45}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *BookingCancelled) GetStep() string {
@@ -4075,7 +4369,7 @@ type LeadAssigned struct {
 
 func (x *LeadAssigned) Reset() {
 	*x = LeadAssigned{}
-	mi := &file_parley_v1_event_proto_msgTypes[46]
+	mi := &file_parley_v1_event_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4087,7 +4381,7 @@ func (x *LeadAssigned) String() string {
 func (*LeadAssigned) ProtoMessage() {}
 
 func (x *LeadAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[46]
+	mi := &file_parley_v1_event_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4100,7 +4394,7 @@ func (x *LeadAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadAssigned.ProtoReflect.Descriptor instead.
 func (*LeadAssigned) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{46}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *LeadAssigned) GetStep() string {
@@ -4160,7 +4454,7 @@ type LeadQueued struct {
 
 func (x *LeadQueued) Reset() {
 	*x = LeadQueued{}
-	mi := &file_parley_v1_event_proto_msgTypes[47]
+	mi := &file_parley_v1_event_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4172,7 +4466,7 @@ func (x *LeadQueued) String() string {
 func (*LeadQueued) ProtoMessage() {}
 
 func (x *LeadQueued) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[47]
+	mi := &file_parley_v1_event_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4185,7 +4479,7 @@ func (x *LeadQueued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadQueued.ProtoReflect.Descriptor instead.
 func (*LeadQueued) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{47}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *LeadQueued) GetStep() string {
@@ -4235,7 +4529,7 @@ type LeadClosed struct {
 
 func (x *LeadClosed) Reset() {
 	*x = LeadClosed{}
-	mi := &file_parley_v1_event_proto_msgTypes[48]
+	mi := &file_parley_v1_event_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4247,7 +4541,7 @@ func (x *LeadClosed) String() string {
 func (*LeadClosed) ProtoMessage() {}
 
 func (x *LeadClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[48]
+	mi := &file_parley_v1_event_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4260,7 +4554,7 @@ func (x *LeadClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadClosed.ProtoReflect.Descriptor instead.
 func (*LeadClosed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{48}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *LeadClosed) GetLead() string {
@@ -4304,7 +4598,7 @@ type FormAnswered struct {
 
 func (x *FormAnswered) Reset() {
 	*x = FormAnswered{}
-	mi := &file_parley_v1_event_proto_msgTypes[49]
+	mi := &file_parley_v1_event_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4316,7 +4610,7 @@ func (x *FormAnswered) String() string {
 func (*FormAnswered) ProtoMessage() {}
 
 func (x *FormAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[49]
+	mi := &file_parley_v1_event_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4329,7 +4623,7 @@ func (x *FormAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormAnswered.ProtoReflect.Descriptor instead.
 func (*FormAnswered) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{49}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *FormAnswered) GetStep() string {
@@ -4391,7 +4685,7 @@ type OperatorActed struct {
 
 func (x *OperatorActed) Reset() {
 	*x = OperatorActed{}
-	mi := &file_parley_v1_event_proto_msgTypes[50]
+	mi := &file_parley_v1_event_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4403,7 +4697,7 @@ func (x *OperatorActed) String() string {
 func (*OperatorActed) ProtoMessage() {}
 
 func (x *OperatorActed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[50]
+	mi := &file_parley_v1_event_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4416,7 +4710,7 @@ func (x *OperatorActed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorActed.ProtoReflect.Descriptor instead.
 func (*OperatorActed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{50}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *OperatorActed) GetVerb() string {
@@ -4474,7 +4768,7 @@ type GivenBack struct {
 
 func (x *GivenBack) Reset() {
 	*x = GivenBack{}
-	mi := &file_parley_v1_event_proto_msgTypes[51]
+	mi := &file_parley_v1_event_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4486,7 +4780,7 @@ func (x *GivenBack) String() string {
 func (*GivenBack) ProtoMessage() {}
 
 func (x *GivenBack) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[51]
+	mi := &file_parley_v1_event_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4499,7 +4793,7 @@ func (x *GivenBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GivenBack.ProtoReflect.Descriptor instead.
 func (*GivenBack) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{51}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *GivenBack) GetStep() string {
@@ -4538,7 +4832,7 @@ type AccountNoticed struct {
 
 func (x *AccountNoticed) Reset() {
 	*x = AccountNoticed{}
-	mi := &file_parley_v1_event_proto_msgTypes[52]
+	mi := &file_parley_v1_event_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4550,7 +4844,7 @@ func (x *AccountNoticed) String() string {
 func (*AccountNoticed) ProtoMessage() {}
 
 func (x *AccountNoticed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[52]
+	mi := &file_parley_v1_event_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4563,7 +4857,7 @@ func (x *AccountNoticed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountNoticed.ProtoReflect.Descriptor instead.
 func (*AccountNoticed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{52}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *AccountNoticed) GetField() string {
@@ -4632,7 +4926,7 @@ type AccountFact struct {
 
 func (x *AccountFact) Reset() {
 	*x = AccountFact{}
-	mi := &file_parley_v1_event_proto_msgTypes[53]
+	mi := &file_parley_v1_event_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4644,7 +4938,7 @@ func (x *AccountFact) String() string {
 func (*AccountFact) ProtoMessage() {}
 
 func (x *AccountFact) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[53]
+	mi := &file_parley_v1_event_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4657,7 +4951,7 @@ func (x *AccountFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountFact.ProtoReflect.Descriptor instead.
 func (*AccountFact) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{53}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *AccountFact) GetKind() string {
@@ -4709,7 +5003,7 @@ type CallQueued struct {
 
 func (x *CallQueued) Reset() {
 	*x = CallQueued{}
-	mi := &file_parley_v1_event_proto_msgTypes[54]
+	mi := &file_parley_v1_event_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4721,7 +5015,7 @@ func (x *CallQueued) String() string {
 func (*CallQueued) ProtoMessage() {}
 
 func (x *CallQueued) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[54]
+	mi := &file_parley_v1_event_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4734,7 +5028,7 @@ func (x *CallQueued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallQueued.ProtoReflect.Descriptor instead.
 func (*CallQueued) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{54}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *CallQueued) GetStep() string {
@@ -4803,7 +5097,7 @@ type CallAnswered struct {
 
 func (x *CallAnswered) Reset() {
 	*x = CallAnswered{}
-	mi := &file_parley_v1_event_proto_msgTypes[55]
+	mi := &file_parley_v1_event_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4815,7 +5109,7 @@ func (x *CallAnswered) String() string {
 func (*CallAnswered) ProtoMessage() {}
 
 func (x *CallAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[55]
+	mi := &file_parley_v1_event_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4828,7 +5122,7 @@ func (x *CallAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallAnswered.ProtoReflect.Descriptor instead.
 func (*CallAnswered) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{55}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *CallAnswered) GetStep() string {
@@ -4876,7 +5170,7 @@ type ContactBlocked struct {
 
 func (x *ContactBlocked) Reset() {
 	*x = ContactBlocked{}
-	mi := &file_parley_v1_event_proto_msgTypes[56]
+	mi := &file_parley_v1_event_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4888,7 +5182,7 @@ func (x *ContactBlocked) String() string {
 func (*ContactBlocked) ProtoMessage() {}
 
 func (x *ContactBlocked) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[56]
+	mi := &file_parley_v1_event_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4901,7 +5195,7 @@ func (x *ContactBlocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactBlocked.ProtoReflect.Descriptor instead.
 func (*ContactBlocked) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{56}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{59}
 }
 
 // ContactUnblocked undoes it.
@@ -4913,7 +5207,7 @@ type ContactUnblocked struct {
 
 func (x *ContactUnblocked) Reset() {
 	*x = ContactUnblocked{}
-	mi := &file_parley_v1_event_proto_msgTypes[57]
+	mi := &file_parley_v1_event_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4925,7 +5219,7 @@ func (x *ContactUnblocked) String() string {
 func (*ContactUnblocked) ProtoMessage() {}
 
 func (x *ContactUnblocked) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[57]
+	mi := &file_parley_v1_event_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4938,14 +5232,14 @@ func (x *ContactUnblocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactUnblocked.ProtoReflect.Descriptor instead.
 func (*ContactUnblocked) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{57}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{60}
 }
 
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xe6\x1d\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xbb\x1f\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -5022,7 +5316,10 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"leadClosed\x12>\n" +
 	"\rform_answered\x181 \x01(\v2\x17.parley.v1.FormAnsweredH\x00R\fformAnswered\x12D\n" +
 	"\x0fcontact_blocked\x18r \x01(\v2\x19.parley.v1.ContactBlockedH\x00R\x0econtactBlocked\x12J\n" +
-	"\x11contact_unblocked\x18s \x01(\v2\x1b.parley.v1.ContactUnblockedH\x00R\x10contactUnblockedB\x06\n" +
+	"\x11contact_unblocked\x18s \x01(\v2\x1b.parley.v1.ContactUnblockedH\x00R\x10contactUnblocked\x12G\n" +
+	"\x10reminder_planned\x18d \x01(\v2\x1a.parley.v1.ReminderPlannedH\x00R\x0freminderPlanned\x12J\n" +
+	"\x11reminder_withheld\x18e \x01(\v2\x1b.parley.v1.ReminderWithheldH\x00R\x10reminderWithheld\x12>\n" +
+	"\rsilence_ended\x18f \x01(\v2\x17.parley.v1.SilenceEndedH\x00R\fsilenceEndedB\x06\n" +
 	"\x04body\"6\n" +
 	"\n" +
 	"EventBatch\x12(\n" +
@@ -5180,7 +5477,26 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eReminderQueued\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\rR\x06number\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\"\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa5\x01\n" +
+	"\x0fReminderPlanned\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x19\n" +
+	"\bbegan_ms\x18\x02 \x01(\x03R\abeganMs\x12\x19\n" +
+	"\bafter_ms\x18\x03 \x01(\x03R\aafterMs\x12\x1a\n" +
+	"\bwithheld\x18\x04 \x01(\bR\bwithheld\x12\x14\n" +
+	"\x05drawn\x18\x05 \x01(\bR\x05drawn\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\">\n" +
+	"\x10ReminderWithheld\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\"\xc5\x01\n" +
+	"\fSilenceEnded\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x19\n" +
+	"\bbegan_ms\x18\x02 \x01(\x03R\abeganMs\x12\x1b\n" +
+	"\tsilent_ms\x18\x03 \x01(\x03R\bsilentMs\x12\x18\n" +
+	"\areplied\x18\x04 \x01(\bR\areplied\x12\x1d\n" +
+	"\n" +
+	"reached_ms\x18\x05 \x01(\x03R\treachedMs\x12\x1a\n" +
+	"\bwithheld\x18\x06 \x01(\bR\bwithheld\x12\x14\n" +
+	"\x05drawn\x18\a \x01(\bR\x05drawn\"\"\n" +
 	"\fStepTimedOut\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\"$\n" +
 	"\x0eSessionExpired\x12\x12\n" +
@@ -5311,7 +5627,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -5349,43 +5665,46 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*DeliveryFailed)(nil),     // 33: parley.v1.DeliveryFailed
 	(*TimerSet)(nil),           // 34: parley.v1.TimerSet
 	(*ReminderQueued)(nil),     // 35: parley.v1.ReminderQueued
-	(*StepTimedOut)(nil),       // 36: parley.v1.StepTimedOut
-	(*SessionExpired)(nil),     // 37: parley.v1.SessionExpired
-	(*SessionResumed)(nil),     // 38: parley.v1.SessionResumed
-	(*SessionArchived)(nil),    // 39: parley.v1.SessionArchived
-	(*Bookable)(nil),           // 40: parley.v1.Bookable
-	(*SlotBooked)(nil),         // 41: parley.v1.SlotBooked
-	(*SlotTaken)(nil),          // 42: parley.v1.SlotTaken
-	(*SlotHeld)(nil),           // 43: parley.v1.SlotHeld
-	(*SlotReleased)(nil),       // 44: parley.v1.SlotReleased
-	(*BookingMoved)(nil),       // 45: parley.v1.BookingMoved
-	(*BookingCancelled)(nil),   // 46: parley.v1.BookingCancelled
-	(*LeadAssigned)(nil),       // 47: parley.v1.LeadAssigned
-	(*LeadQueued)(nil),         // 48: parley.v1.LeadQueued
-	(*LeadClosed)(nil),         // 49: parley.v1.LeadClosed
-	(*FormAnswered)(nil),       // 50: parley.v1.FormAnswered
-	(*OperatorActed)(nil),      // 51: parley.v1.OperatorActed
-	(*GivenBack)(nil),          // 52: parley.v1.GivenBack
-	(*AccountNoticed)(nil),     // 53: parley.v1.AccountNoticed
-	(*AccountFact)(nil),        // 54: parley.v1.AccountFact
-	(*CallQueued)(nil),         // 55: parley.v1.CallQueued
-	(*CallAnswered)(nil),       // 56: parley.v1.CallAnswered
-	(*ContactBlocked)(nil),     // 57: parley.v1.ContactBlocked
-	(*ContactUnblocked)(nil),   // 58: parley.v1.ContactUnblocked
-	nil,                        // 59: parley.v1.LookupAsked.WhereEntry
-	nil,                        // 60: parley.v1.CallQueued.HeadersEntry
-	(*Input)(nil),              // 61: parley.v1.Input
-	(*Text)(nil),               // 62: parley.v1.Text
-	(*Media)(nil),              // 63: parley.v1.Media
-	(*Buttons)(nil),            // 64: parley.v1.Buttons
-	(*List)(nil),               // 65: parley.v1.List
-	(*Link)(nil),               // 66: parley.v1.Link
-	(*Form)(nil),               // 67: parley.v1.Form
-	(*GeoPoint)(nil),           // 68: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 69: parley.v1.ContactCard
-	(*Template)(nil),           // 70: parley.v1.Template
-	(*Reaction)(nil),           // 71: parley.v1.Reaction
-	(*Typing)(nil),             // 72: parley.v1.Typing
+	(*ReminderPlanned)(nil),    // 36: parley.v1.ReminderPlanned
+	(*ReminderWithheld)(nil),   // 37: parley.v1.ReminderWithheld
+	(*SilenceEnded)(nil),       // 38: parley.v1.SilenceEnded
+	(*StepTimedOut)(nil),       // 39: parley.v1.StepTimedOut
+	(*SessionExpired)(nil),     // 40: parley.v1.SessionExpired
+	(*SessionResumed)(nil),     // 41: parley.v1.SessionResumed
+	(*SessionArchived)(nil),    // 42: parley.v1.SessionArchived
+	(*Bookable)(nil),           // 43: parley.v1.Bookable
+	(*SlotBooked)(nil),         // 44: parley.v1.SlotBooked
+	(*SlotTaken)(nil),          // 45: parley.v1.SlotTaken
+	(*SlotHeld)(nil),           // 46: parley.v1.SlotHeld
+	(*SlotReleased)(nil),       // 47: parley.v1.SlotReleased
+	(*BookingMoved)(nil),       // 48: parley.v1.BookingMoved
+	(*BookingCancelled)(nil),   // 49: parley.v1.BookingCancelled
+	(*LeadAssigned)(nil),       // 50: parley.v1.LeadAssigned
+	(*LeadQueued)(nil),         // 51: parley.v1.LeadQueued
+	(*LeadClosed)(nil),         // 52: parley.v1.LeadClosed
+	(*FormAnswered)(nil),       // 53: parley.v1.FormAnswered
+	(*OperatorActed)(nil),      // 54: parley.v1.OperatorActed
+	(*GivenBack)(nil),          // 55: parley.v1.GivenBack
+	(*AccountNoticed)(nil),     // 56: parley.v1.AccountNoticed
+	(*AccountFact)(nil),        // 57: parley.v1.AccountFact
+	(*CallQueued)(nil),         // 58: parley.v1.CallQueued
+	(*CallAnswered)(nil),       // 59: parley.v1.CallAnswered
+	(*ContactBlocked)(nil),     // 60: parley.v1.ContactBlocked
+	(*ContactUnblocked)(nil),   // 61: parley.v1.ContactUnblocked
+	nil,                        // 62: parley.v1.LookupAsked.WhereEntry
+	nil,                        // 63: parley.v1.CallQueued.HeadersEntry
+	(*Input)(nil),              // 64: parley.v1.Input
+	(*Text)(nil),               // 65: parley.v1.Text
+	(*Media)(nil),              // 66: parley.v1.Media
+	(*Buttons)(nil),            // 67: parley.v1.Buttons
+	(*List)(nil),               // 68: parley.v1.List
+	(*Link)(nil),               // 69: parley.v1.Link
+	(*Form)(nil),               // 70: parley.v1.Form
+	(*GeoPoint)(nil),           // 71: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 72: parley.v1.ContactCard
+	(*Template)(nil),           // 73: parley.v1.Template
+	(*Reaction)(nil),           // 74: parley.v1.Reaction
+	(*Typing)(nil),             // 75: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -5418,59 +5737,62 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	31, // 27: parley.v1.Event.form_data_kept:type_name -> parley.v1.FormDataKept
 	32, // 28: parley.v1.Event.step_left:type_name -> parley.v1.StepLeft
 	33, // 29: parley.v1.Event.delivery_failed:type_name -> parley.v1.DeliveryFailed
-	53, // 30: parley.v1.Event.account_noticed:type_name -> parley.v1.AccountNoticed
+	56, // 30: parley.v1.Event.account_noticed:type_name -> parley.v1.AccountNoticed
 	34, // 31: parley.v1.Event.timer_set:type_name -> parley.v1.TimerSet
 	35, // 32: parley.v1.Event.reminder_queued:type_name -> parley.v1.ReminderQueued
-	36, // 33: parley.v1.Event.step_timed_out:type_name -> parley.v1.StepTimedOut
-	37, // 34: parley.v1.Event.session_expired:type_name -> parley.v1.SessionExpired
-	38, // 35: parley.v1.Event.session_resumed:type_name -> parley.v1.SessionResumed
-	39, // 36: parley.v1.Event.session_archived:type_name -> parley.v1.SessionArchived
-	41, // 37: parley.v1.Event.slot_booked:type_name -> parley.v1.SlotBooked
-	42, // 38: parley.v1.Event.slot_taken:type_name -> parley.v1.SlotTaken
-	43, // 39: parley.v1.Event.slot_held:type_name -> parley.v1.SlotHeld
-	44, // 40: parley.v1.Event.slot_released:type_name -> parley.v1.SlotReleased
-	45, // 41: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
-	46, // 42: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
-	47, // 43: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
-	51, // 44: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
-	55, // 45: parley.v1.Event.call_queued:type_name -> parley.v1.CallQueued
-	56, // 46: parley.v1.Event.call_answered:type_name -> parley.v1.CallAnswered
-	52, // 47: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
-	48, // 48: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
-	49, // 49: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
-	50, // 50: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
-	57, // 51: parley.v1.Event.contact_blocked:type_name -> parley.v1.ContactBlocked
-	58, // 52: parley.v1.Event.contact_unblocked:type_name -> parley.v1.ContactUnblocked
-	1,  // 53: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	61, // 54: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	62, // 55: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	63, // 56: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	64, // 57: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	65, // 58: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	66, // 59: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	67, // 60: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	68, // 61: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	69, // 62: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	70, // 63: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	71, // 64: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	72, // 65: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 66: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	70, // 67: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 68: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	59, // 69: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	40, // 70: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	40, // 71: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	40, // 72: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	40, // 73: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	40, // 74: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	40, // 75: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	54, // 76: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
-	60, // 77: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
-	78, // [78:78] is the sub-list for method output_type
-	78, // [78:78] is the sub-list for method input_type
-	78, // [78:78] is the sub-list for extension type_name
-	78, // [78:78] is the sub-list for extension extendee
-	0,  // [0:78] is the sub-list for field type_name
+	39, // 33: parley.v1.Event.step_timed_out:type_name -> parley.v1.StepTimedOut
+	40, // 34: parley.v1.Event.session_expired:type_name -> parley.v1.SessionExpired
+	41, // 35: parley.v1.Event.session_resumed:type_name -> parley.v1.SessionResumed
+	42, // 36: parley.v1.Event.session_archived:type_name -> parley.v1.SessionArchived
+	44, // 37: parley.v1.Event.slot_booked:type_name -> parley.v1.SlotBooked
+	45, // 38: parley.v1.Event.slot_taken:type_name -> parley.v1.SlotTaken
+	46, // 39: parley.v1.Event.slot_held:type_name -> parley.v1.SlotHeld
+	47, // 40: parley.v1.Event.slot_released:type_name -> parley.v1.SlotReleased
+	48, // 41: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
+	49, // 42: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
+	50, // 43: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
+	54, // 44: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
+	58, // 45: parley.v1.Event.call_queued:type_name -> parley.v1.CallQueued
+	59, // 46: parley.v1.Event.call_answered:type_name -> parley.v1.CallAnswered
+	55, // 47: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
+	51, // 48: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
+	52, // 49: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
+	53, // 50: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
+	60, // 51: parley.v1.Event.contact_blocked:type_name -> parley.v1.ContactBlocked
+	61, // 52: parley.v1.Event.contact_unblocked:type_name -> parley.v1.ContactUnblocked
+	36, // 53: parley.v1.Event.reminder_planned:type_name -> parley.v1.ReminderPlanned
+	37, // 54: parley.v1.Event.reminder_withheld:type_name -> parley.v1.ReminderWithheld
+	38, // 55: parley.v1.Event.silence_ended:type_name -> parley.v1.SilenceEnded
+	1,  // 56: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	64, // 57: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	65, // 58: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	66, // 59: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	67, // 60: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	68, // 61: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	69, // 62: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	70, // 63: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	71, // 64: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	72, // 65: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	73, // 66: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	74, // 67: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	75, // 68: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 69: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	73, // 70: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 71: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	62, // 72: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	43, // 73: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	43, // 74: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	43, // 75: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	43, // 76: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	43, // 77: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	43, // 78: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	57, // 79: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
+	63, // 80: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
+	81, // [81:81] is the sub-list for method output_type
+	81, // [81:81] is the sub-list for method input_type
+	81, // [81:81] is the sub-list for extension type_name
+	81, // [81:81] is the sub-list for extension extendee
+	0,  // [0:81] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -5534,6 +5856,9 @@ func file_parley_v1_event_proto_init() {
 		(*Event_FormAnswered)(nil),
 		(*Event_ContactBlocked)(nil),
 		(*Event_ContactUnblocked)(nil),
+		(*Event_ReminderPlanned)(nil),
+		(*Event_ReminderWithheld)(nil),
+		(*Event_SilenceEnded)(nil),
 	}
 	file_parley_v1_event_proto_msgTypes[7].OneofWrappers = []any{
 		(*MessageQueued_Text)(nil),
@@ -5554,7 +5879,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   60,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

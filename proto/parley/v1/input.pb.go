@@ -1466,7 +1466,10 @@ type TimerDue struct {
 	WakeAtMs   int64  `protobuf:"varint,2,opt,name=wake_at_ms,json=wakeAtMs,proto3" json:"wake_at_ms,omitempty"`
 	// prompt_at_ms is when the session's last message was handed over to the
 	// provider, Unix milliseconds; -1 if it was not yet, 0 if that is not known.
-	PromptAtMs    int64 `protobuf:"varint,3,opt,name=prompt_at_ms,json=promptAtMs,proto3" json:"prompt_at_ms,omitempty"`
+	PromptAtMs int64 `protobuf:"varint,3,opt,name=prompt_at_ms,json=promptAtMs,proto3" json:"prompt_at_ms,omitempty"`
+	// advice is what is known of silences at the step where the session stood when the
+	// timer was read; absent if nothing is.
+	Advice        *ReminderAdvice `protobuf:"bytes,4,opt,name=advice,proto3" json:"advice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1522,6 +1525,76 @@ func (x *TimerDue) GetPromptAtMs() int64 {
 	return 0
 }
 
+func (x *TimerDue) GetAdvice() *ReminderAdvice {
+	if x != nil {
+		return x.Advice
+	}
+	return nil
+}
+
+// ReminderAdvice says when a reminder does most good at a step.
+type ReminderAdvice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Step  string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	// after_ms is how long the person should have been silent.
+	AfterMs int64 `protobuf:"varint,2,opt,name=after_ms,json=afterMs,proto3" json:"after_ms,omitempty"`
+	// reason says by what that is known.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReminderAdvice) Reset() {
+	*x = ReminderAdvice{}
+	mi := &file_parley_v1_input_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReminderAdvice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReminderAdvice) ProtoMessage() {}
+
+func (x *ReminderAdvice) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReminderAdvice.ProtoReflect.Descriptor instead.
+func (*ReminderAdvice) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ReminderAdvice) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ReminderAdvice) GetAfterMs() int64 {
+	if x != nil {
+		return x.AfterMs
+	}
+	return 0
+}
+
+func (x *ReminderAdvice) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // LookupResult answers the lookup that a session waits for, within its turn.
 type LookupResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1533,7 +1606,7 @@ type LookupResult struct {
 
 func (x *LookupResult) Reset() {
 	*x = LookupResult{}
-	mi := &file_parley_v1_input_proto_msgTypes[16]
+	mi := &file_parley_v1_input_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1545,7 +1618,7 @@ func (x *LookupResult) String() string {
 func (*LookupResult) ProtoMessage() {}
 
 func (x *LookupResult) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[16]
+	mi := &file_parley_v1_input_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1558,7 +1631,7 @@ func (x *LookupResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupResult.ProtoReflect.Descriptor instead.
 func (*LookupResult) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{16}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LookupResult) GetRows() [][]byte {
@@ -1582,7 +1655,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_parley_v1_input_proto_msgTypes[17]
+	mi := &file_parley_v1_input_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1667,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[17]
+	mi := &file_parley_v1_input_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1680,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{17}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StartRequest) GetFlow() string {
@@ -1646,7 +1719,7 @@ type Migration struct {
 
 func (x *Migration) Reset() {
 	*x = Migration{}
-	mi := &file_parley_v1_input_proto_msgTypes[18]
+	mi := &file_parley_v1_input_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1731,7 @@ func (x *Migration) String() string {
 func (*Migration) ProtoMessage() {}
 
 func (x *Migration) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[18]
+	mi := &file_parley_v1_input_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1744,7 @@ func (x *Migration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Migration.ProtoReflect.Descriptor instead.
 func (*Migration) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{18}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Migration) GetFlow() string {
@@ -1719,7 +1792,7 @@ type FormExchange struct {
 
 func (x *FormExchange) Reset() {
 	*x = FormExchange{}
-	mi := &file_parley_v1_input_proto_msgTypes[19]
+	mi := &file_parley_v1_input_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1731,7 +1804,7 @@ func (x *FormExchange) String() string {
 func (*FormExchange) ProtoMessage() {}
 
 func (x *FormExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[19]
+	mi := &file_parley_v1_input_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1744,7 +1817,7 @@ func (x *FormExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormExchange.ProtoReflect.Descriptor instead.
 func (*FormExchange) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{19}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *FormExchange) GetToken() string {
@@ -1802,7 +1875,7 @@ type DeliveryFailure struct {
 
 func (x *DeliveryFailure) Reset() {
 	*x = DeliveryFailure{}
-	mi := &file_parley_v1_input_proto_msgTypes[20]
+	mi := &file_parley_v1_input_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1814,7 +1887,7 @@ func (x *DeliveryFailure) String() string {
 func (*DeliveryFailure) ProtoMessage() {}
 
 func (x *DeliveryFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[20]
+	mi := &file_parley_v1_input_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1827,7 +1900,7 @@ func (x *DeliveryFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryFailure.ProtoReflect.Descriptor instead.
 func (*DeliveryFailure) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{20}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DeliveryFailure) GetDelivery() string {
@@ -1886,7 +1959,7 @@ type ResourceOrder struct {
 
 func (x *ResourceOrder) Reset() {
 	*x = ResourceOrder{}
-	mi := &file_parley_v1_input_proto_msgTypes[21]
+	mi := &file_parley_v1_input_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +1971,7 @@ func (x *ResourceOrder) String() string {
 func (*ResourceOrder) ProtoMessage() {}
 
 func (x *ResourceOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[21]
+	mi := &file_parley_v1_input_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +1984,7 @@ func (x *ResourceOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceOrder.ProtoReflect.Descriptor instead.
 func (*ResourceOrder) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{21}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResourceOrder) GetVerb() string {
@@ -1988,7 +2061,7 @@ type OperatorAction struct {
 
 func (x *OperatorAction) Reset() {
 	*x = OperatorAction{}
-	mi := &file_parley_v1_input_proto_msgTypes[22]
+	mi := &file_parley_v1_input_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2000,7 +2073,7 @@ func (x *OperatorAction) String() string {
 func (*OperatorAction) ProtoMessage() {}
 
 func (x *OperatorAction) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[22]
+	mi := &file_parley_v1_input_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2013,7 +2086,7 @@ func (x *OperatorAction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorAction.ProtoReflect.Descriptor instead.
 func (*OperatorAction) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{22}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OperatorAction) GetVerb() string {
@@ -2160,7 +2233,7 @@ type CallResult struct {
 
 func (x *CallResult) Reset() {
 	*x = CallResult{}
-	mi := &file_parley_v1_input_proto_msgTypes[23]
+	mi := &file_parley_v1_input_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2172,7 +2245,7 @@ func (x *CallResult) String() string {
 func (*CallResult) ProtoMessage() {}
 
 func (x *CallResult) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[23]
+	mi := &file_parley_v1_input_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2185,7 +2258,7 @@ func (x *CallResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallResult.ProtoReflect.Descriptor instead.
 func (*CallResult) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{23}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CallResult) GetRef() string {
@@ -2346,14 +2419,19 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
 	"Preference\x12\x1a\n" +
 	"\bcategory\x18\x01 \x01(\tR\bcategory\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"k\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\x9e\x01\n" +
 	"\bTimerDue\x12\x1f\n" +
 	"\vsession_ref\x18\x01 \x01(\tR\n" +
 	"sessionRef\x12\x1c\n" +
 	"\n" +
 	"wake_at_ms\x18\x02 \x01(\x03R\bwakeAtMs\x12 \n" +
 	"\fprompt_at_ms\x18\x03 \x01(\x03R\n" +
-	"promptAtMs\"\"\n" +
+	"promptAtMs\x121\n" +
+	"\x06advice\x18\x04 \x01(\v2\x19.parley.v1.ReminderAdviceR\x06advice\"W\n" +
+	"\x0eReminderAdvice\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x19\n" +
+	"\bafter_ms\x18\x02 \x01(\x03R\aafterMs\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\"\n" +
 	"\fLookupResult\x12\x12\n" +
 	"\x04rows\x18\x01 \x03(\fR\x04rows\"T\n" +
 	"\fStartRequest\x12\x12\n" +
@@ -2424,7 +2502,7 @@ func file_parley_v1_input_proto_rawDescGZIP() []byte {
 	return file_parley_v1_input_proto_rawDescData
 }
 
-var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_parley_v1_input_proto_goTypes = []any{
 	(*Input)(nil),           // 0: parley.v1.Input
 	(*ContactInfo)(nil),     // 1: parley.v1.ContactInfo
@@ -2442,31 +2520,32 @@ var file_parley_v1_input_proto_goTypes = []any{
 	(*Echo)(nil),            // 13: parley.v1.Echo
 	(*Preference)(nil),      // 14: parley.v1.Preference
 	(*TimerDue)(nil),        // 15: parley.v1.TimerDue
-	(*LookupResult)(nil),    // 16: parley.v1.LookupResult
-	(*StartRequest)(nil),    // 17: parley.v1.StartRequest
-	(*Migration)(nil),       // 18: parley.v1.Migration
-	(*FormExchange)(nil),    // 19: parley.v1.FormExchange
-	(*DeliveryFailure)(nil), // 20: parley.v1.DeliveryFailure
-	(*ResourceOrder)(nil),   // 21: parley.v1.ResourceOrder
-	(*OperatorAction)(nil),  // 22: parley.v1.OperatorAction
-	(*CallResult)(nil),      // 23: parley.v1.CallResult
-	nil,                     // 24: parley.v1.Migration.StepsEntry
-	(*Text)(nil),            // 25: parley.v1.Text
-	(*Media)(nil),           // 26: parley.v1.Media
-	(*Template)(nil),        // 27: parley.v1.Template
+	(*ReminderAdvice)(nil),  // 16: parley.v1.ReminderAdvice
+	(*LookupResult)(nil),    // 17: parley.v1.LookupResult
+	(*StartRequest)(nil),    // 18: parley.v1.StartRequest
+	(*Migration)(nil),       // 19: parley.v1.Migration
+	(*FormExchange)(nil),    // 20: parley.v1.FormExchange
+	(*DeliveryFailure)(nil), // 21: parley.v1.DeliveryFailure
+	(*ResourceOrder)(nil),   // 22: parley.v1.ResourceOrder
+	(*OperatorAction)(nil),  // 23: parley.v1.OperatorAction
+	(*CallResult)(nil),      // 24: parley.v1.CallResult
+	nil,                     // 25: parley.v1.Migration.StepsEntry
+	(*Text)(nil),            // 26: parley.v1.Text
+	(*Media)(nil),           // 27: parley.v1.Media
+	(*Template)(nil),        // 28: parley.v1.Template
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
 	2,  // 1: parley.v1.Input.message:type_name -> parley.v1.IncomingMessage
 	15, // 2: parley.v1.Input.timer_due:type_name -> parley.v1.TimerDue
-	16, // 3: parley.v1.Input.lookup_result:type_name -> parley.v1.LookupResult
-	17, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
-	18, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
-	19, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
-	20, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
-	21, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
-	22, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
-	23, // 10: parley.v1.Input.call_result:type_name -> parley.v1.CallResult
+	17, // 3: parley.v1.Input.lookup_result:type_name -> parley.v1.LookupResult
+	18, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
+	19, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
+	20, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
+	21, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
+	22, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
+	23, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
+	24, // 10: parley.v1.Input.call_result:type_name -> parley.v1.CallResult
 	12, // 11: parley.v1.Input.aside:type_name -> parley.v1.Aside
 	13, // 12: parley.v1.Input.echo:type_name -> parley.v1.Echo
 	14, // 13: parley.v1.Input.preference:type_name -> parley.v1.Preference
@@ -2483,17 +2562,18 @@ var file_parley_v1_input_proto_depIdxs = []int32{
 	2,  // 24: parley.v1.Aside.edited:type_name -> parley.v1.IncomingMessage
 	2,  // 25: parley.v1.Echo.message:type_name -> parley.v1.IncomingMessage
 	12, // 26: parley.v1.Echo.aside:type_name -> parley.v1.Aside
-	24, // 27: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
-	25, // 28: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
-	26, // 29: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
-	8,  // 30: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
-	9,  // 31: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
-	27, // 32: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	16, // 27: parley.v1.TimerDue.advice:type_name -> parley.v1.ReminderAdvice
+	25, // 28: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	26, // 29: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
+	27, // 30: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
+	8,  // 31: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
+	9,  // 32: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
+	28, // 33: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
+	34, // [34:34] is the sub-list for method output_type
+	34, // [34:34] is the sub-list for method input_type
+	34, // [34:34] is the sub-list for extension type_name
+	34, // [34:34] is the sub-list for extension extendee
+	0,  // [0:34] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
@@ -2525,7 +2605,7 @@ func file_parley_v1_input_proto_init() {
 		(*IncomingMessage_Form)(nil),
 		(*IncomingMessage_Order)(nil),
 	}
-	file_parley_v1_input_proto_msgTypes[22].OneofWrappers = []any{
+	file_parley_v1_input_proto_msgTypes[23].OneofWrappers = []any{
 		(*OperatorAction_Text)(nil),
 		(*OperatorAction_Media)(nil),
 		(*OperatorAction_Location)(nil),
@@ -2538,7 +2618,7 @@ func file_parley_v1_input_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_input_proto_rawDesc), len(file_parley_v1_input_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
