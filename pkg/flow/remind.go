@@ -20,7 +20,7 @@ const (
 
 	// Of a hundred people, so many are not reminded, and so many are at another time than
 	// the best that is known: without them there would be nothing to learn from.
-	withheldPercent, elsewherePercent = 10, 20
+	withheldPercent, elsewherePercent = 10, 10
 	// doublings is how far from AutoFirst the other times reach: to 10 h 40 m.
 	doublings = 6
 )

@@ -61,13 +61,14 @@ type TotalCounts struct {
 
 // Counts is the fold of a run of events of one shard.
 type Counts struct {
-	steps  map[StepKey]StepCounts
-	totals map[Cohort]TotalCounts
+	steps    map[StepKey]StepCounts
+	totals   map[Cohort]TotalCounts
+	silences map[SilenceKey]SilenceCounts
 }
 
 // NewCounts returns counts of nothing.
 func NewCounts() *Counts {
-	return &Counts{steps: map[StepKey]StepCounts{}, totals: map[Cohort]TotalCounts{}}
+	return &Counts{steps: map[StepKey]StepCounts{}, totals: map[Cohort]TotalCounts{}, silences: map[SilenceKey]SilenceCounts{}}
 }
 
 const dayMs = 24 * 60 * 60 * 1000
@@ -95,6 +96,8 @@ func (c *Counts) Add(e *parleyv1.Event) {
 		c.step(cohort, body.SessionExpired.Step, func(n *StepCounts) { n.Departed++ })
 	case *parleyv1.Event_SessionResumed:
 		c.step(cohort, body.SessionResumed.Step, func(n *StepCounts) { n.Departed-- }) // and waits again
+	case *parleyv1.Event_SilenceEnded:
+		c.silenceEnded(cohort, body.SilenceEnded)
 	case *parleyv1.Event_HandedOver:
 		c.handedOver(cohort, body.HandedOver)
 	case *parleyv1.Event_SessionMigrated:

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/parleyhq/parley/pkg/insight"
 )
 
 // FunnelFilter selects sessions. Empty fields select all.
@@ -45,6 +47,8 @@ type FunnelStep struct {
 	Waiting int64 `json:"waiting"`
 	// Messages says what became of what the step said.
 	Messages FunnelMessages `json:"messages"`
+	// Reminders says what reminders do that choose their time; nil if there were none.
+	Reminders *FunnelReminders `json:"reminders,omitempty"`
 }
 
 // FunnelMessages counts messages, not sessions. Failed are those that were refused, or
@@ -54,6 +58,23 @@ type FunnelMessages struct {
 	Delivered int64 `json:"delivered"`
 	Read      int64 `json:"read"`
 	Failed    int64 `json:"failed"`
+}
+
+// FunnelReminders compares those who were reminded with those whose reminder was withheld
+// at the same time, in a draw. Its days are those on which the silences began.
+type FunnelReminders struct {
+	Reminded         int64 `json:"reminded"`
+	Returned         int64 `json:"returned"`
+	Withheld         int64 `json:"withheld"`
+	WithheldReturned int64 `json:"withheld_returned"`
+	// Uplift is the difference of the two shares, Low and High its bounds of 95 %
+	// confidence; nil if there is nobody to compare.
+	Uplift *float64 `json:"uplift"`
+	Low    *float64 `json:"uplift_low"`
+	High   *float64 `json:"uplift_high"`
+	// AfterMs is when people are reminded now, and Reason why then; 0 if nothing is known.
+	AfterMs int64  `json:"after_ms"`
+	Reason  string `json:"reason"`
 }
 
 const funnelWhere = ` WHERE flow = $1
@@ -80,10 +101,36 @@ func (s *Store) Funnel(ctx context.Context, f FunnelFilter) (Funnel, error) {
 		funnel.Steps, err = pgx.CollectRows(rows, scanFunnelStep)
 		return err
 	})
+	reminders := map[string]*FunnelReminders{}
+	queueReminders(batch, args, reminders)
 	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return Funnel{}, fmt.Errorf("read funnel of %s: %w", f.Flow, err)
 	}
+	for i, step := range funnel.Steps {
+		funnel.Steps[i].Reminders = reminders[step.Step]
+	}
 	return funnel, nil
+}
+
+// queueReminders reads what reminders do, by step.
+func queueReminders(batch *pgx.Batch, args []any, into map[string]*FunnelReminders) {
+	batch.Queue(`SELECT step, sum(reminded)::bigint, sum(returned)::bigint, sum(withheld)::bigint, sum(withheld_returned)::bigint,
+	                    COALESCE(max(a.after_ms), 0), COALESCE(max(a.reason), '')
+		FROM insight.silences LEFT JOIN insight.reminder_advice a USING (flow, step)`+funnelWhere+` GROUP BY step`, args...).
+		Query(func(rows pgx.Rows) error {
+			var step string
+			var n insight.SilenceCounts
+			var r FunnelReminders
+			_, err := pgx.ForEachRow(rows, []any{&step, &n.Reminded, &n.Returned, &n.Withheld, &n.WithheldReturned, &r.AfterMs, &r.Reason}, func() error {
+				one := FunnelReminders{Reminded: n.Reminded, Returned: n.Returned, Withheld: n.Withheld, WithheldReturned: n.WithheldReturned, AfterMs: r.AfterMs, Reason: r.Reason}
+				if uplift, low, high, ok := insight.Uplift(n); ok {
+					one.Uplift, one.Low, one.High = &uplift, &low, &high
+				}
+				into[step] = &one
+				return nil
+			})
+			return err
+		})
 }
 
 func scanFunnelStep(row pgx.CollectableRow) (s FunnelStep, err error) {

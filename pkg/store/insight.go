@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,7 +37,20 @@ const totalCountsSQL = `
 	       started = t.started + excluded.started, completed = t.completed + excluded.completed,
 	       cancelled = t.cancelled + excluded.cancelled`
 
-const addCountsSQL = fenceSQL + `, st AS (` + stepCountsSQL + `), tt AS (` + totalCountsSQL + `) SELECT shard FROM cp`
+const silenceCountsSQL = `
+	INSERT INTO insight.silence_counts AS t (flow, flow_version, channel, language, day, step, bucket, shard,
+	       replied, cut, reminded, returned, withheld, withheld_returned)
+	SELECT u.flow, u.flow_version, u.channel, u.language, u.day, u.step, u.bucket, u.shard,
+	       u.replied, u.cut, u.reminded, u.returned, u.withheld, u.withheld_returned
+	  FROM cp JOIN unnest($29::int[], $30::text[], $31::int[], $32::text[], $33::text[], $34::date[], $35::text[], $36::int[],
+	       $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[])
+	       u(shard, flow, flow_version, channel, language, day, step, bucket, replied, cut, reminded, returned, withheld, withheld_returned) USING (shard)
+	ON CONFLICT (flow, flow_version, channel, language, day, step, bucket, shard) DO UPDATE SET
+	       replied = t.replied + excluded.replied, cut = t.cut + excluded.cut,
+	       reminded = t.reminded + excluded.reminded, returned = t.returned + excluded.returned,
+	       withheld = t.withheld + excluded.withheld, withheld_returned = t.withheld_returned + excluded.withheld_returned`
+
+const addCountsSQL = fenceSQL + `, st AS (` + stepCountsSQL + `), tt AS (` + totalCountsSQL + `), si AS (` + silenceCountsSQL + `) SELECT shard FROM cp`
 
 // AddCounts adds each shard's counts under the projector's fences. The counts
 // are additive: that each is added once rests on the checkpoint alone.
@@ -66,7 +80,7 @@ func (s *Store) ReplaceCounts(ctx context.Context, shard int, fold func(upTo uin
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"insight.funnel_step_counts", "insight.flow_total_counts"} {
+		for _, table := range []string{"insight.funnel_step_counts", "insight.flow_total_counts", "insight.silence_counts"} {
 			if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE shard = $1`, shard); err != nil {
 				return err
 			}
@@ -94,6 +108,7 @@ func (s *Store) Checkpoint(ctx context.Context, service string, shard int) (uint
 func countArgs(counts map[int]*insight.Counts) []any {
 	var steps stepColumns
 	var totals totalColumns
+	var silences silenceColumns
 	for shard, c := range counts {
 		for _, row := range c.SortedSteps() {
 			steps.add(shard, row.Key, row.Counts)
@@ -101,8 +116,11 @@ func countArgs(counts map[int]*insight.Counts) []any {
 		for _, row := range c.SortedTotals() {
 			totals.add(shard, row.Key, row.Counts)
 		}
+		for _, row := range c.SortedSilences() {
+			silences.add(shard, row.Key, row.Counts)
+		}
 	}
-	return append(steps.args(), totals.args()...)
+	return slices.Concat(steps.args(), totals.args(), silences.args())
 }
 
 type cohortColumns struct {
@@ -162,4 +180,28 @@ func (c *totalColumns) add(shard int, k insight.Cohort, n insight.TotalCounts) {
 
 func (c *totalColumns) args() []any {
 	return append(c.cohortColumns.args(), nonNil(c.started), nonNil(c.completed), nonNil(c.cancelled))
+}
+
+type silenceColumns struct {
+	cohortColumns
+	step                                                         []string
+	bucket                                                       []int32
+	replied, cut, reminded, returned, withheld, withheldReturned []int64
+}
+
+func (c *silenceColumns) add(shard int, k insight.SilenceKey, n insight.SilenceCounts) {
+	c.cohortColumns.add(shard, k.Cohort)
+	c.step = append(c.step, k.Step)
+	c.bucket = append(c.bucket, int32(k.Bucket))
+	c.replied = append(c.replied, n.Replied)
+	c.cut = append(c.cut, n.Cut)
+	c.reminded = append(c.reminded, n.Reminded)
+	c.returned = append(c.returned, n.Returned)
+	c.withheld = append(c.withheld, n.Withheld)
+	c.withheldReturned = append(c.withheldReturned, n.WithheldReturned)
+}
+
+func (c *silenceColumns) args() []any {
+	return append(c.cohortColumns.args(), nonNil(c.step), nonNil(c.bucket), nonNil(c.replied), nonNil(c.cut),
+		nonNil(c.reminded), nonNil(c.returned), nonNil(c.withheld), nonNil(c.withheldReturned))
 }

@@ -68,7 +68,8 @@ func fold(events ...*parleyv1.Event) *insight.Counts {
 func readModels(t testing.TB, s *Store, shard int) []string {
 	t.Helper()
 	found, err := s.pool.Query(t.Context(), `SELECT c::text FROM insight.funnel_step_counts c WHERE shard = $1
-		UNION ALL SELECT c::text FROM insight.flow_total_counts c WHERE shard = $1 ORDER BY 1`, shard)
+		UNION ALL SELECT c::text FROM insight.flow_total_counts c WHERE shard = $1
+		UNION ALL SELECT c::text FROM insight.silence_counts c WHERE shard = $1 ORDER BY 1`, shard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,11 +109,16 @@ func conversations(t testing.TB) []*parleyv1.Event {
 	)
 }
 
+// silencesToo are conversations, and silences in them.
+func silencesToo(t testing.TB) []*parleyv1.Event {
+	return slices.Concat(conversations(t), silent(sunday, "name", 1, 2, 3, 4, 5, 6), silent(sunday.Add(time.Minute), "email", 6, 5, 4, 3, 2, 1))
+}
+
 func TestAddCountsInBatches(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	leases := take(t, s, ServiceProjector, 2)
-	events := conversations(t)
+	events := silencesToo(t)
 	addCounts(t, s, leases[0], events)
 	lease := leases[1]
 	for batch := range slices.Chunk(events, 3) {
@@ -124,8 +130,10 @@ func TestAddCountsInBatches(t *testing.T) {
 	}
 	exec(t, s, `UPDATE insight.funnel_step_counts SET shard = 2 WHERE shard = 0`)
 	exec(t, s, `UPDATE insight.flow_total_counts SET shard = 2 WHERE shard = 0`)
+	exec(t, s, `UPDATE insight.silence_counts SET shard = 2 WHERE shard = 0`)
 	exec(t, s, `UPDATE insight.funnel_step_counts SET shard = 0 WHERE shard = 1`)
 	exec(t, s, `UPDATE insight.flow_total_counts SET shard = 0 WHERE shard = 1`)
+	exec(t, s, `UPDATE insight.silence_counts SET shard = 0 WHERE shard = 1`)
 	if batches := readModels(t, s, 0); !slices.Equal(batches, whole) {
 		t.Errorf("in batches\n%v\nas a whole\n%v", batches, whole)
 	}
@@ -135,7 +143,7 @@ func TestAddCountsFenced(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	lease := take(t, s, ServiceProjector, 1)[0]
-	events := conversations(t)
+	events := silencesToo(t)
 	after := addCounts(t, s, lease, events)
 	before := readModels(t, s, 0)
 	stale := fence(after, 1000)
@@ -165,7 +173,7 @@ func TestReplaceCounts(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	leases := take(t, s, ServiceProjector, 2)
-	events := conversations(t)
+	events := silencesToo(t)
 	lease := addCounts(t, s, leases[0], events)
 	addCounts(t, s, leases[1], events)
 	live := readModels(t, s, 0)
@@ -200,7 +208,7 @@ func TestReplaceCountsWhileCounting(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	leases := take(t, s, ServiceProjector, 2)
-	events := conversations(t)
+	events := silencesToo(t)
 	lease := addCounts(t, s, leases[0], events)
 	twice := addCounts(t, s, leases[1], events)
 	addCounts(t, s, twice, events)
@@ -234,8 +242,10 @@ func TestReplaceCountsWhileCounting(t *testing.T) {
 	want := readModels(t, s, 1)
 	exec(t, s, `DELETE FROM insight.funnel_step_counts WHERE shard = 1`)
 	exec(t, s, `DELETE FROM insight.flow_total_counts WHERE shard = 1`)
+	exec(t, s, `DELETE FROM insight.silence_counts WHERE shard = 1`)
 	exec(t, s, `UPDATE insight.funnel_step_counts SET shard = 1`)
 	exec(t, s, `UPDATE insight.flow_total_counts SET shard = 1`)
+	exec(t, s, `UPDATE insight.silence_counts SET shard = 1`)
 	if got := readModels(t, s, 1); !slices.Equal(got, want) {
 		t.Errorf("got\n%v\nwant\n%v", got, want)
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/parleyhq/parley/pkg/insight"
 )
 
 // Timer is the moment at which a session wants to be woken.
@@ -21,6 +23,10 @@ type Timer struct {
 	Portfolio, LaneKey string
 	// Prompt is what became of the question that the session asked last.
 	Prompt Prompt
+	// Step and Advice are what is known of silences where the session stands; zero if
+	// nothing is.
+	Step   string
+	Advice insight.Advice
 }
 
 // Prompt is what became of a question, read together with a timer.
@@ -39,9 +45,11 @@ WITH due AS (
 		 WHERE t.shard = s.shard AND t.wake_at <= $2 AND c.parked_at IS NULL ORDER BY t.wake_at LIMIT $3) d
 	 ORDER BY d.wake_at, d.channel, d.contact_id LIMIT $3)
 SELECT due.channel, due.contact_id, due.shard, due.session_ref, due.wake_at, due.portfolio, due.lane_key,
-       COALESCE(p.state IN ('queued', 'sending', 'ambiguous'), b.behind, false), p.settled_at
+       COALESCE(p.state IN ('queued', 'sending', 'ambiguous'), b.behind, false), p.settled_at,
+       COALESCE(a.step, ''), COALESCE(a.after_ms, 0), COALESCE(a.reason, '')
   FROM due
   LEFT JOIN sessions s ON s.contact_id = due.contact_id AND s.channel = due.channel
+  LEFT JOIN insight.reminder_advice a ON a.flow = s.flow AND a.step = s.current_state
   CROSS JOIN LATERAL (SELECT 'epoch'::timestamptz + COALESCE((s.progress->>'asked_ms')::bigint, 0) * interval '1 millisecond' AS at) asked
   LEFT JOIN LATERAL (
 	SELECT d.state, d.settled_at FROM deliveries d
@@ -74,7 +82,10 @@ func (s *Store) TimersOf(ctx context.Context, shards []int, until time.Time, lim
 
 func scanTimer(row pgx.CollectableRow) (t Timer, err error) {
 	var at *time.Time
-	err = row.Scan(&t.Key.Channel, &t.Key.Contact, &t.Shard, &t.Ref, &t.WakeAt, &t.Portfolio, &t.LaneKey, &t.Prompt.Pending, &at)
+	var afterMs int64
+	err = row.Scan(&t.Key.Channel, &t.Key.Contact, &t.Shard, &t.Ref, &t.WakeAt, &t.Portfolio, &t.LaneKey, &t.Prompt.Pending, &at,
+		&t.Step, &afterMs, &t.Advice.Reason)
+	t.Advice.After = time.Duration(afterMs) * time.Millisecond
 	if at != nil {
 		t.Prompt.At = *at
 	}

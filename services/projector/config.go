@@ -37,6 +37,7 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		{Name: "projector", Run: funnels.Run},
 		{Name: "message log", Run: messages.Run},
 		{Name: "delivery counts", Run: func(intake, _ context.Context) error { return foldDeliveries(intake, d) }},
+		{Name: "advice on reminders", Run: func(intake, _ context.Context) error { return advise(intake, d) }},
 		{Name: "message housekeeping", Run: func(intake, _ context.Context) error { return c.housekeep(intake, d) }},
 	}}, nil
 }

@@ -159,7 +159,7 @@ func (h *history) project(most int) bool {
 func (h *history) tables() string {
 	h.t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"funnel_step_counts", "flow_total_counts"} {
+	for _, table := range []string{"funnel_step_counts", "flow_total_counts", "silence_counts"} {
 		rows, err := h.conn.Query(context.Background(), `SELECT t::text FROM insight.`+table+` t ORDER BY 1`)
 		if err != nil {
 			h.t.Fatal(err)

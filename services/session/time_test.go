@@ -1,10 +1,12 @@
 package session
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/pkg/insight"
 	"github.com/parleyhq/parley/pkg/store"
 )
 
@@ -149,4 +151,63 @@ func TestPromptBehindTheDispatcher(t *testing.T) {
 	if p := due(); !p.Pending {
 		t.Errorf("the dispatcher has seen nothing yet: %+v", p)
 	}
+}
+
+// hesitant is a flow whose reminder chooses its time.
+const hesitant = `
+name: hesitant
+language: en
+entry: [{keyword: [VISIT]}]
+keywords: {stop: {words: [STOP], say: Bye.}}
+steps:
+  - {name: day, say: Which day?, expect: {type: text, save: day}, remind: [{after: auto, say: Still there?}]}
+completed: {say: Thanks., again: Done., restart: message}
+`
+
+// A reminder comes by what is known of the step when its time is chosen, and says so in
+// its event; what is learnt later changes nothing for who waits already.
+func TestReminderByAdvice(t *testing.T) {
+	d := newDesk(t)
+	d.publish(hesitant)
+	timers := d.clockwork(nil)
+	advise := func(after time.Duration) {
+		t.Helper()
+		if err := d.store.Advise(t.Context(), map[store.FlowStep]insight.Advice{{Flow: "hesitant", Step: "day"}: {After: after, Reason: "of 300 silences"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.say(ada, "wamid.1", "visit")
+	d.pass(flow.AutoFirst)
+	d.fire(timers, 1)
+	d.pass(flow.AutoDefault - flow.AutoFirst)
+	d.fire(timers, 1)
+	d.wantReplies(ada, "Which day?", "Still there?")
+	d.say(ada, "wamid.2", "friday")
+
+	advise(time.Hour)
+	d.say(ada, "wamid.33", "again") // one whose draw is near the best time
+	d.pass(flow.AutoFirst)
+	d.fire(timers, 1)
+	advise(9 * time.Hour)
+	_, s := d.known(ada)
+	plan := s.State.Progress.Silence
+	if plan == nil || !plan.Drawn || plan.Withheld || plan.Reason != "of 300 silences" || plan.AfterMs < 42*60_000 || plan.AfterMs > 84*60_000 {
+		t.Fatalf("%+v", plan)
+	}
+	d.pass(time.Duration(plan.AfterMs)*time.Millisecond - flow.AutoFirst - time.Second)
+	d.fire(timers, 0)
+	d.pass(time.Second)
+	d.restart()
+	d.fire(d.clockwork(nil), 1)
+	d.wantReplies(ada, "Which day?", "Still there?", "Thanks.", "Which day?", "Still there?")
+	said := ""
+	for _, e := range d.events(ada) {
+		if r := e.GetReminderQueued(); r != nil {
+			said = r.GetReason()
+		}
+	}
+	if !strings.HasPrefix(said, "silent for ") || !strings.HasSuffix(said, ": of 300 silences") {
+		t.Errorf("the event gives as reason %q", said)
+	}
+	d.consistent(t)
 }

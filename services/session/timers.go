@@ -117,6 +117,9 @@ func (t *Timers) message(timer store.Timer, now time.Time) (m bus.Message, err e
 	id := fmt.Sprintf("timer/%s/%d", timer.Ref, wake)
 	in := flow.TimerInput(id, wake, timer.Ref, wake)
 	in.GetTimerDue().PromptAtMs = promptAt(timer.Prompt)
+	if timer.Step != "" {
+		in.GetTimerDue().Advice = &parleyv1.ReminderAdvice{Step: timer.Step, AfterMs: timer.Advice.After.Milliseconds(), Reason: timer.Advice.Reason}
+	}
 	raw, err := protojson.Marshal(in)
 	if err != nil {
 		return m, err

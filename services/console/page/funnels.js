@@ -45,7 +45,16 @@ function bar(s, most) {
   return el('li', {},
     el('span', { class: 'step' }, s.step),
     el('span', { class: 'bar', role: 'img', 'aria-label': `${s.step}: ${s.entered} entered, ${s.answered} answered, ${s.waiting} waiting, ${s.left} left` }, part('answered', s.answered), part('waiting', s.waiting), part('left', s.left)),
-    el('span', { class: 'counts' }, `${number(s.entered)} entered · ${number(s.left)} left (${share(s.left, s.entered)} %)${s.rejections ? ` · ${number(s.rejections)} answers refused` : ''}${received(s.messages)}`));
+    el('span', { class: 'counts' }, `${number(s.entered)} entered · ${number(s.left)} left (${share(s.left, s.entered)} %)${s.rejections ? ` · ${number(s.rejections)} answers refused` : ''}${received(s.messages)}`),
+    s.reminders ? el('small', { class: 'reminders' }, reminded(s.reminders), s.reminders.reason ? ` (${s.reminders.reason})` : '') : null);
+}
+
+// What reminders do that choose their time: who was reminded against who was not, by a draw.
+function reminded({ reminded: n, returned, withheld, withheld_returned: alone, uplift, uplift_low: low, uplift_high: high, after_ms: after }) {
+  const points = (part) => Math.round(100 * part);
+  const when = after ? `Reminded after about ${Math.round(after / 60000)} min` : 'Reminded';
+  if (uplift === null) return `${when}: ${number(n)} people, nobody to compare with yet`;
+  return `${when}: ${share(returned, n)} % of ${number(n)} came back, of ${number(withheld)} who were not reminded ${share(alone, withheld)} %: ${points(uplift)} points more (${points(low)} to ${points(high)})`;
 }
 
 // What became of the messages of a step.

@@ -60,7 +60,7 @@ func TestRebuild(t *testing.T) {
 func insight(t *testing.T, db *store.Store) string {
 	t.Helper()
 	var dump strings.Builder
-	for _, table := range []string{"funnel_step_counts", "flow_total_counts"} {
+	for _, table := range []string{"funnel_step_counts", "flow_total_counts", "silence_counts"} {
 		rows := query[struct{ Row string }](t.Context(), t, db, `SELECT r::text FROM insight.`+table+` r ORDER BY 1`)
 		for _, row := range rows {
 			fmt.Fprintln(&dump, table, row.Row)
