@@ -44,6 +44,27 @@ func (s *Store) EnsureLeases(ctx context.Context, service string, shards int) er
 	return nil
 }
 
+// FollowFromNow begins a service that follows the events, unless it has begun: with what
+// comes next. What happened before is not its concern.
+func (s *Store) FollowFromNow(ctx context.Context, service string) error {
+	_, err := s.pool.Exec(ctx, `
+		INSERT INTO leases (service, shard, checkpoint)
+		SELECT $1, shard, head FROM leases WHERE service = 'session'
+		ON CONFLICT DO NOTHING`, service)
+	if err != nil {
+		return fmt.Errorf("begin leases of %s: %w", service, err)
+	}
+	return nil
+}
+
+// Unfollow ends such a service: it goes on from wherever FollowFromNow finds the events.
+func (s *Store) Unfollow(ctx context.Context, service string) error {
+	if _, err := s.pool.Exec(ctx, `DELETE FROM leases WHERE service = $1`, service); err != nil {
+		return fmt.Errorf("end leases of %s: %w", service, err)
+	}
+	return nil
+}
+
 // Heartbeat says that owner is alive and renews what it holds. It returns the
 // number of live replicas and the shards that are still the owner's, by epoch.
 func (s *Store) Heartbeat(ctx context.Context, service, owner string, ttl time.Duration) (live int, held map[int]int64, err error) {

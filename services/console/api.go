@@ -101,6 +101,8 @@ func (a *API) routes(mux *http.ServeMux) {
 	for _, action := range []string{"connect", "restart", "disconnect"} {
 		mux.HandleFunc("POST /api/v1/wasender/sessions/{channel}/"+action, a.orderSession(action))
 	}
+	mux.HandleFunc("GET /api/v1/webhooks", a.webhooks)
+	mux.HandleFunc("POST /api/v1/webhooks/{id}/redrive", a.redriveWebhook)
 	a.resourceRoutes(mux)
 	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, problem{"no such resource"})

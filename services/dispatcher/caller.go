@@ -8,81 +8,24 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"code.dny.dev/ssrf"
-
+	"github.com/parleyhq/parley/pkg/egress"
 	"github.com/parleyhq/parley/pkg/flow"
-	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 // maxCallAnswer is how much of an answer is read.
 const maxCallAnswer = 256 << 10
 
-// caller makes HTTP requests to addresses that flows name. It reaches port 443 of
-// public networks only, whatever their names resolve to when they are dialled, and what
-// the operator allows besides. It follows no redirect and uses no proxy.
+// caller makes HTTP requests to addresses that flows name, by a client that goes to
+// public networks and to what the operator allows.
 type caller struct {
-	outside *http.Client
-	// inside is for hosts that are allowed by name: they may be anywhere.
-	inside  *http.Client
-	allowed []string
+	client  *http.Client
 	secrets map[string]string
-}
-
-// newCaller makes a caller. allow are hosts, host:port, or networks as 10.0.0.0/8.
-func newCaller(allow []string, secrets map[string]string) (*caller, error) {
-	c := &caller{secrets: secrets}
-	options, ports := []ssrf.Option{}, ssrf.WithPorts(443)
-	for _, each := range allow {
-		if !strings.Contains(each, "/") {
-			if u, err := url.Parse("//" + each); err != nil || u.Host == "" || u.Host != each {
-				return nil, fmt.Errorf("PARLEY_CALL_ALLOW has %q: use hosts, host:port, or networks such as 10.0.0.0/8", each)
-			}
-			c.allowed = append(c.allowed, each)
-			continue
-		}
-		prefix, err := netip.ParsePrefix(each)
-		switch {
-		case err != nil:
-			return nil, fmt.Errorf("PARLEY_CALL_ALLOW has %q: use hosts, host:port, or networks such as 10.0.0.0/8", each)
-		case prefix.Addr().Is4():
-			options = append(options, ssrf.WithAllowedV4Prefixes(prefix))
-		default:
-			options = append(options, ssrf.WithAllowedV6Prefixes(prefix))
-		}
-	}
-	guard := ssrf.New(append(options, ports)...)
-	c.outside = callClient(&net.Dialer{Timeout: 5 * time.Second, Control: guard.Safe})
-	c.inside = callClient(&net.Dialer{Timeout: 5 * time.Second})
-	return c, nil
-}
-
-func callClient(dialer *net.Dialer) *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ForceAttemptHTTP2: true,
-			MaxIdleConnsPerHost: 16, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 64 << 10,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// clientFor is who goes to an address; nil if nobody may.
-func (c *caller) clientFor(u *url.URL) *http.Client {
-	switch {
-	case slices.Contains(c.allowed, u.Host), slices.Contains(c.allowed, u.Hostname()) && u.Port() == "":
-		return c.inside
-	case u.Scheme == "https":
-		return c.outside
-	}
-	return nil
 }
 
 func hostOf(address string) string {
@@ -105,13 +48,9 @@ func (c *caller) ask(ctx context.Context, id string, q *parleyv1.CallQueued) ans
 	if err := c.dress(req, id, q); err != nil {
 		return failed(0, err.Error())
 	}
-	client := c.clientFor(req.URL)
-	if client == nil {
-		return failed(0, "not https: allow the host with PARLEY_CALL_ALLOW")
-	}
-	resp, err := client.Do(req)
+	resp, err := c.client.Do(req)
 	if err != nil {
-		return unreached(meta.WithoutAddress(err))
+		return unreached(err)
 	}
 	defer resp.Body.Close()
 	return read(resp)
@@ -155,10 +94,9 @@ func (c *caller) dress(req *http.Request, id string, q *parleyv1.CallQueued) err
 
 // unreached is a call without an answer.
 func unreached(err error) answer {
-	for _, refused := range []error{ssrf.ErrProhibitedIP, ssrf.ErrProhibitedPort, ssrf.ErrProhibitedNetwork, ssrf.ErrInvalidHostPort} {
-		if errors.Is(err, refused) {
-			return failed(0, "the address is not public: allow it with PARLEY_CALL_ALLOW")
-		}
+	var refusal egress.Refusal
+	if errors.As(err, &refusal) {
+		return failed(0, refusal.Error())
 	}
 	reason := "no connection"
 	var timeout net.Error

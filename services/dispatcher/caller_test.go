@@ -21,11 +21,17 @@ func asks(t *testing.T, server *httptest.Server, secrets map[string]string) *cal
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newCaller([]string{u.Host}, secrets)
+	return allowing(t, secrets, u.Host)
+}
+
+// allowing makes a caller that may go to places that are not public.
+func allowing(t *testing.T, secrets map[string]string, places ...string) *caller {
+	t.Helper()
+	client, err := Outside{Allow: places}.client()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return &caller{client: client, secrets: secrets}
 }
 
 // TestCallIsMade looks at what arrives, and at what comes back.
@@ -104,10 +110,7 @@ func TestCallGoesNowhereElse(t *testing.T) {
 	var reached atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	t.Cleanup(server.Close)
-	c, err := newCaller([]string{"crm.internal:8080"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := allowing(t, nil, "crm.internal:8080")
 	for address, want := range map[string]string{
 		server.URL: "not https", "http://example.org/": "not https", "ftp://crm.internal:8080/": "", "https://" + strings.TrimPrefix(server.URL, "http://"): "not public",
 		"https://127.0.0.1/": "not public", "https://localhost/": "not public", "https://[::1]/": "not public", "https://[::ffff:127.0.0.1]/": "not public",
@@ -135,19 +138,11 @@ func TestCallGoesNowhereElse(t *testing.T) {
 	}
 }
 
-// TestCallAllow: networks and hosts that the operator allows, and what is no such thing.
+// TestCallAllow: a network that the operator allows is reached like a public one.
 func TestCallAllow(t *testing.T) {
-	for _, wrong := range []string{"http://crm", "10.0.0.0/99", "a b", "crm/path", "user@crm"} {
-		if _, err := newCaller([]string{wrong}, nil); err == nil {
-			t.Errorf("%q is allowed", wrong)
-		}
-	}
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(server.Close)
-	c, err := newCaller([]string{"127.0.0.0/8", "::1/128"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := allowing(t, nil, "127.0.0.0/8", "::1/128")
 	// The network is allowed, the port is not: 443 only.
 	if a := c.ask(t.Context(), "call/1", &parleyv1.CallQueued{Method: "GET", Url: server.URL}); !strings.Contains(a.reason, "not public") {
 		t.Errorf("%+v", a)

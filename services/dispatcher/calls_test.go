@@ -44,7 +44,7 @@ func newPhoneLine(t *testing.T) *phoneLine {
 	server := httptest.NewServer(l)
 	t.Cleanup(server.Close)
 	l.calls = NewCalls(l, l, asks(t, server, nil), 4, time.Now, func() float64 { return 0.5 }, zerolog.Nop())
-	l.calls.caller.inside.Transport.(*http.Transport).DisableKeepAlives = true
+	server.Config.SetKeepAlivesEnabled(false)
 	l.url = server.URL
 	return l
 }

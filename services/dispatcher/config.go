@@ -21,8 +21,9 @@ import (
 // Config is what the dispatcher reads from the environment.
 type Config struct {
 	platform.Common
-	Forms platform.FormSecrets
-	Graph platform.Graph
+	Forms   platform.FormSecrets
+	Graph   platform.Graph
+	Outside Outside
 	// WASenderURL is where WASenderApi is, and SessionKeys are the API keys of its
 	// sessions: channel=key. What has a key is sent there, all else to Meta.
 	WASenderURL string   `env:"PARLEY_WASENDER_URL"`
@@ -35,9 +36,6 @@ type Config struct {
 	SendRate float64 `env:"PARLEY_SEND_RATE" envDefault:"80"`
 	// PairRate is the messages per minute to each contact, after a burst of 45.
 	PairRate float64 `env:"PARLEY_PAIR_RATE" envDefault:"10"`
-	// CallAllow are the hosts and networks that calls of flows may go to besides public
-	// ones.
-	CallAllow []string `env:"PARLEY_CALL_ALLOW"`
 	// Grace is how long a send whose outcome is unknown waits for its receipt.
 	Grace time.Duration `env:"PARLEY_SEND_GRACE" envDefault:"20s"`
 }
@@ -57,8 +55,7 @@ const (
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
 	_, err := c.sessionKeys()
-	_, callErr := newCaller(c.CallAllow, nil)
-	errs := []error{c.Common.Problems(), callErr, c.Forms.Problems(), err, c.Graph.Problems(), platform.CheckURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
+	errs := []error{c.Common.Problems(), c.Outside.Problems(), c.Forms.Problems(), err, c.Graph.Problems(), platform.CheckURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
 	if c.Graph.URL == "" && c.Graph.Token == "" && len(c.SessionKeys) == 0 {
 		errs = append(errs, errors.New("PARLEY_META_ACCESS_TOKEN is not set: Meta refuses every message without it"))
 	}
@@ -109,7 +106,7 @@ func (c Config) facts() map[string]Facts {
 }
 
 // Build makes both lanes and the sender ready to run.
-func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, error) {
+func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, error) {
 	sessions, clients, err := c.clients(d)
 	if err != nil {
 		return platform.Service{}, err
@@ -141,11 +138,11 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 	if err != nil {
 		return platform.Service{}, err
 	}
-	asking, err := newCaller(c.CallAllow, secrets)
+	client, err := c.Outside.client()
 	if err != nil {
 		return platform.Service{}, err
 	}
-	calls := NewCalls(d.Store, in, asking, d.Shards, time.Now, rand.Float64, d.Log)
+	calls := NewCalls(d.Store, in, &caller{client: client, secrets: secrets}, d.Shards, time.Now, rand.Float64, d.Log)
 	failures := NewFailures(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
 	parts := []lifecycle.Part{
 		{Name: "dispatcher", Run: events.Run},
@@ -160,8 +157,12 @@ func Build(_ context.Context, c Config, d *platform.Deps) (platform.Service, err
 		{Name: "orders", Run: func(intake, _ context.Context) error { return service.followOrders(intake, d.Store.OrderedDeliveries) }},
 		{Name: "late ids", Run: func(intake, _ context.Context) error { return joinLate(intake, d.Store, sessions, d.Log) }},
 	}
+	webhooks, err := c.Outside.webhooks(ctx, d)
+	if err != nil {
+		return platform.Service{}, err
+	}
 	status := bus.NewPublisher(d.NATS, bus.StreamStatus, bus.PublisherOptions{})
-	parts = append(parts, c.watch(d, sessions, service, status)...)
+	parts = append(append(parts, webhooks...), c.watch(d, sessions, service, status)...)
 	return platform.Service{Parts: parts, Close: func() { in.Close(); status.Close() }}, nil
 }
 

@@ -21,6 +21,7 @@ type commands struct {
 	Flow       flowCommand       `cmd:"" help:"Tools for flows: check, draw, test, chat, compare, translate, publish, backtest."`
 	Deliveries deliveriesCommand `cmd:"" help:"What became of sends: list them, send again or drop those that nobody knows of."`
 	Messages   messagesCommand   `cmd:"" help:"Tools for the message log: export."`
+	Webhooks   webhooksCommand   `cmd:"" help:"What another system is told: list what waits or was given up, redrive, test the receiver."`
 	Slots      slotsCommand      `cmd:"" help:"Tools for what can be booked, and what is: list, import."`
 	Leads      leadsCommand      `cmd:"" help:"Tools for leads and agents: list."`
 	WASender   wasenderCommand   `cmd:"" name:"wasender" help:"Tools for sessions of WASenderApi: how they are, their QR codes, connect and restart."`

@@ -3,7 +3,6 @@ package meta
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parleyhq/parley/pkg/egress"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -52,7 +52,7 @@ func NewClient(baseURL, token string, hc *http.Client) *Client {
 	if u, err := url.Parse(baseURL); err == nil && u.Path == "" {
 		baseURL += "/" + defaultVersion
 	}
-	return &Client{baseURL: baseURL, token: token, http: &own, outside: Outside()}
+	return &Client{baseURL: baseURL, token: token, http: &own, outside: egress.Allowed{}.Client()}
 }
 
 // NewTransport keeps enough connections for 1,000 sends/s to one host.
@@ -68,16 +68,6 @@ func NewTransport() *http.Transport {
 		HTTP2:               &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 		DisableCompression:  true,
 	}
-}
-
-// WithoutAddress is what went wrong without the address that it went wrong at, which
-// can hold keys and names.
-func WithoutAddress(err error) error {
-	var at *url.Error
-	if errors.As(err, &at) {
-		return at.Err
-	}
-	return err
 }
 
 // Outgoing is one message to send.

@@ -8,15 +8,13 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
-	"code.dny.dev/ssrf"
+	"github.com/parleyhq/parley/pkg/egress"
 )
 
 // MaxMediaBytes is the longest file that WhatsApp carries: a document.
@@ -102,13 +100,13 @@ func (c *Client) Upload(ctx context.Context, channel, mimeType string, file []by
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.baseURL+"/"+url.PathEscape(channel)+"/media", bytes.NewReader(body))
 	if err != nil {
-		return "", &SendError{Class: Permanent, Message: "no request", Err: WithoutAddress(err)}
+		return "", &SendError{Class: Permanent, Message: "no request", Err: egress.WithoutAddress(err)}
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Content-Type", contentType)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return "", &SendError{Class: Retry, Message: "file not uploaded", Err: WithoutAddress(err)}
+		return "", &SendError{Class: Retry, Message: "file not uploaded", Err: egress.WithoutAddress(err)}
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
@@ -168,7 +166,7 @@ func (c *Client) get(ctx context.Context, carrier *http.Client, address string) 
 	resp, err := carrier.Do(req)
 	switch {
 	case err != nil:
-		return nil, &MediaError{Reason: ErrMediaAway, Err: WithoutAddress(err)}
+		return nil, &MediaError{Reason: ErrMediaAway, Err: egress.WithoutAddress(err)}
 	case resp.StatusCode == http.StatusOK:
 		return resp, nil
 	}
@@ -179,19 +177,6 @@ func (c *Client) get(ctx context.Context, carrier *http.Client, address string) 
 		reason = ErrMediaGone
 	}
 	return nil, &MediaError{Reason: reason, Err: fmt.Errorf("HTTP %d", resp.StatusCode)}
-}
-
-// Outside is a client for addresses that others name: it reaches port 443 of public
-// networks only, whatever their names resolve to, by no proxy, and follows no redirect.
-func Outside() *http.Client {
-	dialer := &net.Dialer{Timeout: 5 * time.Second, Control: ssrf.New(ssrf.WithPorts(443)).Safe}
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, ResponseHeaderTimeout: 15 * time.Second,
-			ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: idleTime,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 // bounded ends with ErrMediaSize where a file is longer than any may be.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/parleyhq/parley/pkg/egress"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 )
 
@@ -125,7 +126,7 @@ func (c *Client) do(ctx context.Context, k call) (answer, *SendError) {
 func (c *Client) request(ctx context.Context, k call, token string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, k.method, c.o.BaseURL+k.path, bytes.NewReader(k.body))
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", meta.WithoutAddress(err))
+		return nil, fmt.Errorf("make request: %w", egress.WithoutAddress(err))
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
@@ -137,7 +138,7 @@ func (c *Client) request(ctx context.Context, k call, token string) (*http.Respo
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, meta.WithoutAddress(err)
+		return nil, egress.WithoutAddress(err)
 	}
 	return resp, nil
 }

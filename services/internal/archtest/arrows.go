@@ -28,11 +28,15 @@ var layers = []layer{
 		why: "a replay must decide the same as the first time, whatever the database, the bus and the vendors do",
 	},
 	{
+		name: "guard", packages: []string{"pkg/egress"},
+		why: "whoever calls an address that others name does it through here, and it knows nobody",
+	},
+	{
 		name: "test kit", packages: []string{"pkg/store/pgtest", "pkg/whatsapp/*/fake"}, may: []string{"contract", "core", "adapter"},
 		why: "what only tests and the sandbox use must not reach production",
 	},
 	{
-		name: "adapter", packages: []string{"pkg/bus", "pkg/store", "pkg/whatsapp", "pkg/telemetry", "pkg/lifecycle"}, may: []string{"contract", "core"},
+		name: "adapter", packages: []string{"pkg/bus", "pkg/store", "pkg/whatsapp", "pkg/telemetry", "pkg/lifecycle", "pkg/webhook"}, may: []string{"contract", "core", "guard"},
 		why: "each wraps one thing outside; they meet in a service",
 	},
 	{
@@ -45,7 +49,7 @@ var layers = []layer{
 	},
 	{
 		name: "instrument", packages: []string{"services/internal"},
-		may: []string{"contract", "core", "adapter", "test kit", "lane", "platform", "service", "sandbox", "instrument"},
+		may: []string{"contract", "core", "adapter", "guard", "test kit", "lane", "platform", "service", "sandbox", "instrument"},
 		why: "it looks at the whole system from outside; nothing in production imports it",
 	},
 	{
@@ -59,7 +63,7 @@ var layers = []layer{
 	},
 	{
 		name: "service", packages: []string{"services/ingress", "services/session", "services/dispatcher", "services/projector", "services/console"},
-		may: []string{"contract", "core", "adapter", "lane", "platform"},
+		may: []string{"contract", "core", "adapter", "guard", "lane", "platform"},
 		why: "services run alone and meet in the streams and the database only",
 	},
 }
