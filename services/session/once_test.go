@@ -236,12 +236,11 @@ type conversation struct {
 
 func (c *conversation) hear(f *flow.Flow, text string) {
 	text = strings.ReplaceAll(text, "\x00", "")
+	message := &parleyv1.IncomingMessage{Type: "text", Text: text}
 	if text == "" {
-		return // a text message without a text is unreadable
+		message.Type = "unsupported"
 	}
-	events, next := flow.Turn(f, f, c.state, &parleyv1.Input{
-		Body: &parleyv1.Input_Message{Message: &parleyv1.IncomingMessage{Type: "text", Text: text}},
-	})
+	events, next := flow.Turn(f, f, c.state, &parleyv1.Input{Body: &parleyv1.Input_Message{Message: message}})
 	c.state = next
 	for _, e := range events {
 		if q := e.GetMessageQueued(); q != nil {

@@ -20,7 +20,7 @@ func asideKind(raw value) string {
 	switch kind := raw.get("type").text(); kind {
 	case "system":
 		return cmp.Or(limited(raw.get("system", "type"), maxTypeBytes), kind)
-	case "unsupported", "unknown":
+	case unsupported, "unknown":
 		if part := raw.get("unsupported", "type").text(); asideParts[part] {
 			return part
 		}
@@ -55,7 +55,7 @@ func asideOf(raw value) *parleyv1.Aside {
 		aside.MessageId = idOf(body.get("original_message_id"))
 	}
 	if message := body.get("message"); aside.Kind == "edit" && message.isObject() {
-		aside.Edited, _ = messageOf(message) // what cannot be read stays in the log's raw
+		aside.Edited = messageOf(message)
 	}
 	return aside
 }
@@ -70,11 +70,7 @@ func DecodeEcho(e *parleyv1.Envelope) *parleyv1.Echo {
 	if aside := asideOf(raw); aside != nil {
 		return &parleyv1.Echo{Aside: aside}
 	}
-	message, err := messageOf(raw)
-	if err != nil {
-		message = &parleyv1.IncomingMessage{Type: typeOf(raw)} // somebody wrote, whatever it was
-	}
-	return &parleyv1.Echo{Message: message}
+	return &parleyv1.Echo{Message: messageOf(raw)}
 }
 
 // DecodePreference reads a KIND_PREFERENCE envelope; nil if it says nothing.

@@ -20,23 +20,21 @@ const (
 	maxFieldBytes = 4096
 )
 
-// decodeContent reads the object that is named like the message's type.
-func decodeContent(msg *parleyv1.IncomingMessage, body value) error {
+// decodeContent reads the object that is named like the message's type. A message
+// without what makes it one is kept without content: somebody waits for an answer.
+func decodeContent(msg *parleyv1.IncomingMessage, body value) {
 	switch msg.Type {
 	case "text":
-		msg.Text = body.get("body").text()
-		if msg.Text == "" {
-			return errNoText
+		if msg.Text = body.get("body").text(); msg.Text == "" {
+			msg.Type = unsupported
 		}
 	case "image", "video", "audio", "voice", "document", "sticker":
 		msg.Text = body.get("caption").text()
 		msg.Content = &parleyv1.IncomingMessage_Media{Media: mediaOf(msg.Type, body)}
 	case "location":
-		place := placeOf(body)
-		if place == nil {
-			return errNoPlace
+		if place := placeOf(body); place != nil {
+			msg.Content = &parleyv1.IncomingMessage_Location{Location: place}
 		}
-		msg.Content = &parleyv1.IncomingMessage_Location{Location: place}
 	case "contacts":
 		if card := body.first(); card != (value{}) {
 			msg.Content = &parleyv1.IncomingMessage_Contact{Contact: cardOf(card)}
@@ -49,7 +47,6 @@ func decodeContent(msg *parleyv1.IncomingMessage, body value) error {
 		msg.Text = body.get("text").text()
 		msg.Content = &parleyv1.IncomingMessage_Order{Order: orderOf(body)}
 	}
-	return nil
 }
 
 // decodeReply reads what a person tapped or filled in. Other replies, as to a

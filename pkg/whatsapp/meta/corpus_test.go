@@ -57,8 +57,7 @@ func TestCorpus(t *testing.T) {
 func describe(t *testing.T, body []byte) string {
 	t.Helper()
 	var b strings.Builder
-	for _, e := range meta.Split(body, receivedAt) {
-		checkEnvelope(t, body, e)
+	for _, e := range split(t, body) {
 		fmt.Fprintf(&b, "%s %s\n", e.GetKind(), e.GetId())
 		fmt.Fprintf(&b, "  channel %s, lane %s, field %q, at %d\n", e.GetChannel(), e.GetLaneKey(), e.GetField(), e.GetProviderAtMs())
 		if c := e.GetContact(); proto.Size(c) > 0 {
@@ -76,6 +75,12 @@ func describe(t *testing.T, body []byte) string {
 			fmt.Fprintf(&b, "  echo %s\n", compactJSON(meta.DecodeEcho(e)))
 		case parleyv1.Kind_KIND_PREFERENCE:
 			fmt.Fprintf(&b, "  preference %s\n", compactJSON(meta.DecodePreference(e)))
+		case parleyv1.Kind_KIND_IDENTITY:
+			fmt.Fprintf(&b, "  renamed %s\n", compactJSON(meta.DecodeRenamed(e)))
+		case parleyv1.Kind_KIND_ACCOUNT:
+			for _, fact := range meta.DecodeNotice(e).GetFacts() {
+				fmt.Fprintf(&b, "  notice %s\n", compactJSON(fact))
+			}
 		case parleyv1.Kind_KIND_UNREADABLE:
 			fmt.Fprintf(&b, "  reason %q\n", e.GetReason())
 		}

@@ -6,11 +6,10 @@ import (
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
-var (
-	errNoObject = errors.New("raw update is not a JSON object")
-	errNoText   = errors.New("text message without a body")
-	errNoPlace  = errors.New("location without coordinates")
-)
+var errNoObject = errors.New("raw update is not a JSON object")
+
+// unsupported is the type of a message that Meta cannot say more of.
+const unsupported = "unsupported"
 
 // DecodeMessage turns a KIND_MESSAGE envelope into the input's message. ok is
 // false for what is authentic but nothing that a person said: asides, as
@@ -25,22 +24,19 @@ func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool
 	if raw.get("group_id").text() != "" || asideKind(raw) != "" {
 		return nil, false, nil
 	}
-	msg, err = messageOf(raw)
-	return msg, err == nil, err
+	return messageOf(raw), true, nil
 }
 
 // messageOf reads a message, or what an edited one says now.
-func messageOf(raw value) (*parleyv1.IncomingMessage, error) {
+func messageOf(raw value) *parleyv1.IncomingMessage {
 	context := raw.get("context")
 	msg := &parleyv1.IncomingMessage{
 		Type: typeOf(raw), ReplyTo: idOf(context.get("id")), Referral: referralOf(raw.get("referral")),
 		Forwarded: context.get("forwarded").isTrue(), FrequentlyForwarded: context.get("frequently_forwarded").isTrue(),
 		Product: productOf(context.get("referred_product")),
 	}
-	if err := decodeContent(msg, raw.get(msg.Type)); err != nil {
-		return nil, err
-	}
-	return msg, nil
+	decodeContent(msg, raw.get(msg.Type))
+	return msg
 }
 
 // typeOf is Meta's word for the kind of a message, or its word for what it cannot say.
@@ -48,7 +44,7 @@ func typeOf(raw value) string {
 	if kind := limited(raw.get("type"), maxTypeBytes); kind != "" && kind != "unknown" {
 		return kind
 	}
-	return "unsupported"
+	return unsupported
 }
 
 // update is the raw update of an envelope.

@@ -155,7 +155,7 @@ func TestDecodeAside(t *testing.T) {
 		`{"type":"reaction","reaction":{"message_id":"wamid.T","emoji":""}}`:                                       `{"kind":"reaction","messageId":"wamid.T"}`,
 		`{"type":"reaction","reaction":{"message_id":"a b","emoji":{}}}`:                                           `{"kind":"reaction"}`,
 		`{"type":"edit","edit":{"original_message_id":"wamid.O","message":{"type":"text","text":{"body":"new"}}}}`: `{"kind":"edit","messageId":"wamid.O","edited":{"type":"text","text":"new"}}`,
-		`{"type":"edit","edit":{"message":{"type":"text","text":{}}}}`:                                             `{"kind":"edit"}`,
+		`{"type":"edit","edit":{"message":{"type":"text","text":{}}}}`:                                             `{"kind":"edit","edited":{"type":"unsupported"}}`,
 		`{"type":"edit"}`: `{"kind":"edit"}`,
 		`{"type":"revoke","revoke":{"original_message_id":"wamid.O"}}`: `{"kind":"revoke","messageId":"wamid.O"}`,
 		`{"type":"unsupported","unsupported":{"type":"poll_update"}}`:  `{"kind":"poll_update"}`,
@@ -180,16 +180,22 @@ func TestDecodeAside(t *testing.T) {
 	}
 }
 
-func TestDecodeMessageLeavesOutGroupsAndWhatIsBroken(t *testing.T) {
+// What has nothing of what its type promises is a message without content, and a
+// number may be written as a string.
+func TestDecodeMessageTakesWhatIsBroken(t *testing.T) {
 	if msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: []byte(`{"type":"text","text":{"body":"hi"},"group_id":"G"}`)}); msg != nil || ok || err != nil {
 		t.Errorf("to a group: %v, %v, %v", msg, ok, err)
 	}
-	for raw, fault := range map[string]string{
-		`{"type":"location","location":{"latitude":1,"longitude":"here, in 1555 Main St"}}`: "location without coordinates",
-		`{"type":"location","location":{"latitude":1e400,"longitude":1}}`:                   "location without coordinates",
-		`{"type":"text"}`: "text message without a body",
+	for raw, want := range map[string]*parleyv1.IncomingMessage{
+		`{"type":"location","location":{"latitude":1,"longitude":"here, in 1555 Main St"}}`: {Type: "location"},
+		`{"type":"location","location":{"latitude":1e400,"longitude":1}}`:                   {Type: "location"},
+		`{"type":"location","location":{"latitude":"NaN","longitude":"1"}}`:                 {Type: "location"},
+		`{"type":"location","location":{"latitude":"1.5","longitude":"-2"}}`: {
+			Type: "location", Content: &parleyv1.IncomingMessage_Location{Location: &parleyv1.GeoPoint{Latitude: 1.5, Longitude: -2}},
+		},
+		`{"type":"text"}`: {Type: "unsupported"},
 	} {
-		if msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: []byte(raw)}); msg != nil || ok || fmt.Sprint(err) != fault {
+		if msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: []byte(raw)}); !ok || err != nil || !proto.Equal(msg, want) {
 			t.Errorf("%s: %v, %v, %v", raw, msg, ok, err)
 		}
 	}

@@ -63,12 +63,21 @@ func factsOf(n *parleyv1.AccountNoticed, content value) []*parleyv1.AccountFact 
 		return numberFacts(n, content)
 	case "phone_number_name_update":
 		return fact(NoticeName, "", limited(content.get("decision"), maxFieldBytes))
+	case "business_username_updates":
+		return fact(NoticeName, "username", limited(content.get("status"), maxFieldBytes))
+	case "message_template_components_update":
+		return fact(NoticeOther, template, n.Field)
+	case "partner_solutions":
+		return fact(NoticeOther, "", n.Event)
 	case "account_update":
 		return accountFacts(n, content)
 	case "account_review_update":
 		return fact(NoticeReview, "", limited(content.get("decision"), maxFieldBytes))
 	case "account_alerts":
 		alert := content.get("alert_info")
+		if !alert.isObject() { // older examples have its members one level up
+			alert = content
+		}
 		return fact(NoticeAlert, limited(alert.get("alert_type"), maxFieldBytes), joinedText(alert.get("alert_severity"), alert.get("alert_status")))
 	case "business_capability_update":
 		return fact(NoticeTier, "", tierOf(content))
@@ -137,7 +146,11 @@ func accountFacts(n *parleyv1.AccountNoticed, content value) []*parleyv1.Account
 		}
 		return facts
 	case "DISABLED_UPDATE":
-		return fact(NoticeBan, "", limited(content.get("ban_info", "waba_ban_state"), maxFieldBytes))
+		state := content.get("ban_info", "waba_ban_state")
+		if state.isList() {
+			state = state.first()
+		}
+		return fact(NoticeBan, "", limited(state, maxFieldBytes))
 	case "ACCOUNT_DELETED":
 		return fact(NoticeBan, "", "DELETED")
 	case "ACCOUNT_VIOLATION":
@@ -163,7 +176,7 @@ func untilOf(v value) int64 {
 func formFacts(n *parleyv1.AccountNoticed, content value) []*parleyv1.AccountFact {
 	id := idOf(content.get("flow_id"))
 	if id == "" {
-		return nil
+		return fact(NoticeOther, "", n.Event)
 	}
 	if n.Event == "FLOW_STATUS_CHANGE" {
 		return fact(NoticeForm, "form "+id, limited(content.get("new_status"), maxFieldBytes))

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"iter"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,14 +16,17 @@ const (
 	maxDepth = 64
 	// indexDepth is how deep the members of a message are.
 	indexDepth = 9
+	// indexBytes is the size from which on a container's end is noted: below, it is
+	// found as fast.
+	indexBytes = 256
 )
 
-// document is valid JSON with an index of its outer containers. Walking over it
+// document is valid JSON with an index of its large outer containers. Walking over it
 // copies nothing, so each update keeps its own bytes; the index keeps the price of
 // a walk independent of what the containers hold.
 type document struct {
 	data  []byte
-	spans []span // of the containers down to indexDepth, in order of their start
+	spans []span // of large containers down to indexDepth, in order of their start
 }
 
 type span struct{ start, end int }
@@ -69,11 +73,21 @@ func (d *document) index() bool {
 				return true // not JSON
 			}
 			if depth < indexDepth {
-				d.spans[open[depth]].end = at + 1
+				d.close(open[depth], at+1)
 			}
 		}
 	}
 	return true
+}
+
+// close notes the end of a container. A small one is forgotten, with those inside of
+// it, so that the index stays small whatever the JSON is made of.
+func (d *document) close(i, end int) {
+	if end-d.spans[i].start < indexBytes {
+		d.spans = d.spans[:i]
+		return
+	}
+	d.spans[i].end = end
 }
 
 // valueEnd is the index behind the value that starts at at.
@@ -263,11 +277,11 @@ func (v value) number() int {
 	return int(n)
 }
 
-// decimal is what a JSON number says; ok is false for other values, and for
-// numbers that a float64 cannot hold.
+// decimal is what a number says, written as one or as a string; ok is false for other
+// values, and for numbers that a float64 cannot hold.
 func (v value) decimal() (n float64, ok bool) {
-	n, err := strconv.ParseFloat(string(v.raw()), 64)
-	return n, err == nil
+	n, err := strconv.ParseFloat(v.text(), 64)
+	return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
 }
 
 // appendTo writes v anew: each string as text reads it, the rest as it is.
