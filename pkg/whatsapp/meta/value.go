@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/parleyhq/parley/pkg/whatsapp/grammar"
 )
 
 const (
@@ -40,54 +42,19 @@ type value struct {
 // parse checks data, and gives its value or says what is wrong with it.
 func parse(data []byte) (root value, fault string) {
 	doc := &document{data: data}
-	if !doc.index() {
-		return value{}, "nested deeper than " + strconv.Itoa(maxDepth) + " levels"
+	if err := grammar.Check(data, maxDepth, doc.closed); err != nil {
+		return value{}, err.Error()
 	}
-	if !json.Valid(data) {
-		return value{}, "not JSON"
-	}
+	slices.SortFunc(doc.spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
 	start := len(data) - len(bytes.TrimLeft(data, " \n\t\r"))
 	return value{doc, start, doc.valueEnd(start)}, ""
 }
 
-// index notes where the outer containers end. It is false if the JSON is nested
-// too deep. Any bytes will do.
-func (d *document) index() bool {
-	var open [indexDepth]int // spans of the containers around at
-	depth := 0
-	for at := 0; at < len(d.data); at++ {
-		switch d.data[at] {
-		case '"':
-			at = d.stringEnd(at) - 1
-		case '{', '[':
-			if depth == maxDepth {
-				return false
-			}
-			if depth < indexDepth {
-				open[depth] = len(d.spans)
-				d.spans = append(d.spans, span{start: at})
-			}
-			depth++
-		case '}', ']':
-			if depth--; depth < 0 {
-				return true // not JSON
-			}
-			if depth < indexDepth {
-				d.close(open[depth], at+1)
-			}
-		}
+// closed notes where a container is, if it is large and far enough out.
+func (d *document) closed(depth, start, end int) {
+	if depth < indexDepth && end-start >= indexBytes {
+		d.spans = append(d.spans, span{start, end})
 	}
-	return true
-}
-
-// close notes the end of a container. A small one is forgotten, with those inside of
-// it, so that the index stays small whatever the JSON is made of.
-func (d *document) close(i, end int) {
-	if end-d.spans[i].start < indexBytes {
-		d.spans = d.spans[:i]
-		return
-	}
-	d.spans[i].end = end
 }
 
 // valueEnd is the index behind the value that starts at at.

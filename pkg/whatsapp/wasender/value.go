@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/parleyhq/parley/pkg/whatsapp/grammar"
 )
 
 const (
@@ -30,11 +32,8 @@ type fields []field
 
 // parse checks data, and gives its value or says what is wrong with it.
 func parse(data []byte) (root value, fault string) {
-	if tooDeep(data) {
-		return nil, "nested deeper than " + strconv.Itoa(maxDepth) + " levels"
-	}
-	if !json.Valid(data) {
-		return nil, "not JSON"
+	if err := grammar.Check(data, maxDepth, nil); err != nil {
+		return nil, err.Error()
 	}
 	return bytes.Trim(data, " \n\t\r"), ""
 }
@@ -48,27 +47,6 @@ func nextStructural(data []byte, at int) int {
 		at++
 	}
 	return at
-}
-
-// tooDeep reports whether brackets outside of strings are nested too deep. Any
-// bytes will do.
-func tooDeep(data []byte) bool {
-	depth := 0
-	for at := nextStructural(data, 0); at < len(data); at = nextStructural(data, at) {
-		switch data[at] {
-		case '"':
-			at = stringEnd(data, at)
-			continue
-		case '{', '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		default:
-			depth--
-		}
-		at++
-	}
-	return false
 }
 
 // stringEnd is the index behind the string that starts at at, or the end of data
