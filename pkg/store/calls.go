@@ -100,3 +100,38 @@ func (s *Store) FinishCall(ctx context.Context, r CallResult) error {
 	}
 	return nil
 }
+
+// CallView is a call as the console lists it.
+type CallView struct {
+	ID         string     `json:"call_id"`
+	Channel    string     `json:"channel"`
+	ContactID  uuid.UUID  `json:"contact_id"`
+	Flow       string     `json:"flow"`
+	Step       string     `json:"step"`
+	State      string     `json:"state"`
+	Attempts   int        `json:"attempts"`
+	Status     int        `json:"status"`
+	Reason     string     `json:"reason"`
+	QueuedAt   time.Time  `json:"queued_at"`
+	DueAt      time.Time  `json:"due_at"`
+	FinishedAt *time.Time `json:"finished_at"`
+	// Request is the encoded CallQueued event body.
+	Request []byte `json:"-"`
+	Method  string `json:"method" db:"-"`
+	URL     string `json:"url" db:"-"`
+}
+
+// Calls lists calls in a state, CallQueued or CallFailed, newest first.
+func (s *Store) Calls(ctx context.Context, state string, limit int) ([]CallView, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT 'p1.' || shard || '.' || "offset" AS id, channel, contact_id, flow, step, state, attempts, status, reason, queued_at, due_at, finished_at, request
+		  FROM calls WHERE state = $1 AND state <> 'ok' ORDER BY queued_at DESC LIMIT $2`, state, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list calls: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[CallView])
+	if err != nil {
+		return nil, fmt.Errorf("list calls: %w", err)
+	}
+	return nonNil(list), nil
+}

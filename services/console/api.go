@@ -93,6 +93,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /api/v1/dead-letters/{id}/redrive", a.redrive)
 	mux.HandleFunc("GET /api/v1/ambiguous", a.ambiguous)
 	mux.HandleFunc("GET /api/v1/deliveries", a.deliveries)
+	mux.HandleFunc("GET /api/v1/calls", a.calls)
 	mux.HandleFunc("POST /api/v1/deliveries/{id}/resend", a.resend)
 	mux.HandleFunc("POST /api/v1/deliveries/{id}/drop", a.drop)
 	mux.HandleFunc("GET /api/v1/wasender/sessions", a.gatewaySessions)

@@ -184,7 +184,7 @@ func TestConsoleInBrowser(t *testing.T) {
 
 	for view, empty := range map[string]string{
 		"messages": "Nothing was said yet", "contact": "Give a phone number", "funnels": "No flow is published",
-		"deliveries": "No send waits for a word", "letters": "no dead letters",
+		"deliveries": "No send waits for a word", "letters": "no dead letters", "calls": "No call failed",
 	} {
 		b.open(view)
 		b.until(fmt.Sprintf(`document.querySelector('.note').textContent.includes(%q)`, empty))

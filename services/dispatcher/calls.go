@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -50,13 +53,15 @@ type Calls struct {
 	random  func() float64
 	log     zerolog.Logger
 	tokens  chan struct{}
+	tries   metric.Int64Counter
 }
 
 // NewCalls makes the calls of a replica.
 func NewCalls(s CallStore, in Publisher, c *caller, shards int, now func() time.Time, random func() float64, log zerolog.Logger) *Calls {
+	tries, _ := otel.Meter("parley/dispatcher").Int64Counter("parley.dispatcher.calls", metric.WithDescription("tries to call a system of the business, by what came of them"))
 	return &Calls{
 		store: s, in: in, caller: c, circuit: newCircuits(), shards: shards, now: now, random: random, log: log,
-		tokens: make(chan struct{}, callsMax),
+		tokens: make(chan struct{}, callsMax), tries: tries,
 	}
 }
 
@@ -122,6 +127,7 @@ func (c *Calls) try(ctx context.Context, call store.Call, request *parleyv1.Call
 	a := c.caller.ask(trying, callID(call.Key), request)
 	cancel()
 	c.circuit.note(host, a.again, c.now())
+	c.tries.Add(ctx, 1, metric.WithAttributes(attribute.String("result", a.result())))
 	if a.again {
 		return c.later(ctx, call, request, result, a, c.backoff(call.Attempts, a.after))
 	}
@@ -189,6 +195,16 @@ type answer struct {
 	// again says that another try may go better, after is the least it should wait.
 	again bool
 	after time.Duration
+}
+
+func (a answer) result() string {
+	switch {
+	case a.ok:
+		return "ok"
+	case a.again:
+		return "again"
+	}
+	return "failed"
 }
 
 // failed is an answer that no other try will better.

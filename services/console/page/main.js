@@ -7,9 +7,10 @@ import * as messages from './messages.js';
 import * as contact from './contact.js';
 import * as funnels from './funnels.js';
 import * as deliveries from './deliveries.js';
+import * as calls from './calls.js';
 import * as letters from './letters.js';
 
-const views = { status, messages, contact, funnels, deliveries, letters };
+const views = { status, messages, contact, funnels, deliveries, calls, letters };
 const main = document.getElementById('main');
 let shown = null; // the abort of what is shown, and its timer
 

@@ -111,4 +111,9 @@ completed: {say: Thanks., again: Done.}
 	says(t, u, ann, "10") // without the secret
 	g.next(t, ann, "One moment.")
 	g.next(t, ann, "I cannot look now.")
+	list := u.tool(t, 0, "calls")
+	saysAll(t, list, "lead  look", "GET "+server.URL+"/orders/10", "PARLEY_SECRET_CRM")
+	if strings.Count(list, "\n") != 2 || strings.Contains(list, "s3cret") {
+		t.Errorf("parley calls says\n%s", list)
+	}
 }
