@@ -364,6 +364,7 @@ func (c *compiler) style() {
 	}
 	c.idleLoops()
 	c.silentHandovers()
+	c.coldStarts()
 	for _, s := range c.flow.steps {
 		if s.expect == nil {
 			continue

@@ -29,5 +29,6 @@ const (
 	ruleSubflow     = "subflow"     // sub-flows are there and do not call themselves
 	ruleZone        = "zone"        // the time zone is known
 	ruleSplit       = "split"       // a test has variants, weights and a goal
+	ruleWindow      = "window"      // warning: what the API begins begins with templates
 	ruleFile        = "file"        // files are there, and WhatsApp takes them
 )

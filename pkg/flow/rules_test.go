@@ -26,7 +26,8 @@ var ruleFinds = map[string]string{
 	ruleEntry: "entries do not hide each other", ruleTranslation: "every text is there in every language", rulePlural: "every plural form of a language is there",
 	ruleUnused: "what is declared is used", ruleShadow: "no option is also a keyword", ruleHandover: "who is handed over hears of it", ruleSubflow: "sub-flows are there, and do not run themselves",
 	ruleZone: "the time zone is known", ruleSplit: "a test has variants and a goal",
-	ruleFile: "files lie beside the flow, and WhatsApp takes them",
+	ruleWindow: "what the API begins is said in templates until the person answers",
+	ruleFile:   "files lie beside the flow, and WhatsApp takes them",
 }
 
 // example is a block of testdata/lint/rules.txt: a change that breaks the flow of

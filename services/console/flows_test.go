@@ -28,7 +28,7 @@ slots:
   source: {type: text, default: "-"}
   guests: {type: number, default: 1}
 steps:
-  - {name: name, say: "Your name? You come from {source} with {guests}.", expect: {type: text, save: name}}
+  - {name: name, say: {text: "Your name? You come from {source} with {guests}.", template: {name: hello, language: en}}, expect: {type: text, save: name}}
 ` + strings.Join(steps, "\n") + `
 completed: {say: "Thanks, {name}", again: Done}
 `
