@@ -59,6 +59,9 @@ type Delivery struct {
 	State    string
 	Attempts int
 	QueuedAt time.Time
+	// Interrupted says that a former owner was sending it when it lost the shard: it has
+	// just become ambiguous.
+	Interrupted bool
 }
 
 // SendResult is what became of one attempt to send. Attempts is how many were
@@ -128,23 +131,36 @@ func (s *Store) OpenDeliveries(ctx context.Context, shard int, epoch int64) ([]D
 	batch := &pgx.Batch{}
 	batch.Queue(`UPDATE deliveries d SET state = 'ambiguous', ambiguous_cause = 'restart', ambiguous_count = ambiguous_count + 1
 		  FROM leases l
-		 WHERE l.service = $3 AND l.shard = $1 AND l.epoch = $2 AND d.shard = $1 AND d.state = 'sending'`, shard, epoch, ServiceDispatcher)
+		 WHERE l.service = $3 AND l.shard = $1 AND l.epoch = $2 AND d.shard = $1 AND d.state = 'sending' RETURNING d.shard, d."offset"`, shard, epoch, ServiceDispatcher)
 	batch.Queue(`SELECT shard, "offset", channel, contact_id, session_id, CASE WHEN priority < 2 THEN content END, state, attempts, queued_at, priority, campaign FROM deliveries
 		 WHERE shard = $1 AND state IN ('queued', 'sending', 'ambiguous') ORDER BY "offset"`, shard)
 	results := s.pool.SendBatch(ctx, batch)
 	defer func() { _ = results.Close() }()
-	if _, err := results.Exec(); err != nil {
+	interrupted, err := collect(results, scanDeliveryKey)
+	if err != nil {
 		return nil, fmt.Errorf("mark interrupted sends of shard %d: %w", shard, err)
 	}
-	rows, err := results.Query()
+	list, err := collect(results, scanDelivery)
 	if err != nil {
 		return nil, fmt.Errorf("read open deliveries of shard %d: %w", shard, err)
 	}
-	list, err := pgx.CollectRows(rows, scanDelivery)
-	if err != nil {
-		return nil, fmt.Errorf("read open deliveries of shard %d: %w", shard, err)
+	cut := map[DeliveryKey]bool{}
+	for _, key := range interrupted {
+		cut[key] = true
+	}
+	for i := range list {
+		list[i].Interrupted = cut[list[i].Key]
 	}
 	return list, nil
+}
+
+// collect reads the rows of the next query of a batch.
+func collect[T any](results pgx.BatchResults, scan pgx.RowToFunc[T]) ([]T, error) {
+	rows, err := results.Query()
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scan)
 }
 
 func scanDelivery(row pgx.CollectableRow) (d Delivery, err error) {

@@ -107,15 +107,18 @@ func TestOpenDeliveries(t *testing.T) {
 			if d.Key.Shard != 0 || d.Channel != testChannel || d.Contact != people(3)[d.Key.Offset-1] || d.Content[0] != 0xff || d.SessionID != 1 {
 				t.Errorf("opened %+v", d)
 			}
-			found = append(found, fmt.Sprint(d.Key.Offset, d.State, d.Attempts))
+			found = append(found, fmt.Sprint(d.Key.Offset, d.State, d.Attempts, d.Interrupted))
 		}
 		return found
 	}
-	if got, want := open(lease.Epoch-1), []string{"1queued0", "2sending1", "3ambiguous0"}; !slices.Equal(got, want) {
+	if got, want := open(lease.Epoch-1), []string{"1queued0 false", "2sending1 false", "3ambiguous0 false"}; !slices.Equal(got, want) {
 		t.Errorf("with a stale epoch: %v, want %v", got, want)
 	}
-	if got, want := open(lease.Epoch), []string{"1queued0", "2ambiguous1", "3ambiguous0"}; !slices.Equal(got, want) {
+	if got, want := open(lease.Epoch), []string{"1queued0 false", "2ambiguous1 true", "3ambiguous0 false"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+	if got, want := open(lease.Epoch), []string{"1queued0 false", "2ambiguous1 false", "3ambiguous0 false"}; !slices.Equal(got, want) {
+		t.Errorf("once more: %v, want %v", got, want)
 	}
 	checkDelivery(t, s, DeliveryKey{0, 2}, delivery{State: DeliveryAmbiguous, Attempts: 1, Ambiguous: 1, Cause: "restart"})
 	checkDelivery(t, s, DeliveryKey{0, 3}, delivery{State: DeliveryAmbiguous})

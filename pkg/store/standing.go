@@ -14,6 +14,8 @@ type Standing struct {
 	WindowUntil time.Time
 	// Hushed is when the bot was told to be silent; zero if it was not.
 	Hushed time.Time
+	// OptedOut says that the person wants to hear nothing.
+	OptedOut bool
 	// NoMarketing says that the person wants nothing that the business begins.
 	NoMarketing bool
 	// Blocked says that nothing is to be sent to the person.
@@ -28,7 +30,7 @@ func (s *Store) Standings(ctx context.Context, keys []SessionKey) (map[SessionKe
 	}
 	rows, err := s.pool.Query(ctx, `
 		SELECT k.channel, k.contact_id, COALESCE((s.progress->>'window_until_ms')::bigint, 0), COALESCE((s.progress->>'hushed_ms')::bigint, 0),
-		       c.marketing_stopped_at IS NOT NULL, COALESCE(c.blocked_at IS NOT NULL, false)
+		       c.opted_out_at IS NOT NULL, c.marketing_stopped_at IS NOT NULL, c.blocked_at IS NOT NULL
 		  FROM unnest($1::text[], $2::uuid[]) k(channel, contact_id)
 		  LEFT JOIN contacts c ON c.id = k.contact_id
 		  LEFT JOIN sessions s ON s.contact_id = k.contact_id AND s.channel = k.channel`, channels, contacts)
@@ -38,9 +40,9 @@ func (s *Store) Standings(ctx context.Context, keys []SessionKey) (map[SessionKe
 	standings := make(map[SessionKey]Standing, len(keys))
 	var k SessionKey
 	var window, hushed int64
-	var noMarketing, blocked bool
-	_, err = pgx.ForEachRow(rows, []any{&k.Channel, &k.Contact, &window, &hushed, &noMarketing, &blocked}, func() error {
-		standings[k] = Standing{WindowUntil: fromMs(window), Hushed: fromMs(hushed), NoMarketing: noMarketing, Blocked: blocked}
+	var optedOut, noMarketing, blocked bool
+	_, err = pgx.ForEachRow(rows, []any{&k.Channel, &k.Contact, &window, &hushed, &optedOut, &noMarketing, &blocked}, func() error {
+		standings[k] = Standing{WindowUntil: fromMs(window), Hushed: fromMs(hushed), OptedOut: optedOut, NoMarketing: noMarketing, Blocked: blocked}
 		return nil
 	})
 	if err != nil {

@@ -19,11 +19,13 @@ const alarmEvery = 10 * time.Minute
 // alarms counts what came of sends, and calls for somebody where a number, an
 // account or a template needs to be looked after. No label names a person.
 type alarms struct {
-	log    zerolog.Logger
-	sends  metric.Int64Counter
-	alarms metric.Int64Counter
-	stops  metric.Int64Gauge
-	told   map[alarm]time.Time
+	log   zerolog.Logger
+	sends metric.Int64Counter
+	// ambiguous counts the sends of which nobody knows what became of them.
+	ambiguous metric.Int64Counter
+	alarms    metric.Int64Counter
+	stops     metric.Int64Gauge
+	told      map[alarm]time.Time
 }
 
 type alarm struct {
@@ -35,9 +37,10 @@ type alarm struct {
 func newAlarms(log zerolog.Logger) *alarms {
 	m := otel.Meter("parley/dispatcher")
 	sends, _ := m.Int64Counter("parley.dispatcher.sends", metric.WithDescription("attempts to send, by what came of them"))
+	ambiguous, _ := m.Int64Counter("parley.dispatcher.ambiguous", metric.WithDescription("attempts to send whose outcome is unknown, by cause"))
 	raised, _ := m.Int64Counter("parley.dispatcher.alarms", metric.WithDescription("sends that say that somebody must act, by error code"))
 	stops, _ := m.Int64Gauge("parley.dispatcher.stops", metric.WithDescription("numbers, accounts, apps, templates and forms that this replica does not send to now"))
-	return &alarms{log: log, sends: sends, alarms: raised, stops: stops, told: map[alarm]time.Time{}}
+	return &alarms{log: log, sends: sends, ambiguous: ambiguous, alarms: raised, stops: stops, told: map[alarm]time.Time{}}
 }
 
 // note counts an outcome, and tells of it if it asks for somebody.
@@ -48,6 +51,9 @@ func (a *alarms) note(now time.Time, o outcome) {
 	}
 	refused := o.policy()
 	a.sends.Add(context.Background(), 1, metric.WithAttributeSet(attribute.NewSet(attribute.String("class", refused.Class.String()))))
+	if refused.Class == meta.Ambiguous {
+		a.unknown(cause(refused), 1)
+	}
 	if !refused.Alarms() || refused.Status == 0 {
 		return
 	}
@@ -59,6 +65,11 @@ func (a *alarms) note(now time.Time, o outcome) {
 	a.told[of] = now
 	a.log.Error().Str("channel", of.channel).Str("class", of.class.String()).Int("code", of.code).Str("says", refused.Message).
 		Msg("the provider refuses sends until somebody acts; /api/v1/status shows what waits")
+}
+
+// unknown counts sends that became ambiguous.
+func (a *alarms) unknown(cause string, n int) {
+	a.ambiguous.Add(context.Background(), int64(n), metric.WithAttributeSet(attribute.NewSet(attribute.String("cause", cause))))
 }
 
 // changed tells what is not sent to any more, and what is again.

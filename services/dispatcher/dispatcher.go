@@ -75,13 +75,17 @@ func (s *Service) Take(ctx context.Context, l store.Lease) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epochs[l.Shard] = l.Epoch
-	ambiguous := 0
+	ambiguous, interrupted := 0, 0
 	for _, d := range open {
 		if d.State == store.DeliveryAmbiguous {
 			ambiguous++
 		}
+		if d.Interrupted {
+			interrupted++
+		}
 		s.desk.Add(s.now(), Job{Delivery: d, Epoch: l.Epoch})
 	}
+	s.alarms.unknown(causeRestart, interrupted)
 	if ambiguous > 0 {
 		s.log.Warn().Int("shard", l.Shard).Int("ambiguous", ambiguous).
 			Msg("sends were interrupted; their receipts settle them, or they are sent again after the grace period")

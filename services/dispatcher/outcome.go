@@ -102,6 +102,10 @@ func (o outcome) result(now time.Time) store.SendResult {
 	return r
 }
 
+// causeRestart is why nobody knows what became of the sends of a former owner: of a
+// process that died, or lost its shard.
+const causeRestart = "restart"
+
 // cause names why nobody knows what became of the send.
 func cause(refused *meta.SendError) string {
 	switch {

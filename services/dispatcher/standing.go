@@ -25,8 +25,8 @@ const (
 const (
 	// refusalWindow: the window of free text is closed, and there is no template for it.
 	refusalWindow = "window"
-	// refusalHushed: the person opted out, was blocked, or a human took over, since it was
-	// queued.
+	// refusalHushed: the person opted out or was blocked since it was queued, or a human
+	// took over and it is the flow's.
 	refusalHushed = "hushed"
 	// refusalMarketing: the person wants nothing that the business begins.
 	refusalMarketing = "marketing"
@@ -95,7 +95,7 @@ func (s *Service) judge(now time.Time, job Job, standing store.Standing) Job {
 	}
 	closed := until.UnixMilli() > 0 && !now.Before(until.Add(-windowMargin)) && m.GetTemplate() == nil && m.GetTyping() == nil
 	switch {
-	case standing.Blocked, job.QueuedAt.Before(standing.Hushed): // what was said in the very turn goes
+	case standing.Blocked, hushed(job, m, standing):
 		job.Refusal = refusalHushed
 	case m.GetMarketing() && standing.NoMarketing:
 		job.Refusal = refusalMarketing
@@ -109,6 +109,13 @@ func (s *Service) judge(now time.Time, job Job, standing store.Standing) Job {
 		}
 	}
 	return job
+}
+
+// hushed reports whether the bot was told to be silent after the message was queued:
+// what was said in the very turn goes. What a human wrote goes too, whoever has the
+// conversation by now, unless the person wants to hear nothing.
+func hushed(job Job, m *parleyv1.MessageQueued, standing store.Standing) bool {
+	return job.QueuedAt.Before(standing.Hushed) && (m.GetAuthor() == "" || standing.OptedOut)
 }
 
 // refuse is the outcome of a job that is not to be sent.

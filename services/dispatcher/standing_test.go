@@ -116,6 +116,33 @@ func TestHushedMessages(t *testing.T) {
 	}
 }
 
+// What a human wrote goes although a human has taken the conversation since, once more
+// or another one; not if the person wants to hear nothing.
+func TestHumansAreNotHushed(t *testing.T) {
+	db := newDatabase(t)
+	o := careful(t, db, false)
+	o.pass(time.Minute)
+	written := func(contact string, offset uint64) lane.Message {
+		m := queued(contact, offset)
+		m.Event.GetMessageQueued().Author = "ann"
+		return m
+	}
+	for _, contact := range []string{"a", "b"} {
+		db.stands(contact, `{"hushed_ms": `+fmt.Sprint(start.Add(time.Second).UnixMilli())+`}`)
+	}
+	if _, err := db.conn.Exec(t.Context(), `INSERT INTO contacts (id, portfolio, lane_key, shard, created_at, opted_out_at)
+		VALUES ($1, 'p', 'b', $2, now(), now()) ON CONFLICT (id) DO UPDATE SET opted_out_at = now()`, store.ContactID("p", "b"), shard); err != nil {
+		t.Fatal(err)
+	}
+	o.apply(written("a", 1), written("b", 2))
+	o.cycle()
+	o.wantLaunched("1")
+	o.cycle()
+	if r := db.row(2); r.State != store.DeliveryFailed || r.Class != refusalHushed {
+		t.Errorf("%+v", r)
+	}
+}
+
 // WIRE.md 1.9, user_preferences: who wants no marketing gets answers, and nothing that
 // the business began; it fails before the call, and its session is told.
 func TestMarketingIsNotWanted(t *testing.T) {

@@ -323,7 +323,7 @@ func (tw *twins) open() {
 	real, err := tw.real.OpenDeliveries(tw.t.Context(), l.Shard, l.Epoch)
 	short := func(list []store.Delivery) (all []string) {
 		for _, d := range list {
-			all = append(all, fmt.Sprint(d.Key, d.State, d.Attempts, d.Channel, d.Contact, d.SessionID))
+			all = append(all, fmt.Sprint(d.Key, d.State, d.Attempts, d.Channel, d.Contact, d.SessionID, d.Interrupted))
 		}
 		return all
 	}

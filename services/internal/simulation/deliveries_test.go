@@ -121,12 +121,15 @@ func (d *database) openDeliveries(shard int, epoch int64) []store.Delivery {
 		if row.Key.Shard != shard {
 			continue
 		}
-		if row.State == store.DeliverySending && d.owns(shard, epoch) {
+		interrupted := row.State == store.DeliverySending && d.owns(shard, epoch)
+		if interrupted {
 			d.setState(row, store.DeliveryAmbiguous)
 			d.w.counts["interrupted send"]++
 		}
 		if !row.final() {
-			open = append(open, light(row.Delivery))
+			delivery := light(row.Delivery)
+			delivery.Interrupted = interrupted
+			open = append(open, delivery)
 		}
 	}
 	return open
