@@ -191,10 +191,15 @@ func (c Config) watch(d *platform.Deps, client *wasender.Client, service *Servic
 		policy: policy, tick: watchTick, now: time.Now, log: d.Log, meter: newSessionMeter(time.Now),
 	}
 	g := sessionGate{health: d.Store.SessionsHealth, set: service.SetClosed, now: time.Now, log: d.Log}
-	return []lifecycle.Part{
+	parts := []lifecycle.Part{
 		{Name: "session watcher", Run: w.Run},
 		{Name: "session gate", Run: func(intake, _ context.Context) error { return g.run(intake) }},
 	}
+	if policy.CanAct { // the log is the account's
+		sent := sentLog{store: d.Store, client: client, ids: w.ids, channels: w.channels, owned: service.Owned, log: d.Log}
+		parts = append(parts, lifecycle.Part{Name: "sent log", Run: func(intake, _ context.Context) error { return sent.run(intake) }})
+	}
+	return parts
 }
 
 // clients says through whom a channel sends: a session of WASenderApi if it has a

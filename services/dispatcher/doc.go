@@ -9,5 +9,6 @@
 //
 // A send whose outcome is unknown (timeout, cut connection, crash between call
 // and record) is ambiguous. It is held: the receipt that echoes our id settles
-// it; only if none came within the grace period is the message sent again.
+// it, or the log of WASenderApi, whose receipts echo none; only if neither did
+// within the grace period is the message sent again.
 package dispatcher
