@@ -215,6 +215,47 @@ func TestPageInBrowser(t *testing.T) {
 	b.wantNoProblems()
 }
 
+// The switches are turned on the page: the next message is refused, and goes when all
+// is well again.
+func TestFaultsInBrowser(t *testing.T) {
+	p := newParley(t)
+	s, server := start(t, p.server.URL)
+	b := openTab(t, server.URL+"/sandbox/")
+	b.until(`document.getElementById('live').dataset.live === 'on'`)
+
+	b.do(chromedp.Click("#faults-open"))
+	b.until(`document.getElementById('faults').matches(':popover-open') && document.getElementById('faults-way').options.length === 12`)
+	b.do(chromedp.Click("#faults-add"))
+	b.until(`document.querySelector('#faults-list li')?.textContent.endsWith('the next message, hit 0')`)
+	if on := s.faults.List(); len(on) != 1 || on[0].Code != 130429 || on[0].Next != 1 {
+		t.Fatalf("on: %+v", on)
+	}
+	person := b.text(`localStorage.getItem('parley.sandbox.phone-1')`)
+	for _, want := range []int{http.StatusTooManyRequests, http.StatusOK} {
+		if status, answer := send(t, server.URL+"/sandbox/graph", person, "hello"); status != want {
+			t.Fatalf("%d %s, want %d", status, answer, want)
+		}
+	}
+	b.until(`document.querySelector('#faults-list li.over')?.textContent.endsWith('over, hit 1')`)
+	b.until(`document.getElementById('faults-on').hidden`)
+
+	b.do(chromedp.SetValue("#faults-often", "every"), chromedp.SetValue("#faults-way", "11"), chromedp.Click("#faults-add"))
+	b.until(`document.getElementById('faults-on').textContent === '1'`)
+	folder := t.TempDir()
+	for _, scheme := range []string{"light", "dark"} {
+		b.lookAs(scheme, 390, 844)
+		b.shoot(folder, scheme+"-phone.png")
+		b.lookAs(scheme, 1280, 800)
+		b.shoot(folder, scheme+".png")
+	}
+	b.do(chromedp.Click("#faults-reset"))
+	b.until(`!document.querySelector('#faults-list li')`)
+	if on := s.faults.List(); len(on) != 0 {
+		t.Errorf("on: %+v", on)
+	}
+	b.wantNoProblems()
+}
+
 // wantNoProblems reports whatever the browser complained of.
 func (b *tab) wantNoProblems() {
 	b.t.Helper()

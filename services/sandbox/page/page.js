@@ -1,8 +1,9 @@
-// The page: two phones, the wire inspector, and the event stream that feeds both.
+// The page: two phones, the wire inspector, the switches, and the event stream that feeds them.
 // The server's history is in memory only. The page remembers who its people are,
 // so that they can go on talking when the server was restarted.
 
 import { createPhone, openEvents, readPhone } from './api.js';
+import { Faults } from './faults.js';
 import { Phone } from './phone.js';
 import { Wire } from './wire.js';
 
@@ -10,6 +11,7 @@ const kinds = ['phone', 'bsuid'];
 const remembered = (slot) => `parley.sandbox.phone-${slot}`;
 
 const wire = new Wire(document);
+const faults = new Faults(document);
 const phones = kinds.map((kind, i) => new Phone(i + 1, {
   onNew: () => renew(i),
   onUse: () => wire.select(i),
@@ -64,7 +66,10 @@ function listen() {
   on('reset', () => Promise.all(phones.map((_, i) => load(i))));
   on('bubble', (bubble) => at(bubble.phone, (i) => phones[i].put(bubble)));
   on('typing', (typing) => at(typing.phone, (i) => phones[i].showTyping(typing)));
-  on('exchange', (exchange) => at(exchange.phone, (i) => wire.put(i, exchange)));
+  on('exchange', (exchange) => {
+    at(exchange.phone, (i) => wire.put(i, exchange));
+    faults.sent();
+  });
   source.onopen = () => live('on', 'live');
   source.onerror = () => live('off', 'reconnecting');
   events = source;
