@@ -24,7 +24,7 @@ TEST_PARALLEL ?= 2
 TOOLS = sh deploy/tools/install.sh
 WITH_TOOLS = PATH="$(CURDIR)/.bin:$$PATH"
 
-.PHONY: help run build postgres test sim e2e bench fuzz browser lint format generate verify clean
+.PHONY: help run build postgres test patience sim e2e bench fuzz browser lint format generate verify clean
 
 help: ## Show this text
 	@awk 'BEGIN { FS = ":.*## " } \
@@ -90,6 +90,9 @@ verify: ## Fail if generated files or go.mod files are out of date, or a module 
 sim: ## Simulate the system with faults: SEEDS=5000 tries many, SEED=7 repeats one with its whole trace
 	go test ./services/internal/simulation -count=1 -v -timeout 60m \
 		$(if $(SEED),-run 'TestSeed$$' -seed=$(SEED),$(if $(SEEDS),-run 'TestSeeds$$' -seeds=$(SEEDS)))
+
+patience: ## Let 100,000 people take their time for a month of virtual time; SESSIONS=5000 fewer
+	go test ./services/internal/patience -count=1 -v -timeout 30m -run 'TestMonth$$' -sessions=$(or $(SESSIONS),100000)
 
 e2e: postgres ## Test the real programs from outside, killed and restarted; LONG=1 at full rates, RUN=TestUpLoad one of them
 	go test -tags e2e -count=1 -v -timeout 40m $(if $(RUN),-run '$(RUN)') ./services/internal/e2e $(if $(LONG),-long)

@@ -167,6 +167,9 @@ func (s State) endedAt() int64 {
 	return s.Progress.EndedAtMs
 }
 
+// quietSince is since when nothing has been said in a session that ended.
+func (s State) quietSince() int64 { return max(s.endedAt(), s.LastInteractionMs) }
+
 // CurrentState returns what SQL users see: the step of an active session,
 // "completed", "cancelled", or "" if there is no session.
 func (s State) CurrentState() string {

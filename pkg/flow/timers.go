@@ -157,7 +157,10 @@ func (t *turn) wakeUp() int64 {
 	case t.state.Status == Human:
 		return cmp.Or(t.handBackAt(), t.in.GetAtMs()+archiveMs)
 	}
-	return max(t.state.endedAt(), t.in.GetAtMs()) + archiveMs
+	if at := t.state.quietSince() + archiveMs; t.in.GetTimerDue() != nil && at > t.in.GetAtMs() {
+		return at // a timer is no reason to wait longer
+	}
+	return t.in.GetAtMs() + archiveMs
 }
 
 // wake reacts to a timer. One that the session did not ask for, or asked for at a
@@ -179,7 +182,7 @@ func (t *turn) wake(due *parleyv1.TimerDue) {
 		t.overdue(due)
 	case t.state.Status == Human:
 		t.mindHuman()
-	case t.in.GetAtMs() >= t.state.endedAt()+archiveMs:
+	case t.in.GetAtMs() >= t.state.quietSince()+archiveMs:
 		t.emit(sessionArchived())
 	}
 }

@@ -17,8 +17,8 @@ import (
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+// relayPatience is how long a test waits for what must happen.
+const relayPatience = 20 * time.Second
 
 // ledger is an EventReader over memory: what a database would hold.
 type ledger struct {
@@ -104,7 +104,7 @@ func relaying(t *testing.T, r *StreamRelay) (stop func()) {
 // what it has seen. It fails at a gap, and returns how many came twice.
 func follow(t *testing.T, js jetstream.JetStream, shard int, until uint64) (doubles int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), relayPatience)
 	defer cancel()
 	enough := errors.New("enough")
 	seen := uint64(0)
@@ -279,7 +279,7 @@ func (l *lines) wait(t *testing.T) {
 	t.Helper()
 	select {
 	case <-l.came:
-	case <-time.After(patience):
+	case <-time.After(relayPatience):
 		t.Fatalf("%q was not logged", l.word)
 	}
 }

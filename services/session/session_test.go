@@ -121,7 +121,13 @@ func newDesk(t *testing.T) *desk {
 // restart is a new process: it knows nothing but what the database holds.
 func (d *desk) restart() {
 	d.t.Helper()
-	d.Service = New(d.store, d.relay, platform.OneFlow("lead"), Lanes{In: d, Shards: shards}, func() time.Time { return d.time }, zerolog.New(&d.log))
+	d.serve("lead")
+}
+
+// serve is a new process whose channel's flow is another one.
+func (d *desk) serve(name string) {
+	d.t.Helper()
+	d.Service = New(d.store, d.relay, platform.OneFlow(name), Lanes{In: d, Shards: shards}, func() time.Time { return d.time }, zerolog.New(&d.log))
 	d.leases = nil
 	d.retake()
 }
