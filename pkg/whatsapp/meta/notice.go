@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ const (
 	NoticeForm        = "form"        // value: PUBLISHED, THROTTLED, BLOCKED, DEPRECATED
 	NoticeFormHealth  = "form health" // value: the alert and its state
 	NoticeReview      = "review"      // of the account
-	NoticeAlert       = "alert"       // value: severity and type
+	NoticeAlert       = "alert"       // value: severity and type; of an error its title
 	NoticeSecurity    = "security"    // value: PIN_CHANGED ...
 	NoticeOther       = "other"       // value: Meta's word for it
 )
@@ -42,7 +43,9 @@ func DecodeNotice(e *parleyv1.Envelope) *parleyv1.AccountNoticed {
 	content := whole.get("value")
 	n.Number = digitsOf(content.get("display_phone_number").text())
 	n.Event = limited(content.get("event"), maxFieldBytes)
-	n.Facts = factsOf(n, content)
+	if n.Facts = factsOf(n, content); n.Field == "messages" {
+		n.Facts = errorFacts(whole)
+	}
 	return n
 }
 
@@ -94,6 +97,16 @@ func fact(kind, subject, value string) []*parleyv1.AccountFact {
 		return nil
 	}
 	return []*parleyv1.AccountFact{{Kind: kind, Subject: subject, Value: value}}
+}
+
+// errorFacts reads one of a change's own errors, which are about the number: of a
+// message they stand within it (WIRE.md 1.6).
+func errorFacts(fault value) []*parleyv1.AccountFact {
+	code := fault.get("code").number()
+	if code == 0 {
+		return nil
+	}
+	return fact(NoticeAlert, "error "+strconv.Itoa(code), cmp.Or(limited(fault.get("title"), maxFieldBytes), "error"))
 }
 
 // templateOf is the subject of a template's notice; empty if it has none.

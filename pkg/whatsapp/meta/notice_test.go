@@ -39,6 +39,7 @@ func TestNotices(t *testing.T) {
 		{"something_new", `{"event":"X"}`, " "},
 		{"account_update", `{"event":{"a":7}}`, " "},
 		{"account_update", `[]`, " "},
+		{"messages", `{"messages":[],"code":7}`, " "},
 	} {
 		e := &parleyv1.Envelope{Channel: "waba", Field: c.field, ReceivedAtMs: 5, Raw: []byte(`{"field":"` + c.field + `","value":` + c.value + `}`)}
 		n := DecodeNotice(e)
@@ -56,6 +57,22 @@ func TestNotices(t *testing.T) {
 		}
 		if got := n.GetNumber() + " " + strings.Join(facts, ", "); got != c.want || n.GetAccount() != "waba" || n.GetAtMs() != 5 {
 			t.Errorf("%s %s\n got %q\nwant %q", c.field, c.value, got, c.want)
+		}
+	}
+}
+
+// An error of a number stands in no message, and says no time.
+func TestErrorsAreNotices(t *testing.T) {
+	for raw, want := range map[string]string{
+		`{"code":130429,"title":"Rate limit hit","message":"x"}`: "alert [error 130429] Rate limit hit", `{"code":"131000"}`: "alert [error 131000] error",
+		`{"title":"x"}`: "", `7`: "", `{"code":{}}`: "",
+	} {
+		got := ""
+		for _, f := range DecodeNotice(&parleyv1.Envelope{Field: "messages", Raw: []byte(raw)}).GetFacts() {
+			got += f.GetKind() + " [" + f.GetSubject() + "] " + f.GetValue()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", raw, got, want)
 		}
 	}
 }

@@ -97,16 +97,17 @@ func file(kind string) func(*decoding, value) (bool, error) {
 	}
 }
 
-// place needs both coordinates, as numbers, and on the globe.
+// place needs both coordinates, as numbers, and on the globe; without them it is a
+// message without content, which somebody waits for an answer to.
 func (d *decoding) place(v value) (bool, error) {
+	d.msg.Type = "location"
 	f := v.fields()
 	d.context(f.get("contextInfo"))
 	latitude, north := f.get("degreesLatitude").decimal()
 	longitude, east := f.get("degreesLongitude").decimal()
 	if !north || !east || latitude < -90 || latitude > 90 || longitude < -180 || longitude > 180 {
-		return false, errNoPlace
+		return true, nil
 	}
-	d.msg.Type = "location"
 	d.msg.Content = &parleyv1.IncomingMessage_Location{Location: &parleyv1.GeoPoint{
 		Latitude: latitude, Longitude: longitude,
 		Name: f.get("name").limited(maxFieldBytes), Address: f.get("address").limited(maxFieldBytes),

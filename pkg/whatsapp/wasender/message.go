@@ -9,7 +9,6 @@ import (
 var (
 	errNoContent = errors.New("message without content")
 	errNoText    = errors.New("text message without a text")
-	errNoPlace   = errors.New("location without coordinates")
 )
 
 // maxWrappers bounds the shells around a message. WhatsApp Web has at most three.
