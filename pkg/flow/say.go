@@ -136,9 +136,16 @@ func (t *turn) say(all []bubble) {
 	}
 }
 
-// messageID is that of the message whose turn this is; "" if it is a timer's or an
-// operator's. A lookup has the id of the input that asked for it.
+// APIInput begins the id of what a system said in a person's place: WhatsApp knows no
+// message of that id.
+const APIInput = "api/"
+
+// messageID is that of the message whose turn this is; "" if it is a timer's, an
+// operator's or a system's. A lookup has the id of the input that asked for it.
 func (t *turn) messageID() string {
+	if strings.HasPrefix(t.in.GetId(), APIInput) {
+		return ""
+	}
 	if t.in.GetMessage() == nil && (t.in.GetLookupResult() == nil || t.silent) {
 		return ""
 	}

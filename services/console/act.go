@@ -138,11 +138,7 @@ func content(action *parleyv1.OperatorAction, text string, others map[string]jso
 // known already that it would be refused there.
 func (a *API) operate(w http.ResponseWriter, r *http.Request, who whose, action *parleyv1.OperatorAction) {
 	action.By, action.Reason = who.By, who.Reason
-	key := r.Header.Get(idempotencyKey)
 	err := who.check()
-	if err == nil {
-		err = checkWords(idempotencyKey, key, nameCharactersMax)
-	}
 	var at conversation
 	if err == nil {
 		at, err = a.conversation(r.Context(), r.PathValue("contact"), who.Channel)
@@ -154,13 +150,24 @@ func (a *API) operate(w http.ResponseWriter, r *http.Request, who whose, action 
 		a.refused(w, r, err)
 		return
 	}
+	a.enter(w, r, at, "operator/", flow.OperatorInput("", 0, action))
+}
+
+// enter puts an input into the lane of a conversation, and answers with its id, which
+// begins so. A key of the request's makes it the same input if it is repeated.
+func (a *API) enter(w http.ResponseWriter, r *http.Request, at conversation, begins string, in *parleyv1.Input) {
+	key := r.Header.Get(idempotencyKey)
+	if err := checkWords(idempotencyKey, key, nameCharactersMax); err != nil {
+		a.refused(w, r, err)
+		return
+	}
 	if key == "" {
 		key = rand.Text()
 	}
-	id := strings.Join([]string{"operator", at.session.Key.Contact.String(), key}, "/")
+	id := begins + at.session.Key.Contact.String() + "/" + key
 	order, err := a.order(&parleyv1.Envelope{
 		Id: id, Channel: at.session.Key.Channel, Portfolio: at.contact.Portfolio, LaneKey: at.contact.LaneKey,
-	}, flow.OperatorInput(id, 0, action))
+	}, in)
 	if err == nil {
 		err = a.in.Publish(r.Context(), order)
 	}

@@ -54,16 +54,15 @@ func newAPI(d *platform.Deps) *API {
 // act here with a visitor's browser, nor log it in.
 func (a *API) handler(token string) http.Handler {
 	d := door{token: token, now: time.Now}
-	protection := http.NewCrossOriginProtection()
 	mux, inside := http.NewServeMux(), http.NewServeMux()
-	a.routes(inside)
-	inside.HandleFunc("GET /api/v1/console", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, consoleView{Login: token != "", Sandbox: a.hasSandbox})
-	})
-	mux.Handle("POST /api/v1/login", protection.Handler(http.HandlerFunc(d.login)))
-	mux.Handle("POST /api/v1/logout", protection.Handler(http.HandlerFunc(d.logout)))
-	mux.Handle("/api/v1/", d.guard(protection.Handler(inside)))
-	return mux
+	d.routes(mux)
+	a.routes(inside, token != "")
+	mux.Handle("/api/v1/", d.guard(inside))
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusForbidden, problem{"a page of another site asks for it: ask from the console, or without a browser"})
+	}))
+	return protection.Handler(mux)
 }
 
 // consoleView is what the page needs to know of its server.
@@ -73,7 +72,17 @@ type consoleView struct {
 	Sandbox bool `json:"sandbox"`
 }
 
-func (a *API) routes(mux *http.ServeMux) {
+// router takes routes: a ServeMux, or a test that compares them with openapi.yaml, where
+// each must be.
+type router interface {
+	HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request))
+}
+
+func (a *API) routes(mux router, login bool) {
+	mux.HandleFunc("GET /api/v1/openapi.json", a.openAPI)
+	mux.HandleFunc("GET /api/v1/console", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, consoleView{Login: login, Sandbox: a.hasSandbox})
+	})
 	mux.HandleFunc("GET /api/v1/funnels/{flow}", a.funnel)
 	mux.HandleFunc("GET /api/v1/flows", a.flows)
 	mux.HandleFunc("POST /api/v1/flows", a.publish)
@@ -84,6 +93,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v1/status", a.status)
 	mux.HandleFunc("GET /api/v1/sessions/{contact}", a.sessions)
 	mux.HandleFunc("GET /api/v1/sessions/{contact}/events", a.sessionEvents)
+	mux.HandleFunc("POST /api/v1/sessions/{contact}/input", a.input)
 	mux.HandleFunc("POST /api/v1/sessions/{contact}/actions", a.act)
 	mux.HandleFunc("POST /api/v1/sessions/{contact}/messages", a.write)
 	mux.HandleFunc("GET /api/v1/messages", a.messages)
@@ -110,7 +120,7 @@ func (a *API) routes(mux *http.ServeMux) {
 	})
 }
 
-func (a *API) resourceRoutes(mux *http.ServeMux) {
+func (a *API) resourceRoutes(mux router) {
 	mux.HandleFunc("GET /api/v1/slots", a.slots)
 	mux.HandleFunc("POST /api/v1/slots", a.importSlots)
 	mux.HandleFunc("POST /api/v1/slots/hours", a.saveHours)

@@ -81,7 +81,7 @@ func newSite(t *testing.T, token string) *site {
 	// What is ordered is as good as applied: there is no session service here.
 	at.api.applied = func(context.Context, string, int) (uint64, error) { return math.MaxUint64, nil }
 	t.Cleanup(at.api.in.Close)
-	at.Handler = at.api.handler(token)
+	at.Handler = readContract(t).holds(t, at.api.handler(token))
 	return at
 }
 

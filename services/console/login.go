@@ -30,6 +30,12 @@ type door struct {
 	now   func() time.Time
 }
 
+// routes are what is open to who has no token yet.
+func (d door) routes(mux router) {
+	mux.HandleFunc("POST /api/v1/login", d.login)
+	mux.HandleFunc("POST /api/v1/logout", d.logout)
+}
+
 // guard asks for the token or the cookie, if there is a token.
 func (d door) guard(next http.Handler) http.Handler {
 	if d.token == "" {

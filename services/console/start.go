@@ -47,7 +47,13 @@ func readStart(w http.ResponseWriter, r *http.Request) (s startRequest, err erro
 	if err := readBody(w, r, startBytesMax, startFields, &s); err != nil {
 		return s, err
 	}
+	header := r.Header.Get(idempotencyKey)
+	if s.Key == "" {
+		s.Key = header
+	}
 	switch {
+	case header != "" && header != s.Key:
+		err = refuse(http.StatusBadRequest, "key and the header Idempotency-Key differ: give one of them")
 	case s.Channel == "":
 		err = refuse(http.StatusBadRequest, "give channel, the business number's phone_number_id")
 	case s.Phone == "" && s.BSUID == "":
