@@ -12,26 +12,41 @@ import (
 // ErrNoFile says that there is no file with such a content.
 var ErrNoFile = errors.New("no such file")
 
-// SaveFile keeps a file that lies beside a flow, by the digest of what is in it.
+// SaveFile keeps a file that lies beside a flow, by the digest of what is in it. What it
+// is said to be last counts.
 func (s *Store) SaveFile(ctx context.Context, sha256, mimeType string, content []byte) error {
-	_, err := s.pool.Exec(ctx, `INSERT INTO files (sha256, mime_type, content) VALUES ($1, $2, $3) ON CONFLICT (sha256) DO NOTHING`, sha256, mimeType, content)
+	_, err := s.pool.Exec(ctx, `
+		INSERT INTO files AS f (sha256, mime_type, content) VALUES ($1, $2, $3)
+		ON CONFLICT (sha256) DO UPDATE SET mime_type = excluded.mime_type WHERE f.mime_type <> excluded.mime_type`, sha256, mimeType, content)
 	if err != nil {
 		return fmt.Errorf("save a file: %w", err)
 	}
 	return nil
 }
 
-// MissingFiles says which of some files are not kept.
-func (s *Store) MissingFiles(ctx context.Context, digests []string) ([]string, error) {
-	rows, err := s.pool.Query(ctx, `SELECT d FROM unnest($1::text[]) d WHERE NOT EXISTS (SELECT FROM files WHERE sha256 = d) ORDER BY d`, digests)
+// KeptFile is what a file is that is kept.
+type KeptFile struct {
+	MimeType string
+	Size     int64 // in bytes
+}
+
+// KeptFiles says which of some files are kept, by their digests.
+func (s *Store) KeptFiles(ctx context.Context, digests []string) (map[string]KeptFile, error) {
+	rows, err := s.pool.Query(ctx, `SELECT sha256, mime_type, octet_length(content) FROM files WHERE sha256 = ANY($1)`, digests)
 	if err != nil {
 		return nil, fmt.Errorf("look for files: %w", err)
 	}
-	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	kept := map[string]KeptFile{}
+	var digest string
+	var file KeptFile
+	_, err = pgx.ForEachRow(rows, []any{&digest, &file.MimeType, &file.Size}, func() error {
+		kept[digest] = file
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("look for files: %w", err)
 	}
-	return missing, nil
+	return kept, nil
 }
 
 // File returns what is in a file; ErrNoFile if it is not kept.

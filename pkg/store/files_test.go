@@ -2,7 +2,7 @@ package store
 
 import (
 	"errors"
-	"slices"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -24,9 +24,12 @@ func TestFiles(t *testing.T) {
 	if _, _, err := s.File(ctx, "bb"); !errors.Is(err, ErrNoFile) {
 		t.Errorf("a file that is not there: %v", err)
 	}
-	missing, err := s.MissingFiles(ctx, []string{"cc", "aa", "bb"})
-	if err != nil || !slices.Equal(missing, []string{"bb", "cc"}) {
-		t.Errorf("missing %v, %v", missing, err)
+	if err := s.SaveFile(ctx, "aa", "image/webp", []byte("picture")); err != nil { // it was said wrong
+		t.Fatal(err)
+	}
+	kept, err := s.KeptFiles(ctx, []string{"cc", "aa", "bb"})
+	if err != nil || !maps.Equal(kept, map[string]KeptFile{"aa": {"image/webp", 7}}) {
+		t.Errorf("kept %v, %v", kept, err)
 	}
 }
 

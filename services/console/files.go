@@ -80,24 +80,30 @@ func (a *API) file(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(w, bytes.NewReader(content)) // the client may be gone
 }
 
-// haveFiles refuses a flow whose files are not here.
+// haveFiles refuses a flow whose files are not here, or not what it says: WhatsApp's
+// limits were held against what it says.
 func (a *API) haveFiles(ctx context.Context, f *flow.Flow) error {
 	files := f.Files()
 	digests := make([]string, len(files))
 	for i, file := range files {
 		digests[i] = file.SHA256
 	}
-	missing, err := a.store.MissingFiles(ctx, digests)
-	if err != nil || len(missing) == 0 {
+	kept, err := a.store.KeptFiles(ctx, digests)
+	if err != nil {
 		return err
 	}
-	var names []string
+	var missing []string
 	for _, file := range files {
-		for _, digest := range missing {
-			if file.SHA256 == digest {
-				names = append(names, file.Name)
-			}
+		switch is, ok := kept[file.SHA256]; {
+		case !ok:
+			missing = append(missing, file.Name)
+		case is.MimeType != file.Type || is.Size != file.Size:
+			return refuse(http.StatusUnprocessableEntity, "%s is %s of %d bytes, the definition says %s of %d: nothing was published; publish it with parley flow publish, which writes what is in the files",
+				file.Name, is.MimeType, is.Size, file.Type, file.Size)
 		}
 	}
-	return refuse(http.StatusUnprocessableEntity, "these files are not here, and nothing was published: %s: send them first, as parley flow publish does (PUT /api/v1/files/{sha256})", strings.Join(names, ", "))
+	if len(missing) == 0 {
+		return nil
+	}
+	return refuse(http.StatusUnprocessableEntity, "these files are not here, and nothing was published: %s: send them first, as parley flow publish does (PUT /api/v1/files/{sha256})", strings.Join(missing, ", "))
 }

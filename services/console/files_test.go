@@ -60,6 +60,12 @@ func TestPublishWithoutItsFiles(t *testing.T) {
 	if report := s.published(request{"source": source, "by": "ann", "dry_run": true}); report.Published {
 		t.Error("a dry run published")
 	}
+	s.put(digestOf("pixels"), "image/webp", "pixels")
+	for wrong, says := range map[string]string{source: "image/webp", strings.Replace(source, "size: 6", "size: 5", 1): "6 bytes"} {
+		if refused := s.unpublished(request{"source": wrong, "by": "ann"}, http.StatusUnprocessableEntity); !strings.Contains(refused.Message, says) {
+			t.Errorf("refused: %s", refused.Message)
+		}
+	}
 	s.put(digestOf("pixels"), "image/png", "pixels")
 	if report := s.published(request{"source": source, "by": "ann"}); !report.Published {
 		t.Error("not published")
