@@ -140,16 +140,19 @@ func everybody(ids string, update func(p fake.Person, id string, i int) fake.Ite
 func mixed(p fake.Person, id string, i int) fake.Item {
 	now := time.Now()
 	return []fake.Item{
-		fake.Text(p, id, now, "hello 👋 "+strings.Repeat("x", 1000)), fake.Image(p, id, now, "my house"), fake.Location(p, id, now, fake.Place{Latitude: 1}),
-		fake.Message(p, id, now, "hologram", map[string]any{"of": "the future"}), fake.Reaction(p, id, now, "wamid.unknown", "👍"),
+		fake.Text(p, id, now, "hello 👋 "+strings.Repeat("x", 4000)), fake.Image(p, id, now, "my house"), fake.Location(p, id, now, fake.Place{Latitude: 1}),
+		fake.Message(p, id, now, "hologram", map[string]any{"of": strings.Repeat("the future ", 2000)}), fake.Reaction(p, id, now, "wamid.unknown", "👍"),
 		fake.Edit(p, id, now, "wamid.unknown", "new"), fake.Revoke(p, id, now, "wamid.unknown"),
 		fake.Echo(p, id, now, "text", map[string]any{"body": "I call you"}), fake.Preference(p, now, "stop"), fake.Receipt(p, id, "read", now, ""),
 	}[i%10]
 }
 
-// batch posts 1,000 updates at once, three times, with a kill after each 200.
+// batch posts 1,000 updates and 3 MB at once, three times, with a kill after each 200.
 func batch(t *testing.T, u *up) {
 	body := fake.Payload("200000000000001", channel, everybody("wamid.mixed.%d", mixed)...)
+	if len(body) < 5<<19 || len(body) > 3<<20 {
+		t.Fatalf("%d bytes are not what Meta sends at most", len(body))
+	}
 	for range 3 {
 		if got := post(t, u.webhook(), body, "X-Hub-Signature-256", fake.Sign(appSecret, body)); got != http.StatusOK {
 			t.Fatalf("webhook answered %d", got)
