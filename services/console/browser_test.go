@@ -184,7 +184,7 @@ func TestConsoleInBrowser(t *testing.T) {
 
 	for view, empty := range map[string]string{
 		"messages": "Nothing was said yet", "contact": "Give a phone number", "funnels": "No flow is published",
-		"deliveries": "No send waits for a word", "letters": "no dead letters", "calls": "No call failed",
+		"deliveries": "No send waits for a word", "letters": "no dead letters", "calls": "No call failed", "webhooks": "0 still to be told, 0 given up",
 	} {
 		b.open(view)
 		b.until(fmt.Sprintf(`document.querySelector('.note').textContent.includes(%q)`, empty))
@@ -245,6 +245,21 @@ func TestConsoleInBrowser(t *testing.T) {
 	b.shoot("letters")
 	b.do(chromedp.Click("#logout"))
 	b.until(`document.getElementById('token')`)
+	b.wantNoProblems()
+}
+
+// What was given up is told again when somebody says so.
+func TestWebhooksInBrowser(t *testing.T) {
+	s := newSite(t, "")
+	s.tells("queued", "dead", "dead")
+	b := openTab(t, s)
+	b.open("webhooks")
+	b.until(`document.querySelectorAll('[id^=redrive-]').length === 2 && document.getElementById('main').textContent.includes('1 still to be told, 2 given up')`)
+	b.shoot("webhooks")
+	b.do(chromedp.Click("#redrive-evt_3_2"))
+	b.until(`document.querySelector('td .chip.wait')?.textContent === 'ordered'`)
+	b.open("webhooks?state=queued")
+	b.until(`document.querySelectorAll('tbody tr').length === 2 && document.querySelectorAll('[id^=redrive-]').length === 0`)
 	b.wantNoProblems()
 }
 

@@ -10,16 +10,22 @@ import (
 	"github.com/parleyhq/parley/pkg/store"
 )
 
+// tells queues webhooks of one contact, a second apart, each in a state.
+func (s *site) tells(states ...string) {
+	s.t.Helper()
+	for i, state := range states {
+		if _, err := s.conn.Exec(s.t.Context(), `INSERT INTO webhooks (shard, "offset", contact_id, type, state, since, attempts, error)
+			VALUES (3, $1, $2, 'session.started', $3, $4, 5, 'HTTP 410')`, i+1, store.ContactID("n1", "ann"), state, start.Add(time.Duration(i)*time.Second)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
 // TestWebhooks lists what is still to be told page by page, and has told again what was
 // given up, and nothing else.
 func TestWebhooks(t *testing.T) {
 	s := newSite(t, "")
-	for i, state := range []string{"queued", "dead", "queued", "dead"} {
-		if _, err := s.conn.Exec(t.Context(), `INSERT INTO webhooks (shard, "offset", contact_id, type, state, since, attempts, error)
-			VALUES (3, $1, $2, 'session.started', $3, $4, 5, 'HTTP 410')`, i+1, store.ContactID("n1", "ann"), state, start.Add(time.Duration(i)*time.Second)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	s.tells("queued", "dead", "queued", "dead")
 	list := func(query string) (ids []string) {
 		for after := ""; ; {
 			var page struct {

@@ -8,9 +8,10 @@ import * as contact from './contact.js';
 import * as funnels from './funnels.js';
 import * as deliveries from './deliveries.js';
 import * as calls from './calls.js';
+import * as webhooks from './webhooks.js';
 import * as letters from './letters.js';
 
-const views = { status, messages, contact, funnels, deliveries, calls, letters };
+const views = { status, messages, contact, funnels, deliveries, calls, webhooks, letters };
 const main = document.getElementById('main');
 let shown = null; // the abort of what is shown, and its timer
 
