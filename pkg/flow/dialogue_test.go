@@ -23,6 +23,8 @@ var rewrite = flag.Bool("rewrite", false, "write what the flows say now into the
 //	receive id=m1 text="hi"       runs a turn; also type=, tap=, ad=, media=, location=, card=, form=
 //	receive reply=size text="L"   answers to the message of a step; session=earlier: of an earlier session
 //	echo text="Hello"             the business writes with the phone's own app; echo record
+//	other                         goes to the conversation of another contact of the person
+//	merge                         makes one of that conversation and this one
 //	aside reaction emoji="👍"      something that says nothing
 //	tap "Yes"                     taps what was shown last with this title; nth=2 is the one before
 //	pass 3s                       time goes on, and timers that are due fire

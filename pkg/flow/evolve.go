@@ -22,6 +22,8 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 	switch body := e.GetBody().(type) {
 	case *parleyv1.Event_SessionStarted:
 		return started(body.SessionStarted, e.GetAtMs()), true
+	case *parleyv1.Event_SessionAdopted:
+		return s.adopted(body.SessionAdopted), true
 	case *parleyv1.Event_InputReceived:
 		// Only a person interacts: timers and operators do not.
 		if body.InputReceived.GetInput().GetMessage() != nil {
@@ -60,10 +62,8 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		s.Status, s.Progress.AskedMs, s.Progress.Reminded = Active, e.GetAtMs(), 0
 	case *parleyv1.Event_HandedOver:
 		s = s.handedOver(body.HandedOver, e.GetAtMs()).hushed(body.HandedOver.GetHushes(), e.GetAtMs())
-	case *parleyv1.Event_OptedOut:
-		s = s.hushed(body.OptedOut.GetHushes(), e.GetAtMs())
-	case *parleyv1.Event_ContactBlocked:
-		s = s.hushed(true, e.GetAtMs())
+	case *parleyv1.Event_OptedOut, *parleyv1.Event_ContactBlocked:
+		s = s.hushed(e.GetContactBlocked() != nil || e.GetOptedOut().GetHushes(), e.GetAtMs())
 	case *parleyv1.Event_GivenBack:
 		s = s.givenBack(e.GetAtMs())
 	case *parleyv1.Event_ValueSet:
@@ -79,7 +79,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		*parleyv1.Event_StepLeft, *parleyv1.Event_SlotBooked, *parleyv1.Event_SlotTaken, *parleyv1.Event_SlotHeld,
 		*parleyv1.Event_SlotReleased, *parleyv1.Event_BookingMoved, *parleyv1.Event_BookingCancelled, *parleyv1.Event_LeadAssigned,
 		*parleyv1.Event_LeadQueued, *parleyv1.Event_LeadClosed, *parleyv1.Event_StepTimedOut,
-		*parleyv1.Event_OperatorActed, *parleyv1.Event_AccountNoticed, *parleyv1.Event_ContactUnblocked:
+		*parleyv1.Event_OperatorActed, *parleyv1.Event_AccountNoticed, *parleyv1.Event_ContactUnblocked, *parleyv1.Event_ContactMerged:
 		// Facts for the history, the read models and the contact.
 	default:
 		s.Progress, known = s.Progress.evolve(e)

@@ -33,6 +33,7 @@ type dialogue struct {
 	timers   bool              // show when a session sets its timer, which each does
 	prompt   int64             // of TimerDue: when the question was handed over
 	advice   *parleyv1.ReminderAdvice
+	other    State // the conversation of another contact, which left
 }
 
 // tappable is something that can be tapped.
@@ -107,6 +108,11 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 	case "echo":
 		e := &parleyv1.Echo{Message: &parleyv1.IncomingMessage{Type: "text", Text: words["text"]}, TakesOver: argument != "record"}
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Echo{Echo: e}})
+	case "other":
+		d.other, d.state, d.history = d.state, d.other, nil
+		return nil
+	case "merge":
+		return d.merge(t)
 	case "migrate":
 		return d.migrate(t, words)
 	case "order":
@@ -272,6 +278,31 @@ func (d *dialogue) migrate(t *testing.T, words map[string]string) []string {
 		}
 	}
 	return append(said, d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Migration{Migration: m}})...)
+}
+
+// merge makes one of the conversation and the other one. That the events fold to the
+// states is seen for the one that is adopted.
+func (d *dialogue) merge(t *testing.T) (said []string) {
+	t.Helper()
+	d.now += 1000
+	pinned := func(s State) *Flow { return d.versions[label(s.Flow, s.FlowVersion)] }
+	in := &parleyv1.Input{Id: "merge", AtMs: d.now, Contact: proto.CloneOf(d.contact)}
+	m := Merge(d.state, Other{Session: 7, State: d.other}, pinned, in)
+	for _, e := range m.Own {
+		said = append(said, "own     "+lineOf(e))
+	}
+	d.history = nil
+	for _, e := range m.Adopted {
+		said, d.history = append(said, "adopted "+lineOf(e)), append(d.history, marshal(t, e))
+	}
+	if folded := replay(t, d.history); !reflect.DeepEqual(folded, m.AdoptedState) {
+		t.Fatalf("the adopted events fold to\n%+v\nand not to\n%+v", folded, m.AdoptedState)
+	}
+	d.state, d.other = m.OwnState, State{}
+	if m.AdoptedGoesOn {
+		d.state = m.AdoptedState
+	}
+	return append(said, d.stateLine())
 }
 
 // turn runs a turn a second later.

@@ -178,6 +178,10 @@ func rarerLine(e *parleyv1.Event) (name, details string) {
 		return "OptedOut", ""
 	case *parleyv1.Event_OptedIn:
 		return "OptedIn", ""
+	case *parleyv1.Event_ContactMerged:
+		return "ContactMerged", ""
+	case *parleyv1.Event_SessionAdopted:
+		return "SessionAdopted", fmt.Sprint(b.SessionAdopted.Session)
 	case *parleyv1.Event_ContactBlocked:
 		return "ContactBlocked", ""
 	case *parleyv1.Event_ContactUnblocked:

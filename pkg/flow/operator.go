@@ -32,6 +32,9 @@ const (
 	// recorded only. ActUnblock undoes it.
 	ActBlock   = "block"
 	ActUnblock = "unblock"
+	// ActMerge says that another contact is the person, too. Who keeps the contacts does
+	// it; here it is on record.
+	ActMerge = "merge"
 )
 
 const (
@@ -45,7 +48,7 @@ const (
 
 // Actions lists the verbs.
 func Actions() []string {
-	return []string{ActTake, ActGiveBack, ActSay, ActRestart, ActMove, ActSet, ActEnd, ActOptOut, ActOptIn, ActBlock, ActUnblock}
+	return []string{ActTake, ActGiveBack, ActSay, ActRestart, ActMove, ActSet, ActEnd, ActOptOut, ActOptIn, ActBlock, ActUnblock, ActMerge}
 }
 
 // handBack says when the bot takes a conversation back that no human cares for.
@@ -129,7 +132,7 @@ func (t *turn) refuses(a *parleyv1.OperatorAction) string {
 		return refusesContent(a)
 	case verb == ActRestart && t.newest() == nil:
 		return "no flow serves the channel any more: publish one, or let the channels file name one"
-	case slices.Contains([]string{ActOptOut, ActOptIn, ActBlock, ActUnblock, ActRestart}, verb):
+	case slices.Contains([]string{ActOptOut, ActOptIn, ActBlock, ActUnblock, ActMerge, ActRestart}, verb):
 		return ""
 	case t.state.Status == Cancelled:
 		return "the session was cancelled: restart it"

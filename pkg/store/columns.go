@@ -58,6 +58,14 @@ func (c *turnColumns) add(part TurnPart) error {
 			return err
 		}
 	}
+	for _, session := range part.Adopted {
+		if session.FromArchive {
+			c.back.add(shard, int64(session.ID))
+		} else {
+			c.away.add(shard, session.Key)
+		}
+		c.timersOff.add(shard, session.Key)
+	}
 	for _, d := range part.DeadLetters {
 		c.dead.add(d)
 	}

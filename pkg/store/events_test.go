@@ -91,6 +91,8 @@ func filled(f protoreflect.FieldDescriptor, create func() protoreflect.Value) pr
 		return protoreflect.ValueOfBytes([]byte("{\"a\": \"\x00\xff\"}"))
 	case protoreflect.Uint32Kind:
 		return protoreflect.ValueOfUint32(1<<32 - 1)
+	case protoreflect.Uint64Kind:
+		return protoreflect.ValueOfUint64(1<<64 - 1)
 	case protoreflect.Int64Kind:
 		return protoreflect.ValueOfInt64(-1 << 63)
 	case protoreflect.Sint32Kind:

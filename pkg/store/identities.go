@@ -93,9 +93,24 @@ type IdentityChanges struct {
 	// Counts are how many identities contacts had when they were read: one more would
 	// say that somebody else was found to be them.
 	Counts map[uuid.UUID]int
-	// Left are contacts whose identities went to another, by contact. Their bookings
-	// go with them, opting out counts for both; they must be in no conversation.
-	Left map[uuid.UUID]uuid.UUID
+	// Left is a contact that turns out to be another one; nil if none does.
+	Left *Leaving
+	// TakenOver are contacts that left before, and whose conversations, bookings and leads
+	// are their new contact's by this commit.
+	TakenOver []uuid.UUID
+}
+
+// Leaving is a contact that turns out to be another one. Its identities go there at once;
+// what else it had waits until the other one takes it over, in its own lane.
+type Leaving struct {
+	From, Into uuid.UUID
+	// Idle says that the contact's lane is not the writer's: it must be in no conversation.
+	Idle bool
+}
+
+// Empty reports whether there is nothing to write or to check.
+func (c IdentityChanges) Empty() bool {
+	return len(c.Claims) == 0 && len(c.Counts) == 0 && c.Left == nil && len(c.TakenOver) == 0
 }
 
 // queue adds the statements, with the rows locked in the order of their keys. Who finds
@@ -127,10 +142,10 @@ func (c IdentityChanges) queue(tx *resourceBatch) {
 	tx.mustChange(len(dropped.kind), lockedIdentitiesSQL+` FOR UPDATE OF i)
 		DELETE FROM contact_identities i USING locked l
 		 WHERE i.portfolio = l.portfolio AND i.kind = l.kind AND i.value = l.value`, dropped.args()...)
+	c.queueLeft(tx)
 	if len(moved.kind) > 0 {
 		tx.batch.Queue(forgetIdentitiesSQL, moved.args()...)
 	}
-	c.queueLeft(tx)
 }
 
 func (c IdentityChanges) queueCounts(tx *resourceBatch) {
@@ -143,26 +158,71 @@ func (c IdentityChanges) queueCounts(tx *resourceBatch) {
 		 WHERE u.n = (SELECT count(*) FROM contact_identities i WHERE i.contact_id = u.id)`, ids, counts)
 }
 
-// queueLeft takes contacts out of use. They are looked at after their identities are
-// locked, and whoever begins a conversation of theirs must lock these too.
+// queueLeft takes a contact out of use. Both rows are locked first, in the order of their
+// ids: of two who say it of each other, the second finds that the first was there. That
+// the contact is idle is looked at after its identities are locked, and whoever begins or
+// takes up a conversation of theirs must lock these too.
 func (c IdentityChanges) queueLeft(tx *resourceBatch) {
-	var from, to uuid.UUIDs
-	for a, b := range c.Left {
-		from, to = append(from, a), append(to, b)
+	if c.Left == nil {
+		return
 	}
-	tx.mustChange(len(from), `SELECT FROM unnest($1::uuid[]) u(id)
-		 WHERE NOT EXISTS (SELECT FROM sessions s WHERE s.contact_id = u.id AND s.status IN ('active', 'human'))`, from)
-	if len(from) > 0 {
-		tx.batch.Queue(`UPDATE contacts c
-			   SET opted_out_at = COALESCE(c.opted_out_at, l.opted_out_at),
-			       marketing_stopped_at = COALESCE(c.marketing_stopped_at, l.marketing_stopped_at),
-			       blocked_at = COALESCE(c.blocked_at, l.blocked_at), language = COALESCE(NULLIF(c.language, ''), l.language)
-			  FROM unnest($1::uuid[], $2::uuid[]) u(was, now) JOIN contacts l ON l.id = u.was WHERE c.id = u.now`, from, to)
-		tx.batch.Queue(`UPDATE bookings b SET contact_id = u.now FROM unnest($1::uuid[], $2::uuid[]) u(was, now)
-			 WHERE b.contact_id = u.was AND b.state IN ('held', 'booked')
-			   AND NOT EXISTS (SELECT FROM bookings o WHERE o.contact_id = u.now AND o.slot_id = b.slot_id)`, from, to)
+	from, into := c.Left.From, c.Left.Into
+	tx.mustChange(2, `SELECT FROM contacts WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE`, uuid.UUIDs{from, into})
+	if c.Left.Idle {
+		tx.mustChange(1, `SELECT FROM contacts c WHERE c.id = $1 AND c.parked_at IS NULL
+			 AND NOT EXISTS (SELECT FROM sessions s WHERE s.contact_id = c.id AND s.status IN ('active', 'human'))`, from)
+	}
+	tx.mustChange(1, `
+		UPDATE contacts c
+		   SET opted_out_at = COALESCE(c.opted_out_at, l.opted_out_at), blocked_at = COALESCE(c.blocked_at, l.blocked_at),
+		       marketing_stopped_at = COALESCE(c.marketing_stopped_at, l.marketing_stopped_at),
+		       language = COALESCE(NULLIF(c.language, ''), l.language), phone = COALESCE(NULLIF(c.phone, ''), l.phone),
+		       bsuid = COALESCE(NULLIF(c.bsuid, ''), l.bsuid), parent_bsuid = COALESCE(NULLIF(c.parent_bsuid, ''), l.parent_bsuid),
+		       username = COALESCE(NULLIF(c.username, ''), l.username), name = COALESCE(NULLIF(c.name, ''), l.name)
+		  FROM contacts l WHERE c.id = $2 AND c.merged_into IS NULL AND l.id = $1`, from, into)
+	tx.mustChange(1, `UPDATE contacts SET merged_into = $2 WHERE id = $1 AND merged_into IS NULL`, from, into)
+}
+
+// queueTaken gives what contacts had of slots and agents to the contact that they turned
+// out to be. One person has a slot once, and one open lead in a pool: what that contact
+// has already stays, and the other's place is free again. It comes last, so that it meets
+// what the turns of the commit made.
+func (c IdentityChanges) queueTaken(tx *resourceBatch) {
+	for _, from := range c.TakenOver {
+		tx.mustChange(1, `UPDATE contacts SET taken_over_at = now() WHERE id = $1 AND taken_over_at IS NULL`, from)
+		tx.batch.Queue(freeTwiceBookedSQL, from)
+		tx.batch.Queue(moveBookingsSQL, from)
+		tx.batch.Queue(closeTwiceLedSQL, from)
+		tx.batch.Queue(moveLeadsSQL, from)
 	}
 }
+
+const (
+	freeTwiceBookedSQL = `
+	WITH gone AS (
+		UPDATE bookings b SET state = CASE WHEN b.state = 'held' THEN 'released' ELSE 'cancelled' END, hold_until = NULL,
+		       version = b.version + 1, updated_at = now()
+		  FROM contacts c JOIN bookings o ON o.contact_id = c.merged_into AND o.state IN ('held', 'booked')
+		 WHERE c.id = $1 AND b.contact_id = c.id AND b.slot_id = o.slot_id AND b.state IN ('held', 'booked')
+		RETURNING b.slot_id, b.places)
+	UPDATE slots s SET booked = s.booked - g.places FROM gone g WHERE s.id = g.slot_id`
+	moveBookingsSQL = `
+	UPDATE bookings b SET contact_id = c.merged_into, version = b.version + 1, updated_at = now() FROM contacts c
+	 WHERE c.id = $1 AND b.contact_id = c.id AND b.state IN ('held', 'booked')`
+	closeTwiceLedSQL = `
+	WITH twice AS (
+		SELECT l.id, l.pool, l.agent FROM contacts c JOIN leads l ON l.contact_id = c.id AND l.state <> 'closed'
+		  JOIN leads o ON o.contact_id = c.merged_into AND o.pool = l.pool AND o.state <> 'closed'
+		 WHERE c.id = $1),
+	done AS (UPDATE leads l SET state = 'closed', agent = '', closed_at = now() FROM twice t WHERE l.id = t.id),
+	free AS (UPDATE agents a SET open = a.open - 1 FROM twice t WHERE a.pool = t.pool AND a.id = t.agent)
+	UPDATE pools p SET version = p.version + 1, updated_at = now() FROM twice t WHERE p.name = t.pool`
+	moveLeadsSQL = `
+	WITH moved AS (
+		UPDATE leads l SET contact_id = c.merged_into FROM contacts c
+		 WHERE c.id = $1 AND l.contact_id = c.id AND l.state <> 'closed' RETURNING l.pool)
+	UPDATE pools p SET version = p.version + 1, updated_at = now() FROM moved m WHERE p.name = m.pool`
+)
 
 const lockedIdentitiesSQL = `
 	WITH locked AS (

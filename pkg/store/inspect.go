@@ -32,22 +32,22 @@ type SessionView struct {
 }
 
 // FindSessions returns the sessions of a contact, named by phone, BSUID or id: those
-// that run, and those in the archive.
+// that run, and those in the archive, also those of contacts that turned out to be this one.
 func (s *Store) FindSessions(ctx context.Context, contact string) ([]SessionView, error) {
 	id, err := uuid.Parse(contact)
 	if err != nil {
 		id = uuid.Nil
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT s.session_id, s.channel, s.contact_id, c.phone, c.bsuid, s.flow, s.flow_version, s.status, s.current_state, s.flow_data,
-		       s.language, s.failure_count, s.version, s.started_at, s.last_interaction, c.parked_at IS NOT NULL
-		  FROM contacts c CROSS JOIN LATERAL (
+		SELECT s.session_id, s.channel, n.id, n.phone, n.bsuid, s.flow, s.flow_version, s.status, s.current_state, s.flow_data,
+		       s.language, s.failure_count, s.version, s.started_at, s.last_interaction, n.parked_at IS NOT NULL
+		  FROM contacts c JOIN contacts n ON n.id = contact_now(c.id) CROSS JOIN LATERAL (
 			SELECT session_id, channel, contact_id, flow, flow_version, status, current_state, flow_data, language, failure_count, version, started_at, last_interaction
 			  FROM sessions WHERE contact_id = c.id
 			UNION ALL
 			SELECT session_id, channel, contact_id, flow, flow_version, status, current_state, flow_data, language, failure_count, version, started_at, last_interaction
 			  FROM session_archive WHERE contact_id = c.id) s
-		 WHERE c.id = $2 OR c.phone = $1 AND c.phone <> '' OR c.bsuid = $1 AND c.bsuid <> ''
+		 WHERE c.id IN (SELECT contacts_of(f.id) FROM contacts f WHERE f.id = $2 OR f.phone = $1 AND f.phone <> '' OR f.bsuid = $1 AND f.bsuid <> '')
 		 ORDER BY s.channel, s.session_id`, contact, id)
 	if err != nil {
 		return nil, fmt.Errorf("find sessions: %w", err)
@@ -55,6 +55,32 @@ func (s *Store) FindSessions(ctx context.Context, contact string) ([]SessionView
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[SessionView])
 	if err != nil {
 		return nil, fmt.Errorf("find sessions: %w", err)
+	}
+	return list, nil
+}
+
+// ContactView names a contact.
+type ContactView struct {
+	ID        uuid.UUID
+	Portfolio string
+}
+
+// FindContacts returns who has a phone, a BSUID or an id; of contacts that turned out to
+// be others, these.
+func (s *Store) FindContacts(ctx context.Context, contact string) ([]ContactView, error) {
+	id, err := uuid.Parse(contact)
+	if err != nil {
+		id = uuid.Nil
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT DISTINCT n.id, n.portfolio FROM contacts c JOIN contacts n ON n.id = contact_now(c.id)
+		 WHERE c.id = $2 OR c.phone = $1 AND c.phone <> '' OR c.bsuid = $1 AND c.bsuid <> ''`, contact, id)
+	if err != nil {
+		return nil, fmt.Errorf("find contacts: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[ContactView])
+	if err != nil {
+		return nil, fmt.Errorf("find contacts: %w", err)
 	}
 	return list, nil
 }

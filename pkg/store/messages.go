@@ -105,7 +105,7 @@ type MessageQuery struct {
 	Limit int
 }
 
-const contactsOfSQL = `SELECT id FROM contacts WHERE id = $2 OR phone = $1 AND phone <> '' OR bsuid = $1 AND bsuid <> ''`
+const contactsOfSQL = `SELECT DISTINCT contacts_of(id) FROM contacts WHERE id = $2 OR phone = $1 AND phone <> '' OR bsuid = $1 AND bsuid <> ''`
 
 // Contacts and deliveries are looked up for the messages of a page only. All that
 // somebody said is found by who it was and sorted then: by way of the time, the

@@ -24,7 +24,7 @@ type ResourceChanges struct {
 
 // Empty reports whether there is nothing to write.
 func (c ResourceChanges) Empty() bool {
-	return len(c.Calls) == 0 && len(c.Bookings.Bookings) == 0 && len(c.Leads.Pools) == 0 && len(c.Identities.Claims) == 0 && len(c.Identities.Counts) == 0
+	return len(c.Calls) == 0 && len(c.Bookings.Bookings) == 0 && len(c.Leads.Pools) == 0 && c.Identities.Empty()
 }
 
 // AppendTurnsAnd commits the parts together with the calls that they queue, with what they
@@ -54,6 +54,7 @@ func (s *Store) AppendTurnsAnd(ctx context.Context, parts []TurnPart, changes Re
 		changes.Identities.queue(batch)
 		changes.Bookings.queue(batch)
 		changes.Leads.queue(batch)
+		changes.Identities.queueTaken(batch)
 		return batch.send(ctx, tx)
 	})
 	switch {

@@ -32,8 +32,8 @@ func (s *Store) Standings(ctx context.Context, keys []SessionKey) (map[SessionKe
 		SELECT k.channel, k.contact_id, COALESCE((s.progress->>'window_until_ms')::bigint, 0), COALESCE((s.progress->>'hushed_ms')::bigint, 0),
 		       c.opted_out_at IS NOT NULL, c.marketing_stopped_at IS NOT NULL, c.blocked_at IS NOT NULL
 		  FROM unnest($1::text[], $2::uuid[]) k(channel, contact_id)
-		  LEFT JOIN contacts c ON c.id = k.contact_id
-		  LEFT JOIN sessions s ON s.contact_id = k.contact_id AND s.channel = k.channel`, channels, contacts)
+		  LEFT JOIN contacts c ON c.id = contact_now(k.contact_id)
+		  LEFT JOIN sessions s ON s.contact_id = c.id AND s.channel = k.channel`, channels, contacts)
 	if err != nil {
 		return nil, fmt.Errorf("read how sessions stand: %w", err)
 	}

@@ -41,6 +41,8 @@ type Contact struct {
 	Blocked   bool
 	Parked    bool
 	CreatedAt time.Time
+	// MergedInto is the contact that this one turned out to be; zero if it is itself.
+	MergedInto uuid.UUID
 }
 
 // Session is the row of one session: its key, its id and the fold of its events.
@@ -60,6 +62,9 @@ type Known struct {
 	Applied  map[uuid.UUID]bool
 	// Parked holds, in order, the updates that wait for a contact's redrive.
 	Parked map[uuid.UUID][]DeadLetter
+	// Arrived are contacts that turned out to be another one, which has not taken over
+	// yet what they had, by that other one.
+	Arrived map[uuid.UUID][]uuid.UUID
 }
 
 // DeadLetter is something that could not be done, kept whole.
@@ -100,6 +105,9 @@ type TurnPart struct {
 	// Replaced are sessions that ended before another one of their contact began, which
 	// is in Sessions: they go to the archive.
 	Replaced []Session
+	// Adopted are sessions of other contacts that go on as sessions of this part: their
+	// rows and their timers go.
+	Adopted []Session
 	// Timers are armed, or moved; TimersOff are taken away, and need not be there.
 	// A session is in one of them, and once: a turn that leaves a session's timer as
 	// it was names it in neither, and costs nothing. Their shard is the part's.
@@ -114,10 +122,11 @@ func (s *Store) LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uui
 		Sessions: map[SessionKey]Session{},
 		Applied:  map[uuid.UUID]bool{},
 		Parked:   map[uuid.UUID][]DeadLetter{},
+		Arrived:  map[uuid.UUID][]uuid.UUID{},
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(`SELECT id, portfolio, lane_key, shard, phone, bsuid, parent_bsuid, username, name,
-		language, opted_out_at IS NOT NULL, marketing_stopped_at IS NOT NULL, blocked_at IS NOT NULL, parked_at IS NOT NULL, created_at
+		language, opted_out_at IS NOT NULL, marketing_stopped_at IS NOT NULL, blocked_at IS NOT NULL, parked_at IS NOT NULL, created_at, merged_into
 		FROM contacts WHERE id = ANY($1)`, contacts).Query(known.scanContacts)
 	batch.Queue(`SELECT channel, contact_id, session_id, shard, flow, flow_version, status, current_state, flow_data,
 		language, failure_count, version, started_at, last_interaction, progress
@@ -128,6 +137,8 @@ func (s *Store) LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uui
 		FROM session_archive a WHERE contact_id = ANY($1)
 		 AND NOT EXISTS (SELECT FROM sessions s WHERE s.contact_id = a.contact_id AND s.channel = a.channel)
 		ORDER BY archived_at, session_id`, contacts).Query(known.scanSessions(true))
+	batch.Queue(`SELECT merged_into, id FROM contacts WHERE merged_into = ANY($1) AND taken_over_at IS NULL ORDER BY merged_into, id`, contacts).
+		Query(known.scanArrived)
 	batch.Queue(`SELECT id FROM inbox WHERE id = ANY($1)`, inbox).Query(known.scanApplied)
 	// service || '' hides the service from the other index, in which all letters of
 	// a service stand together.
@@ -144,10 +155,12 @@ func (k Known) scanContacts(rows pgx.Rows) error {
 	for rows.Next() {
 		c := Contact{Identity: &parleyv1.Identity{}}
 		id := c.Identity
+		var into uuid.NullUUID
 		if err := rows.Scan(&c.ID, &c.Portfolio, &c.LaneKey, &c.Shard, &id.Phone, &id.Bsuid, &id.ParentBsuid,
-			&id.Username, &id.Name, &c.Language, &c.OptedOut, &c.NoMarketing, &c.Blocked, &c.Parked, &c.CreatedAt); err != nil {
+			&id.Username, &id.Name, &c.Language, &c.OptedOut, &c.NoMarketing, &c.Blocked, &c.Parked, &c.CreatedAt, &into); err != nil {
 			return err
 		}
+		c.MergedInto = into.UUID
 		k.Contacts[c.ID] = c
 	}
 	return rows.Err()
@@ -165,6 +178,17 @@ func (k Known) scanSessions(fromArchive bool) func(pgx.Rows) error {
 		}
 		return rows.Err()
 	}
+}
+
+func (k Known) scanArrived(rows pgx.Rows) error {
+	for rows.Next() {
+		var into, id uuid.UUID
+		if err := rows.Scan(&into, &id); err != nil {
+			return err
+		}
+		k.Arrived[into] = append(k.Arrived[into], id)
+	}
+	return rows.Err()
 }
 
 func (k Known) scanApplied(rows pgx.Rows) error {
@@ -228,7 +252,7 @@ func scanSession(row pgx.CollectableRow, more ...any) (Session, error) {
 // that a message is about to take effect twice.
 const appendTurnsSQL = `
 WITH cp AS (
-	UPDATE leases l SET checkpoint = f.upto, checkpoint_at = f.at, head = f.head + f.events
+	UPDATE leases l SET checkpoint = f.upto, checkpoint_at = CASE WHEN f.upto > f.start THEN f.at ELSE l.checkpoint_at END, head = f.head + f.events
 	  FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::timestamptz[], $7::bigint[], $8::bigint[])
 	       f(shard, epoch, start, upto, at, head, events)
 	 WHERE l.service = $1 AND l.shard = f.shard AND l.epoch = f.epoch AND l.checkpoint = f.start AND l.head = f.head

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -24,7 +25,7 @@ const (
 	// idempotencyKey is the header that makes a repeated request the same one.
 	idempotencyKey = "Idempotency-Key"
 
-	actFields   = "action, by, reason, channel, step, slot, value"
+	actFields   = "action, by, reason, channel, step, slot, value, into"
 	writeFields = "by, reason, channel, and one of text, media, location, contact, template"
 )
 
@@ -60,6 +61,7 @@ func (a *API) act(w http.ResponseWriter, r *http.Request) {
 		Step   string          `json:"step"`
 		Slot   string          `json:"slot"`
 		Value  json.RawMessage `json:"value"`
+		Into   string          `json:"into"`
 	}
 	err := readBody(w, r, actBytesMax, actFields, &body)
 	if err == nil && body.Action == flow.ActSay {
@@ -69,7 +71,7 @@ func (a *API) act(w http.ResponseWriter, r *http.Request) {
 		a.refused(w, r, err)
 		return
 	}
-	a.operate(w, r, body.whose, &parleyv1.OperatorAction{Verb: body.Action, Step: body.Step, Slot: body.Slot, Json: body.Value})
+	a.operate(w, r, body.whose, body.Into, &parleyv1.OperatorAction{Verb: body.Action, Step: body.Step, Slot: body.Slot, Json: body.Value})
 }
 
 // write is POST /api/v1/sessions/{contact}/messages: what a person of the business writes.
@@ -94,7 +96,7 @@ func (a *API) write(w http.ResponseWriter, r *http.Request) {
 		a.refused(w, r, err)
 		return
 	}
-	a.operate(w, r, body.whose, action)
+	a.operate(w, r, body.whose, "", action)
 }
 
 // content gives an action what is said: exactly one thing.
@@ -135,13 +137,16 @@ func content(action *parleyv1.OperatorAction, text string, others map[string]jso
 }
 
 // operate puts an action into the lane of the conversation that it is for, unless it is
-// known already that it would be refused there.
-func (a *API) operate(w http.ResponseWriter, r *http.Request, who whose, action *parleyv1.OperatorAction) {
+// known already that it would be refused there. into names another contact.
+func (a *API) operate(w http.ResponseWriter, r *http.Request, who whose, into string, action *parleyv1.OperatorAction) {
 	action.By, action.Reason = who.By, who.Reason
 	err := who.check()
 	var at conversation
 	if err == nil {
 		at, err = a.conversation(r.Context(), r.PathValue("contact"), who.Channel)
+	}
+	if err == nil && (into != "" || action.GetVerb() == flow.ActMerge) {
+		action.Into, err = a.mergesInto(r.Context(), at.contact, action.GetVerb(), into)
 	}
 	if err == nil {
 		err = a.canAct(r.Context(), at, action)
@@ -167,6 +172,7 @@ func (a *API) enter(w http.ResponseWriter, r *http.Request, at conversation, beg
 	id := begins + at.session.Key.Contact.String() + "/" + key
 	order, err := a.order(&parleyv1.Envelope{
 		Id: id, Channel: at.session.Key.Channel, Portfolio: at.contact.Portfolio, LaneKey: at.contact.LaneKey,
+		ContactId: at.session.Key.Contact[:], // somebody else may have been heard in the lane first
 	}, in)
 	if err == nil {
 		err = a.in.Publish(r.Context(), order)
@@ -176,6 +182,27 @@ func (a *API) enter(w http.ResponseWriter, r *http.Request, at conversation, beg
 		return
 	}
 	answer(w, http.StatusAccepted, map[string]string{"id": id, "channel": at.session.Key.Channel})
+}
+
+// mergesInto is the id of the other contact whom an operator says the person is, too.
+func (a *API) mergesInto(ctx context.Context, contact store.Contact, verb, into string) ([]byte, error) {
+	if verb != flow.ActMerge || into == "" {
+		return nil, refuse(http.StatusBadRequest, "merge needs into: a phone number, user id or contact id of the same person; no other action takes it")
+	}
+	found, err := a.store.FindContacts(ctx, strings.TrimPrefix(into, "+"))
+	if err != nil {
+		return nil, err
+	}
+	others := slices.DeleteFunc(found, func(c store.ContactView) bool { return c.Portfolio != contact.Portfolio })
+	switch {
+	case len(others) == 0:
+		return nil, refuse(http.StatusNotFound, "no contact of the same business has that phone number, user id or contact id")
+	case len(others) > 1:
+		return nil, refuse(http.StatusConflict, "several contacts have that: name the one by its contact id")
+	case others[0].ID == contact.ID:
+		return nil, refuse(http.StatusConflict, "they are one contact already")
+	}
+	return others[0].ID[:], nil
 }
 
 // conversation is one session with its contact.

@@ -30,6 +30,7 @@ type sessionCommand struct {
 	OptIn    sessionOptIn    `cmd:"" help:"Undo an opt-out, as the person asked for."`
 	Block    sessionBlock    `cmd:"" help:"Hear nothing more of the person: what they write is recorded, and nothing is sent to them."`
 	Unblock  sessionUnblock  `cmd:"" help:"Undo a block."`
+	Merge    sessionMerge    `cmd:"" help:"Say that another contact is the same person: they have one conversation from then on."`
 }
 
 // person names the conversation.
@@ -177,6 +178,16 @@ type sessionUnblock struct {
 // Run orders it.
 func (c sessionUnblock) Run(ctx context.Context, line *kong.Context) error {
 	return c.act(ctx, line, flow.ActUnblock, nil)
+}
+
+type sessionMerge struct {
+	actor `embed:""`
+	Into  string `arg:"" help:"Phone number, user id (BSUID) or contact id of the same person."`
+}
+
+// Run orders it.
+func (c sessionMerge) Run(ctx context.Context, line *kong.Context) error {
+	return c.act(ctx, line, flow.ActMerge, map[string]any{"into": c.Into})
 }
 
 // sessionShow lists a person's conversations.

@@ -34,7 +34,7 @@ type batch struct {
 	failed error
 
 	// people is who is who; forwards are updates for other lanes of the same people.
-	people   people
+	people   *people
 	forwards []bus.Message
 
 	// bookings and pools are what the batch knows and changes of slots and leads.
@@ -67,7 +67,7 @@ func (b *batch) loadFlows(list updates) error {
 		}
 	}
 	for key, s := range b.known.Sessions {
-		if b.routers[key.Channel] == nil {
+		if b.routers[key.Channel] == nil && len(b.known.Arrived) == 0 { // who is merged is so on all channels
 			continue
 		}
 		if err := b.loadVersion(flowKey{s.State.Flow, s.State.FlowVersion}); err != nil {
@@ -135,12 +135,15 @@ func (b *batch) end() store.TurnPart {
 	return b.turn
 }
 
-func (b *batch) part(fence store.Fence, list []update) store.TurnPart {
+// part decides updates of a shard. If one shows that two contacts are one, it is not
+// among those that were done: it waits for the next commit.
+func (b *batch) part(fence store.Fence, list []update) (turn store.TurnPart, done int) {
 	b.begin(fence)
-	for _, u := range list {
-		b.update(u)
+	for done < len(list) && !b.unite(list[done]) {
+		b.update(list[done])
+		done++
 	}
-	return b.end()
+	return b.end(), done
 }
 
 // update gives one update its effect, unless it had it before.
@@ -174,6 +177,11 @@ func (b *batch) update(u update) {
 
 // effect decides the update, or keeps it if no flow reacts to it.
 func (b *batch) effect(u update) error {
+	if u.personal() {
+		if err := b.takeOver(u); err != nil {
+			return err
+		}
+	}
 	if u.renamed != nil {
 		b.applied(u)
 		return nil
@@ -252,7 +260,7 @@ func (b *batch) decide(u update) (err error) {
 	}
 	b.replace(session, events)
 	session.Key, session.Shard, session.State = u.session(), u.shard, next
-	session.ID = b.stamp(u, session.ID, events)
+	session.ID = b.append(u, session.ID, events)
 	b.keep(session, before)
 	b.learn(u, events)
 	b.answerForm(u, events)
@@ -277,7 +285,7 @@ func (b *batch) keep(session store.Session, before flow.State) {
 	if !slices.Contains(b.sessions, session.Key) {
 		b.sessions = append(b.sessions, session.Key)
 	}
-	if session.State.StartedAtMs != before.StartedAtMs || session.State.Version < before.Version {
+	if session.State.StartedAtMs != before.StartedAtMs || session.State.Version < before.Version || session.FromArchive {
 		b.rely(session.Key.Contact)
 	}
 	if session.State.WakeAt() != before.WakeAt() {
@@ -365,6 +373,10 @@ func (b *batch) unheard(u update) {
 		b.deadLetter(u, store.DeadUnhandled, "no flow begins with it on this channel, or the contact opted out")
 	case parleyv1.Kind_KIND_ECHO:
 		b.record(u)
+	case parleyv1.Kind_KIND_OPERATOR:
+		if u.input.GetOperatorAction() != nil { // who merged contacts, of whom none is in a conversation
+			b.record(u)
+		}
 	case parleyv1.Kind_KIND_TIMER:
 		b.wind(u.session())
 	case parleyv1.Kind_KIND_FORM:
@@ -394,15 +406,15 @@ func (b *batch) learn(u update, events []*parleyv1.Event) {
 	}
 }
 
-// stamp gives the events their positions, their session and their addressee,
+// append gives the events their positions, their session and their addressee,
 // and returns the id of the session after them.
-func (b *batch) stamp(u update, session uint64, events []*parleyv1.Event) uint64 {
+func (b *batch) append(u update, session uint64, events []*parleyv1.Event) uint64 {
 	identity := b.known.Contacts[u.contact].Identity
 	priority, campaign := urgency(u.input, events)
 	for _, e := range events {
 		e.Shard = uint32(u.shard)
 		e.Offset = b.turn.Head + uint64(len(b.turn.Events)) + 1
-		if e.GetSessionStarted() != nil {
+		if e.GetSessionStarted() != nil || e.GetSessionAdopted() != nil {
 			session = store.SessionID(u.shard, e.Offset)
 		}
 		e.SessionId = session

@@ -30,15 +30,16 @@ type people struct {
 	owners map[store.IdentityKey]uuid.UUID
 	before map[store.IdentityKey]uuid.UUID   // as it was read, of keys that the batch depends on
 	keys   map[uuid.UUID][]store.IdentityKey // the other way round
-	left   map[uuid.UUID]uuid.UUID           // contacts that turned out to be another
+	left   *store.Leaving                    // a contact that turned out to be another
+	taken  []uuid.UUID                       // contacts that were taken over
 	counts map[uuid.UUID]int                 // how many identities a contact had
 	relied map[uuid.UUID]int                 // the same, of contacts that the batch writes
 }
 
-func newPeople(owners map[store.IdentityKey]uuid.UUID) people {
-	p := people{
+func newPeople(owners map[store.IdentityKey]uuid.UUID) *people {
+	p := &people{
 		owners: owners, before: map[store.IdentityKey]uuid.UUID{}, keys: map[uuid.UUID][]store.IdentityKey{},
-		left: map[uuid.UUID]uuid.UUID{}, counts: map[uuid.UUID]int{}, relied: map[uuid.UUID]int{},
+		counts: map[uuid.UUID]int{}, relied: map[uuid.UUID]int{},
 	}
 	for key, id := range owners {
 		p.keys[id] = append(p.keys[id], key)
@@ -48,7 +49,7 @@ func newPeople(owners map[store.IdentityKey]uuid.UUID) people {
 }
 
 // give makes an identity a contact's, or nobody's.
-func (p people) give(key store.IdentityKey, to uuid.UUID) {
+func (p *people) give(key store.IdentityKey, to uuid.UUID) {
 	p.hold(key)
 	if was, owned := p.owners[key]; owned {
 		p.keys[was] = slices.DeleteFunc(p.keys[was], func(k store.IdentityKey) bool { return k == key })
@@ -61,23 +62,23 @@ func (p people) give(key store.IdentityKey, to uuid.UUID) {
 }
 
 // hold makes the commit depend on whose the identity was.
-func (p people) hold(key store.IdentityKey) {
+func (p *people) hold(key store.IdentityKey) {
 	if _, known := p.before[key]; !known {
 		p.before[key] = p.owners[key]
 	}
 }
 
 // of are the identities of a contact.
-func (p people) of(id uuid.UUID) []store.IdentityKey { return slices.Clone(p.keys[id]) }
+func (p *people) of(id uuid.UUID) []store.IdentityKey { return slices.Clone(p.keys[id]) }
 
 // changes are what the commit has to write and to check.
-func (p people) changes() (c store.IdentityChanges) {
+func (p *people) changes() (c store.IdentityChanges) {
 	for key, was := range p.before {
 		if was != uuid.Nil || p.owners[key] != uuid.Nil {
 			c.Claims = append(c.Claims, store.IdentityClaim{Key: key, From: was, To: p.owners[key]})
 		}
 	}
-	c.Left, c.Counts = p.left, p.relied
+	c.Left, c.TakenOver, c.Counts = p.left, p.taken, p.relied
 	return c
 }
 
@@ -87,14 +88,19 @@ func (u update) keys() []store.IdentityKey {
 }
 
 // whose finds the contact of an update: by what Parley itself wrote on it, else by the
-// surest identity that somebody has; else it is somebody new.
+// identity that decided its lane, so that what one lane brings goes one way; else by the
+// surest that somebody has; else it is somebody new.
 func (b *batch) whose(u update) store.Contact {
 	if id, err := uuid.FromBytes(u.envelope.GetContactId()); err == nil {
-		if c, known := b.known.Contacts[id]; known {
+		if c, known := b.known.Contacts[b.now(id)]; known {
 			return c
 		}
 	}
 	keys := u.keys()
+	if i := slices.IndexFunc(keys, func(k store.IdentityKey) bool { return k.Value == u.envelope.GetLaneKey() }); i > 0 {
+		key := keys[i]
+		keys = slices.Insert(slices.Delete(keys, i, i+1), 0, key)
+	}
 	if u.renamed != nil { // the notice names the old number beside the new user id
 		slices.Reverse(keys)
 		keys = append(keys, store.IdentityKeys(u.envelope.GetPortfolio(), u.renamed)...) // known already if this was passed on
@@ -149,7 +155,7 @@ func (b *batch) newcomer(u update) store.Contact {
 	id := store.ContactID(e.Portfolio, e.LaneKey)
 	c, known := b.known.Contacts[id]
 	if known && (len(u.keys()) == 0 || c.Parked) {
-		return c
+		return b.known.Contacts[b.now(id)]
 	}
 	if known {
 		id = store.NextContactID(e.Portfolio, e.LaneKey, e.Channel, e.Id)
@@ -200,11 +206,8 @@ func (b *batch) meet(u update) {
 // The contact's row is its home's to write.
 func (b *batch) link(u update, c store.Contact) store.Contact {
 	said := b.said(u, c)
-	if u.renamed != nil {
-		c = b.gather(u, c)
-	}
 	for _, key := range store.IdentityKeys(c.Portfolio, said) {
-		c = b.claim(key, c, said)
+		b.claim(key, c, said)
 	}
 	b.retire(c, said, u.renamed.GetBsuid() != "")
 	merged := proto.CloneOf(c.Identity)
@@ -233,55 +236,21 @@ func (b *batch) said(u update, c store.Contact) *parleyv1.Identity {
 	return said
 }
 
-// gather makes the contacts that have the old ids one with the contact that goes on.
-func (b *batch) gather(u update, c store.Contact) store.Contact {
-	for _, key := range u.keys() {
-		if other, known := b.known.Contacts[b.people.owners[key]]; known && other.ID != c.ID && !b.busy(other) {
-			c = b.absorb(other, c)
-		}
-	}
-	return c
-}
-
-// claim makes an identity the contact's. Whoever had it gave it up, or turns out to be
-// the same person: then all goes to the contact that goes on. If both are in a
-// conversation, the identity stays where it is until one of them has ended.
-func (b *batch) claim(key store.IdentityKey, c store.Contact, said *parleyv1.Identity) store.Contact {
+// claim makes an identity the contact's, if it is nobody's, or its owner gave it up. One
+// of somebody who turns out to be the same person stays where it is until the two are one.
+func (b *batch) claim(key store.IdentityKey, c store.Contact, said *parleyv1.Identity) {
 	owner := b.people.owners[key]
 	other, known := b.known.Contacts[owner]
 	switch {
 	case owner == c.ID:
-		return c
 	case owner == uuid.Nil || !known:
 		b.people.give(key, c.ID)
-	case key.Kind == store.IdentityPhone && (b.stranger(other, said) || b.stranger(other, c.Identity)):
+	case b.changedHands(key, other, c, said):
 		b.people.give(key, c.ID)
 		b.strip(other, key)
-	case b.busy(other):
-		withhold(said, key)
 	default:
-		return b.absorb(other, c)
+		withhold(said, key)
 	}
-	return c
-}
-
-// absorb makes two contacts one: c has all identities of other from here on.
-func (b *batch) absorb(other, c store.Contact) store.Contact {
-	for _, key := range b.people.of(other.ID) {
-		b.people.give(key, c.ID)
-		b.strip(other, key)
-	}
-	b.people.left[other.ID] = c.ID
-	c.OptedOut = c.OptedOut || other.OptedOut
-	c.NoMarketing = c.NoMarketing || other.NoMarketing
-	c.Blocked = c.Blocked || other.Blocked
-	if c.Language == "" {
-		c.Language = other.Language
-	}
-	merged := proto.CloneOf(other.Identity)
-	proto.Merge(merged, c.Identity)
-	c.Identity = merged
-	return c
 }
 
 // strip takes from a contact what is another's now. Its row is written by the commit,
@@ -322,6 +291,9 @@ func (list updates) candidates() []uuid.UUID {
 	for _, part := range list {
 		for _, u := range part {
 			ids[u.contact] = true
+			if id, err := uuid.FromBytes(u.input.GetOperatorAction().GetInto()); err == nil && id != uuid.Nil {
+				ids[id] = true
+			}
 			ids[store.ContactID(u.envelope.GetPortfolio(), u.envelope.GetLaneKey())] = true
 		}
 	}

@@ -92,75 +92,142 @@ func (s *Service) Drop(shard int) {
 	s.relay.Drop(shard)
 }
 
-// Apply decides every update of the batch and commits all of it at once. If another
-// replica was first at a slot, it is read again and decided again.
+// Apply decides every update of the batch and commits all of it at once, unless it shows
+// that two contacts are one: then what comes behind that is decided after its commit. If
+// another replica was first at a slot, it is read again and decided again.
 func (s *Service) Apply(ctx context.Context, parts []lane.Part) (held []int, err error) {
-	for try := 1; len(parts) > 0; try++ {
-		held, err = s.apply(ctx, parts)
-		switch {
-		case errors.Is(err, store.ErrFenced):
-			parts = slices.DeleteFunc(slices.Clone(parts), func(p lane.Part) bool { return !slices.Contains(held, p.Fence.Shard) })
-			held, err = nil, nil
-		case errors.Is(err, store.ErrConflict) && try < conflictsMax:
-			err = pause(ctx, try)
-		default:
-			return held, err
+	for try := 1; len(parts) > 0; {
+		some, again, err := s.apply(ctx, parts)
+		if errors.Is(err, store.ErrConflict) && try < conflictsMax {
+			if err := pause(ctx, try); err != nil {
+				return nil, err
+			}
+			try++
+			continue
 		}
 		if err != nil {
 			return nil, err
+		}
+		parts = again
+		for _, shard := range some {
+			if !slices.ContainsFunc(again, func(p lane.Part) bool { return p.Fence.Shard == shard }) {
+				held = append(held, shard)
+			}
 		}
 	}
 	return held, nil
 }
 
-func (s *Service) apply(ctx context.Context, parts []lane.Part) ([]int, error) {
+// apply decides and commits the parts up to the first update that shows that two contacts
+// are one; again are the parts from there on. If a part is fenced and nothing of the others
+// was written, they are in again.
+func (s *Service) apply(ctx context.Context, parts []lane.Part) (held []int, again []lane.Part, err error) {
 	updates := decode(parts)
 	s.forms.join(updates)
 	b, err := s.load(ctx, updates, updates.inboxIDs())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := b.loadFlows(updates); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	turns := make([]store.TurnPart, len(parts))
-	for i, part := range parts {
-		turns[i] = b.part(part.Fence, updates[i])
-	}
+	turns, again := b.decideAll(parts, updates)
 	if b.failed != nil {
-		return nil, b.failed
+		return nil, nil, b.failed
 	}
 	if len(b.forwards) > 0 {
 		if err := s.lanes.In.Publish(ctx, b.forwards...); err != nil {
-			return nil, fmt.Errorf("pass updates on to the home of their contact: %w", err)
+			return nil, nil, fmt.Errorf("pass updates on to the home of their contact: %w", err)
 		}
 	}
-	held, err := s.commit(ctx, turns, b.changes())
+	held, err = s.commit(ctx, turns, b.changes())
+	if errors.Is(err, store.ErrFenced) {
+		return nil, slices.DeleteFunc(slices.Clone(parts), func(p lane.Part) bool { return fenced(p.Fence.Shard, turns, held) }), nil
+	}
 	if err == nil {
 		s.forms.answer(held, b.answers)
 	}
-	return held, err
+	return held, again, err
+}
+
+// fenced reports whether a part was tried, and another has its shard.
+func fenced(shard int, turns []store.TurnPart, held []int) bool {
+	tried := slices.ContainsFunc(turns, func(t store.TurnPart) bool { return t.Fence.Shard == shard })
+	return tried && !slices.Contains(held, shard)
+}
+
+// decideAll decides the parts up to the first update that shows that two contacts are one;
+// again are the parts from there on.
+func (b *batch) decideAll(parts []lane.Part, list updates) (turns []store.TurnPart, again []lane.Part) {
+	for i, part := range parts {
+		turn, done := b.part(part.Fence, list[i])
+		if done < len(part.Messages) {
+			turn.Fence, again = split(part, done)
+			return append(turns, turn), append(again, parts[i+1:]...)
+		}
+		turns = append(turns, turn)
+	}
+	return turns, nil
+}
+
+// split is the fence of the first n messages of a part, and a part of the others.
+func split(part lane.Part, n int) (first store.Fence, rest []lane.Part) {
+	first = part.Fence
+	first.To = first.From
+	if n > 0 {
+		first.To, first.At = part.Messages[n-1].Pos, part.Messages[n-1].At
+	}
+	second := lane.Part{Fence: part.Fence, Messages: part.Messages[n:]}
+	second.Fence.From = first.To
+	return first, []lane.Part{second}
 }
 
 // load reads who the updates are about, and all that is known of them.
 func (s *Service) load(ctx context.Context, list updates, inbox []uuid.UUID) (*batch, error) {
 	contacts := list.candidates()
-	owners, err := s.store.Owners(ctx, list.keys(), contacts)
-	if err != nil {
-		return nil, err
+	for {
+		owners, err := s.store.Owners(ctx, list.keys(), contacts)
+		if err != nil {
+			return nil, err
+		}
+		contacts = with(contacts, slices.Collect(maps.Values(owners))...)
+		known, err := s.store.LoadKnown(ctx, contacts, inbox)
+		if err != nil {
+			return nil, err
+		}
+		all := with(contacts, merged(known)...)
+		if len(all) > len(contacts) { // seldom: some turned out to be others
+			contacts = all
+			continue
+		}
+		b := s.newBatch(ctx, known)
+		b.people = newPeople(owners)
+		return b, b.findSent(list)
 	}
-	for _, id := range owners {
-		if !slices.Contains(contacts, id) {
-			contacts = append(contacts, id)
+}
+
+// merged are contacts that others turned out to be, and that turned out to be others.
+func merged(known store.Known) (ids []uuid.UUID) {
+	for _, c := range known.Contacts {
+		if c.MergedInto != uuid.Nil {
+			ids = append(ids, c.MergedInto)
 		}
 	}
-	known, err := s.store.LoadKnown(ctx, contacts, inbox)
-	if err != nil {
-		return nil, err
+	for _, from := range known.Arrived {
+		ids = append(ids, from...)
 	}
-	b := s.newBatch(ctx, known)
-	b.people = newPeople(owners)
-	return b, b.findSent(list)
+	return ids
+}
+
+// with adds the ids that are not there.
+func with(ids []uuid.UUID, more ...uuid.UUID) []uuid.UUID {
+	ids = slices.Clone(ids)
+	for _, id := range more {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // Park keeps the part's update as a dead letter and parks its contact.

@@ -83,7 +83,8 @@ type Event struct {
 	// without gaps, in commit order.
 	Shard  uint32 `protobuf:"varint,1,opt,name=shard,proto3" json:"shard,omitempty"`
 	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
-	// session_id is (shard << 40) + the offset of the session's SessionStarted.
+	// session_id is (shard << 40) + the offset of the session's SessionStarted or
+	// SessionAdopted.
 	SessionId uint64 `protobuf:"varint,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
 	// version counts the session's events: 1, 2, 3 ...
 	Version uint32 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
@@ -154,6 +155,8 @@ type Event struct {
 	//	*Event_LeadQueued
 	//	*Event_LeadClosed
 	//	*Event_FormAnswered
+	//	*Event_ContactMerged
+	//	*Event_SessionAdopted
 	//	*Event_ContactBlocked
 	//	*Event_ContactUnblocked
 	//	*Event_ReminderPlanned
@@ -744,6 +747,24 @@ func (x *Event) GetFormAnswered() *FormAnswered {
 	return nil
 }
 
+func (x *Event) GetContactMerged() *ContactMerged {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ContactMerged); ok {
+			return x.ContactMerged
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSessionAdopted() *SessionAdopted {
+	if x != nil {
+		if x, ok := x.Body.(*Event_SessionAdopted); ok {
+			return x.SessionAdopted
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetContactBlocked() *ContactBlocked {
 	if x != nil {
 		if x, ok := x.Body.(*Event_ContactBlocked); ok {
@@ -997,6 +1018,14 @@ type Event_FormAnswered struct {
 	FormAnswered *FormAnswered `protobuf:"bytes,49,opt,name=form_answered,json=formAnswered,proto3,oneof"`
 }
 
+type Event_ContactMerged struct {
+	ContactMerged *ContactMerged `protobuf:"bytes,112,opt,name=contact_merged,json=contactMerged,proto3,oneof"`
+}
+
+type Event_SessionAdopted struct {
+	SessionAdopted *SessionAdopted `protobuf:"bytes,113,opt,name=session_adopted,json=sessionAdopted,proto3,oneof"`
+}
+
 type Event_ContactBlocked struct {
 	ContactBlocked *ContactBlocked `protobuf:"bytes,114,opt,name=contact_blocked,json=contactBlocked,proto3,oneof"`
 }
@@ -1118,6 +1147,10 @@ func (*Event_LeadQueued) isEvent_Body() {}
 func (*Event_LeadClosed) isEvent_Body() {}
 
 func (*Event_FormAnswered) isEvent_Body() {}
+
+func (*Event_ContactMerged) isEvent_Body() {}
+
+func (*Event_SessionAdopted) isEvent_Body() {}
 
 func (*Event_ContactBlocked) isEvent_Body() {}
 
@@ -1867,8 +1900,9 @@ type SessionCancelled struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// reason is "restart", "stop" (opt-out), "attempts" (too many wrong answers),
 	// "loop" (a loop used up its budget), "switch" (another flow began),
-	// "cancelled" (the flow ended that way), "operator", or "blocked" (the business
-	// wants to hear nothing of the person).
+	// "cancelled" (the flow ended that way), "operator", "blocked" (the business
+	// wants to hear nothing of the person), or "merged" (the person turned out to have
+	// another conversation on the channel, which goes on).
 	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	// step is the question that was left without an answer; empty if the session
 	// waited at none.
@@ -5235,11 +5269,121 @@ func (*ContactUnblocked) Descriptor() ([]byte, []int) {
 	return file_parley_v1_event_proto_rawDescGZIP(), []int{60}
 }
 
+// ContactMerged says that another contact turned out to be this one, which takes over
+// all that the other had.
+type ContactMerged struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// from is the 16 bytes of the other contact's UUID.
+	From          []byte `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactMerged) Reset() {
+	*x = ContactMerged{}
+	mi := &file_parley_v1_event_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactMerged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactMerged) ProtoMessage() {}
+
+func (x *ContactMerged) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactMerged.ProtoReflect.Descriptor instead.
+func (*ContactMerged) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *ContactMerged) GetFrom() []byte {
+	if x != nil {
+		return x.From
+	}
+	return nil
+}
+
+// SessionAdopted opens a session with what it was as another contact's.
+type SessionAdopted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// session and contact are those of before.
+	Session uint64 `protobuf:"varint,1,opt,name=session,proto3" json:"session,omitempty"`
+	Contact []byte `protobuf:"bytes,2,opt,name=contact,proto3" json:"contact,omitempty"`
+	// state is what the session was: a JSON object, which only Parley reads.
+	State         []byte `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionAdopted) Reset() {
+	*x = SessionAdopted{}
+	mi := &file_parley_v1_event_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionAdopted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionAdopted) ProtoMessage() {}
+
+func (x *SessionAdopted) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionAdopted.ProtoReflect.Descriptor instead.
+func (*SessionAdopted) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *SessionAdopted) GetSession() uint64 {
+	if x != nil {
+		return x.Session
+	}
+	return 0
+}
+
+func (x *SessionAdopted) GetContact() []byte {
+	if x != nil {
+		return x.Contact
+	}
+	return nil
+}
+
+func (x *SessionAdopted) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xbb\x1f\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xc4 \n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -5314,7 +5458,9 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"leadQueued\x128\n" +
 	"\vlead_closed\x18o \x01(\v2\x15.parley.v1.LeadClosedH\x00R\n" +
 	"leadClosed\x12>\n" +
-	"\rform_answered\x181 \x01(\v2\x17.parley.v1.FormAnsweredH\x00R\fformAnswered\x12D\n" +
+	"\rform_answered\x181 \x01(\v2\x17.parley.v1.FormAnsweredH\x00R\fformAnswered\x12A\n" +
+	"\x0econtact_merged\x18p \x01(\v2\x18.parley.v1.ContactMergedH\x00R\rcontactMerged\x12D\n" +
+	"\x0fsession_adopted\x18q \x01(\v2\x19.parley.v1.SessionAdoptedH\x00R\x0esessionAdopted\x12D\n" +
 	"\x0fcontact_blocked\x18r \x01(\v2\x19.parley.v1.ContactBlockedH\x00R\x0econtactBlocked\x12J\n" +
 	"\x11contact_unblocked\x18s \x01(\v2\x1b.parley.v1.ContactUnblockedH\x00R\x10contactUnblocked\x12G\n" +
 	"\x10reminder_planned\x18d \x01(\v2\x1a.parley.v1.ReminderPlannedH\x00R\x0freminderPlanned\x12J\n" +
@@ -5608,7 +5754,13 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x06status\x18\x04 \x01(\rR\x06status\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x10\n" +
 	"\x0eContactBlocked\"\x12\n" +
-	"\x10ContactUnblocked*N\n" +
+	"\x10ContactUnblocked\"#\n" +
+	"\rContactMerged\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\fR\x04from\"Z\n" +
+	"\x0eSessionAdopted\x12\x18\n" +
+	"\asession\x18\x01 \x01(\x04R\asession\x12\x18\n" +
+	"\acontact\x18\x02 \x01(\fR\acontact\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\fR\x05state*N\n" +
 	"\bPriority\x12\x18\n" +
 	"\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11PRIORITY_REMINDER\x10\x01\x12\x11\n" +
@@ -5627,7 +5779,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -5691,20 +5843,22 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*CallAnswered)(nil),       // 59: parley.v1.CallAnswered
 	(*ContactBlocked)(nil),     // 60: parley.v1.ContactBlocked
 	(*ContactUnblocked)(nil),   // 61: parley.v1.ContactUnblocked
-	nil,                        // 62: parley.v1.LookupAsked.WhereEntry
-	nil,                        // 63: parley.v1.CallQueued.HeadersEntry
-	(*Input)(nil),              // 64: parley.v1.Input
-	(*Text)(nil),               // 65: parley.v1.Text
-	(*Media)(nil),              // 66: parley.v1.Media
-	(*Buttons)(nil),            // 67: parley.v1.Buttons
-	(*List)(nil),               // 68: parley.v1.List
-	(*Link)(nil),               // 69: parley.v1.Link
-	(*Form)(nil),               // 70: parley.v1.Form
-	(*GeoPoint)(nil),           // 71: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 72: parley.v1.ContactCard
-	(*Template)(nil),           // 73: parley.v1.Template
-	(*Reaction)(nil),           // 74: parley.v1.Reaction
-	(*Typing)(nil),             // 75: parley.v1.Typing
+	(*ContactMerged)(nil),      // 62: parley.v1.ContactMerged
+	(*SessionAdopted)(nil),     // 63: parley.v1.SessionAdopted
+	nil,                        // 64: parley.v1.LookupAsked.WhereEntry
+	nil,                        // 65: parley.v1.CallQueued.HeadersEntry
+	(*Input)(nil),              // 66: parley.v1.Input
+	(*Text)(nil),               // 67: parley.v1.Text
+	(*Media)(nil),              // 68: parley.v1.Media
+	(*Buttons)(nil),            // 69: parley.v1.Buttons
+	(*List)(nil),               // 70: parley.v1.List
+	(*Link)(nil),               // 71: parley.v1.Link
+	(*Form)(nil),               // 72: parley.v1.Form
+	(*GeoPoint)(nil),           // 73: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 74: parley.v1.ContactCard
+	(*Template)(nil),           // 75: parley.v1.Template
+	(*Reaction)(nil),           // 76: parley.v1.Reaction
+	(*Typing)(nil),             // 77: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -5758,41 +5912,43 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	51, // 48: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
 	52, // 49: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
 	53, // 50: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
-	60, // 51: parley.v1.Event.contact_blocked:type_name -> parley.v1.ContactBlocked
-	61, // 52: parley.v1.Event.contact_unblocked:type_name -> parley.v1.ContactUnblocked
-	36, // 53: parley.v1.Event.reminder_planned:type_name -> parley.v1.ReminderPlanned
-	37, // 54: parley.v1.Event.reminder_withheld:type_name -> parley.v1.ReminderWithheld
-	38, // 55: parley.v1.Event.silence_ended:type_name -> parley.v1.SilenceEnded
-	1,  // 56: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	64, // 57: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	65, // 58: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	66, // 59: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	67, // 60: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	68, // 61: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	69, // 62: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	70, // 63: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	71, // 64: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	72, // 65: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	73, // 66: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	74, // 67: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	75, // 68: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 69: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	73, // 70: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 71: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	62, // 72: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	43, // 73: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	43, // 74: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	43, // 75: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	43, // 76: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	43, // 77: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	43, // 78: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	57, // 79: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
-	63, // 80: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
-	81, // [81:81] is the sub-list for method output_type
-	81, // [81:81] is the sub-list for method input_type
-	81, // [81:81] is the sub-list for extension type_name
-	81, // [81:81] is the sub-list for extension extendee
-	0,  // [0:81] is the sub-list for field type_name
+	62, // 51: parley.v1.Event.contact_merged:type_name -> parley.v1.ContactMerged
+	63, // 52: parley.v1.Event.session_adopted:type_name -> parley.v1.SessionAdopted
+	60, // 53: parley.v1.Event.contact_blocked:type_name -> parley.v1.ContactBlocked
+	61, // 54: parley.v1.Event.contact_unblocked:type_name -> parley.v1.ContactUnblocked
+	36, // 55: parley.v1.Event.reminder_planned:type_name -> parley.v1.ReminderPlanned
+	37, // 56: parley.v1.Event.reminder_withheld:type_name -> parley.v1.ReminderWithheld
+	38, // 57: parley.v1.Event.silence_ended:type_name -> parley.v1.SilenceEnded
+	1,  // 58: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	66, // 59: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	67, // 60: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	68, // 61: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	69, // 62: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	70, // 63: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	71, // 64: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	72, // 65: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	73, // 66: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	74, // 67: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	75, // 68: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	76, // 69: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	77, // 70: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 71: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	75, // 72: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 73: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	64, // 74: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	43, // 75: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	43, // 76: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	43, // 77: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	43, // 78: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	43, // 79: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	43, // 80: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	57, // 81: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
+	65, // 82: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
+	83, // [83:83] is the sub-list for method output_type
+	83, // [83:83] is the sub-list for method input_type
+	83, // [83:83] is the sub-list for extension type_name
+	83, // [83:83] is the sub-list for extension extendee
+	0,  // [0:83] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -5854,6 +6010,8 @@ func file_parley_v1_event_proto_init() {
 		(*Event_LeadQueued)(nil),
 		(*Event_LeadClosed)(nil),
 		(*Event_FormAnswered)(nil),
+		(*Event_ContactMerged)(nil),
+		(*Event_SessionAdopted)(nil),
 		(*Event_ContactBlocked)(nil),
 		(*Event_ContactUnblocked)(nil),
 		(*Event_ReminderPlanned)(nil),
@@ -5879,7 +6037,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   63,
+			NumMessages:   65,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

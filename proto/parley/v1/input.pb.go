@@ -2033,8 +2033,8 @@ func (x *ResourceOrder) GetReason() string {
 // conversation.
 type OperatorAction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// verb is "take", "give_back", "say", "restart", "move", "set", "end", "opt_out"
-	// or "opt_in".
+	// verb is "take", "give_back", "say", "restart", "move", "set", "end", "opt_out",
+	// "opt_in", "block", "unblock" or "merge".
 	Verb string `protobuf:"bytes,1,opt,name=verb,proto3" json:"verb,omitempty"`
 	// by says who: a name, as the console or the program gave it.
 	By string `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
@@ -2045,6 +2045,8 @@ type OperatorAction struct {
 	// slot and json are the value of "set".
 	Slot string `protobuf:"bytes,5,opt,name=slot,proto3" json:"slot,omitempty"`
 	Json []byte `protobuf:"bytes,6,opt,name=json,proto3" json:"json,omitempty"`
+	// into is the 16 bytes of the UUID of the contact whom "merge" says the person is too.
+	Into []byte `protobuf:"bytes,31,opt,name=into,proto3" json:"into,omitempty"`
 	// content is what "say" says.
 	//
 	// Types that are valid to be assigned to Content:
@@ -2127,6 +2129,13 @@ func (x *OperatorAction) GetSlot() string {
 func (x *OperatorAction) GetJson() []byte {
 	if x != nil {
 		return x.Json
+	}
+	return nil
+}
+
+func (x *OperatorAction) GetInto() []byte {
+	if x != nil {
+		return x.Into
 	}
 	return nil
 }
@@ -2467,14 +2476,15 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\x04slot\x18\x03 \x01(\tR\x04slot\x12\x12\n" +
 	"\x04lead\x18\x04 \x01(\tR\x04lead\x12\x14\n" +
 	"\x05agent\x18\x05 \x01(\tR\x05agent\x12\x16\n" +
-	"\x06reason\x18\x06 \x01(\tR\x06reason\"\xfe\x02\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"\x92\x03\n" +
 	"\x0eOperatorAction\x12\x12\n" +
 	"\x04verb\x18\x01 \x01(\tR\x04verb\x12\x0e\n" +
 	"\x02by\x18\x02 \x01(\tR\x02by\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04step\x18\x04 \x01(\tR\x04step\x12\x12\n" +
 	"\x04slot\x18\x05 \x01(\tR\x04slot\x12\x12\n" +
-	"\x04json\x18\x06 \x01(\fR\x04json\x12%\n" +
+	"\x04json\x18\x06 \x01(\fR\x04json\x12\x12\n" +
+	"\x04into\x18\x1f \x01(\fR\x04into\x12%\n" +
 	"\x04text\x18\n" +
 	" \x01(\v2\x0f.parley.v1.TextH\x00R\x04text\x12(\n" +
 	"\x05media\x18\v \x01(\v2\x10.parley.v1.MediaH\x00R\x05media\x121\n" +

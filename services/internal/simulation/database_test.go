@@ -36,6 +36,7 @@ type database struct {
 	replicas   map[string]map[string]time.Time
 	contacts   map[uuid.UUID]store.Contact
 	owners     map[store.IdentityKey]uuid.UUID
+	takenOver  map[uuid.UUID]bool // contacts that turned out to be others, which have all that they had
 	sessions   map[store.SessionKey]store.Session
 	timers     map[store.SessionKey]store.Timer
 	events     [][][]byte // by shard; the event at offset n has index n-1
@@ -73,7 +74,7 @@ func newDatabase(w *world) *database {
 	d := &database{
 		w: w, live: 1, flows: publishedFlows,
 		leases: map[string][]lease{}, replicas: map[string]map[string]time.Time{},
-		contacts: map[uuid.UUID]store.Contact{}, owners: map[store.IdentityKey]uuid.UUID{}, sessions: map[store.SessionKey]store.Session{},
+		contacts: map[uuid.UUID]store.Contact{}, owners: map[store.IdentityKey]uuid.UUID{}, takenOver: map[uuid.UUID]bool{}, sessions: map[store.SessionKey]store.Session{},
 		timers: map[store.SessionKey]store.Timer{},
 		events: make([][][]byte, w.options.Shards), inbox: map[uuid.UUID]bool{}, deadKeys: map[deadKey]bool{},
 		deliveries: map[store.DeliveryKey]*delivery{}, lines: map[store.SessionKey][]*delivery{}, orphans: map[orphanKey]orphan{},
@@ -179,7 +180,15 @@ func (d *database) move(service string, fences []store.Fence, held []int) {
 func (d *database) loadKnown(contacts, inbox []uuid.UUID) store.Known {
 	known := store.Known{
 		Contacts: map[uuid.UUID]store.Contact{}, Sessions: map[store.SessionKey]store.Session{}, Applied: map[uuid.UUID]bool{},
-		Parked: map[uuid.UUID][]store.DeadLetter{},
+		Parked: map[uuid.UUID][]store.DeadLetter{}, Arrived: map[uuid.UUID][]uuid.UUID{},
+	}
+	for id, c := range d.contacts {
+		if c.MergedInto != uuid.Nil && !d.takenOver[id] && slices.Contains(contacts, c.MergedInto) {
+			known.Arrived[c.MergedInto] = append(known.Arrived[c.MergedInto], id)
+		}
+	}
+	for _, arrived := range known.Arrived {
+		slices.SortFunc(arrived, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	}
 	for _, id := range contacts {
 		if c, ok := d.contacts[id]; ok {
@@ -249,18 +258,45 @@ func (d *database) appendTurnsAnd(parts []store.TurnPart, changes store.Resource
 			return nil, store.ErrConflict
 		}
 	}
-	for left := range changes.Identities.Left {
-		for key, s := range d.sessions {
-			if key.Contact == left && (s.State.Status == flow.Active || s.State.Status == flow.Human) {
-				return nil, store.ErrConflict
-			}
-		}
+	if !d.canLeave(changes.Identities.Left) || slices.ContainsFunc(changes.Identities.TakenOver, func(id uuid.UUID) bool { return d.takenOver[id] }) {
+		return nil, store.ErrConflict
 	}
 	held, err := d.appendTurns(parts)
 	if err == nil {
+		d.leave(changes.Identities.Left)
 		d.writeClaims(changes.Identities.Claims)
+		for _, id := range changes.Identities.TakenOver {
+			d.takenOver[id] = true
+		}
 	}
 	return held, err
+}
+
+// canLeave reports whether a contact can turn out to be another one.
+func (d *database) canLeave(left *store.Leaving) bool {
+	if left == nil {
+		return true
+	}
+	for key, s := range d.sessions {
+		if left.Idle && key.Contact == left.From && (s.State.Status == flow.Active || s.State.Status == flow.Human) {
+			return false
+		}
+	}
+	from := d.contacts[left.From]
+	return from.MergedInto == uuid.Nil && d.contacts[left.Into].MergedInto == uuid.Nil && !(left.Idle && from.Parked)
+}
+
+func (d *database) leave(left *store.Leaving) {
+	if left == nil {
+		return
+	}
+	from, into := d.contacts[left.From], d.contacts[left.Into]
+	all := proto.CloneOf(from.Identity)
+	proto.Merge(all, into.Identity)
+	into.Identity, from.MergedInto = all, into.ID
+	d.contacts[from.ID], d.contacts[into.ID] = from, into
+	d.w.counts["contact merged"]++
+	d.w.note("contact %s is %s", from.ID, into.ID)
 }
 
 func (d *database) writeClaims(claims []store.IdentityClaim) {
@@ -371,6 +407,10 @@ func (d *database) writeTurns(part store.TurnPart) {
 		}
 		d.events[shard] = append(d.events[shard], data)
 		d.w.note("event %d/%d %s", shard, stored.Offset, store.EventType(stored))
+	}
+	for _, s := range part.Adopted {
+		delete(d.sessions, s.Key)
+		delete(d.timers, s.Key)
 	}
 	for _, s := range part.Sessions {
 		d.sessions[s.Key] = cloneSession(s)
