@@ -109,6 +109,11 @@ func (c BookingChanges) queue(tx *resourceBatch) {
 			changed = append(changed, row)
 		}
 	}
+	if len(changed) > 1 { // of two of one person, one may go where the other was: first none has its slot
+		tx.mustChange(len(changed), `
+		UPDATE bookings b SET state = 'released', hold_until = NULL
+		  FROM jsonb_to_recordset($1::jsonb) u(id uuid, version bigint) WHERE b.id = u.id AND b.version = u.version`, jsonRows(changed))
+	}
 	tx.mustChange(len(changed), `
 		UPDATE bookings b SET slot_id = u.slot_id, places = u.places, state = u.state, hold_until = u.hold_until, version = b.version + 1, updated_at = now()
 		  FROM jsonb_to_recordset($1::jsonb) u(id uuid, slot_id text, places int, state text, hold_until timestamptz, version bigint)
