@@ -41,12 +41,14 @@ const (
 	timersTaken      bug = "timer taken away when it is read"
 	timersEarly      bug = "timer fires before its time"
 	timersAlike      bug = "two timers of a session have the same id"
+	leftBehind       bug = "conversation of a merged contact not taken over"
+	mergedUnseen     bug = "identities moved, and the contact not marked as merged"
 )
 
 var bugs = []bug{
 	ackBeforePublish, partlyIsEnough, noInbox, seenBeforeCommit, noEpoch, blindRetry, errorSkipped, relayOnly, noGrace,
 	claimAssumed, linesIgnored, staleResults, rankLowered, orphansDropped, memoryKept, countsUnfenced,
-	timersApart, timersTaken, timersEarly, timersAlike,
+	timersApart, timersTaken, timersEarly, timersAlike, leftBehind, mergedUnseen,
 }
 
 // stubborn takes each shard once, and never drops it.

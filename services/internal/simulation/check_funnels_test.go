@@ -16,6 +16,7 @@ func (h *history) funnelsAreTheFold() {
 	for _, key := range h.keys() {
 		h.countStory(want, key.Channel, h.lines[key])
 	}
+	h.countMerged(want)
 	got := map[string]int64{}
 	add := func(name string, n int64) {
 		if n != 0 {
@@ -64,6 +65,9 @@ func (h *history) countStory(count map[string]int64, channel string, events []*p
 			name = fmt.Sprintf("%s v%d %s %s %s ", s.Flow, s.FlowVersion, channel, s.Language, dayOf(e.AtMs))
 			step, failed = "", map[string]bool{}
 			count[name+"started"]++
+		case *parleyv1.Event_SessionAdopted:
+			name = fmt.Sprintf("%s v%d %s %s %s ", e.Flow, e.FlowVersion, channel, e.Language, dayOf(e.SessionStartedAtMs))
+			step = stoodAt(body.SessionAdopted)
 		case *parleyv1.Event_StepEntered:
 			step = body.StepEntered.Step
 			count[name+step+" entered"]++

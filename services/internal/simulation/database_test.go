@@ -183,7 +183,7 @@ func (d *database) loadKnown(contacts, inbox []uuid.UUID) store.Known {
 		Parked: map[uuid.UUID][]store.DeadLetter{}, Arrived: map[uuid.UUID][]uuid.UUID{},
 	}
 	for id, c := range d.contacts {
-		if c.MergedInto != uuid.Nil && !d.takenOver[id] && slices.Contains(contacts, c.MergedInto) {
+		if d.w.options.Bug != leftBehind && c.MergedInto != uuid.Nil && !d.takenOver[id] && slices.Contains(contacts, c.MergedInto) {
 			known.Arrived[c.MergedInto] = append(known.Arrived[c.MergedInto], id)
 		}
 	}
@@ -294,6 +294,9 @@ func (d *database) leave(left *store.Leaving) {
 	all := proto.CloneOf(from.Identity)
 	proto.Merge(all, into.Identity)
 	into.Identity, from.MergedInto = all, into.ID
+	if d.w.options.Bug == mergedUnseen {
+		from.MergedInto = uuid.Nil
+	}
 	d.contacts[from.ID], d.contacts[into.ID] = from, into
 	d.w.counts["contact merged"]++
 	d.w.note("contact %s is %s", from.ID, into.ID)

@@ -28,6 +28,8 @@ type person struct {
 	script  []said
 	// patience is the longest that they wait between two messages.
 	patience time.Duration
+	// shows is how they show in each message; empty if always the same.
+	shows []fake.Person
 }
 
 // said is one message of a person.
@@ -49,6 +51,9 @@ func newPerson(w *world, n int) person {
 	}
 	add := func(typ, text string) {
 		p.script = append(p.script, said{fmt.Sprintf("wamid.in%d.%d", n, len(p.script)), typ, text})
+	}
+	if n >= w.options.People+w.options.Noters {
+		return linkedPerson(w, p, n)
 	}
 	if n >= w.options.People {
 		p.patience = 12 * time.Second
@@ -145,6 +150,9 @@ func (p person) write(w *world) {
 
 func (p person) update(w *world, i int) update {
 	s, at := p.script[i], w.now
+	if len(p.shows) > 0 {
+		p.Person = p.shows[i]
+	}
 	return update{id: s.id, item: func() fake.Item { return s.item(p, at) }}
 }
 

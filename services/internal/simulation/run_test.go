@@ -78,7 +78,7 @@ func simulate(o options, out io.Writer) result {
 		w.addProcess("dispatcher", i, bootDispatcher)
 		w.addProcess("projector", i, bootProjector)
 	}
-	w.people = o.People + o.Noters
+	w.people = o.People + o.Noters + o.Linked
 	for n := range w.people {
 		p := newPerson(w, n)
 		w.spawn(nil, fmt.Sprintf("person%d", n), func() { p.write(w) })

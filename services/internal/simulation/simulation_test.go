@@ -129,7 +129,7 @@ var happenings = []string{
 	"webhook answer lost", "webhook 503", "webhook repeated", "duplicate post", "duplicate dropped", "batched", "forged post",
 	"two messages at once", "two posts at once",
 	"take-over", "lease lost", "fenced commit", "batch in doubt", "interrupted send", "ambiguous send", "settled by receipt",
-	"timer fired", "excused double send", "dead letter parked", "dead letter unhandled", "redrive in vain", "redriven",
+	"timer fired", "excused double send", "dead letter parked", "dead letter unhandled", "redrive in vain", "redriven", "contact merged",
 }
 
 func everythingHappened(t *testing.T, counts map[string]int) {

@@ -14,6 +14,7 @@ import (
 // world is virtual time, the heap of what is to happen, and the one source of
 // chance. Nothing in it runs in parallel.
 type world struct {
+	linked  []person // people who are several contacts at first
 	options options
 	rng     *rand.Rand
 	now     time.Time
