@@ -83,9 +83,9 @@ func sessionCompleted() *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_SessionCompleted{SessionCompleted: &parleyv1.SessionCompleted{}}}
 }
 
-func sessionCancelled(reason, step string, completed bool) *parleyv1.Event {
+func sessionCancelled(reason, step string, completed, expired bool) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_SessionCancelled{SessionCancelled: &parleyv1.SessionCancelled{
-		Reason: reason, Step: step, Completed: completed,
+		Reason: reason, Step: step, Completed: completed, Expired: expired,
 	}}}
 }
 

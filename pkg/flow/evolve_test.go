@@ -75,7 +75,7 @@ func TestCurrentState(t *testing.T) {
 		"":          {},
 		"second":    active(),
 		"completed": Evolve(active(), sessionCompleted()),
-		"cancelled": Evolve(active(), sessionCancelled(ReasonRestart, "second", false)),
+		"cancelled": Evolve(active(), sessionCancelled(ReasonRestart, "second", false, false)),
 	} {
 		if got := s.CurrentState(); got != want {
 			t.Errorf("%+v: %q, want %q", s, got, want)

@@ -378,7 +378,7 @@ func (t *turn) hearAfterEnd(m *parleyv1.IncomingMessage) {
 
 // cancel ends the session before its end.
 func (t *turn) cancel(reason string) {
-	t.emit(sessionCancelled(reason, t.standing(), t.state.completed()))
+	t.emit(sessionCancelled(reason, t.standing(), t.state.completed(), t.state.Status == Expired))
 }
 
 // restart ends the session and begins the flow again, on the version that is live.

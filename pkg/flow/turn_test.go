@@ -52,7 +52,7 @@ func TestTurnInteractionTime(t *testing.T) {
 // TestTurnAfterCancellation: a cancelled session is over, whatever its version was.
 func TestTurnAfterCancellation(t *testing.T) {
 	live := load(t, "survey").WithVersion(5)
-	cancelled := Evolve(active(), sessionCancelled("expired", "second", false))
+	cancelled := Evolve(active(), sessionCancelled("expired", "second", false, false))
 	events, next := Turn(live, nil, cancelled, at(3000, "hello"))
 	if len(events) != 5 || events[0].GetSessionStarted().GetFlowVersion() != 5 || next.Version != 5 {
 		t.Errorf("events %v, state %+v", events, next)
@@ -130,7 +130,7 @@ func TestRestartOfAFlowThatIsGone(t *testing.T) {
 	optedOut := proto.CloneOf(restart)
 	optedOut.Contact = &parleyv1.ContactInfo{OptedOut: true}
 	_, active := Turn(f, nil, State{}, message("a", "text", "hi"))
-	cancelled := Evolve(active, sessionCancelled(ReasonAttempts, "hello", false))
+	cancelled := Evolve(active, sessionCancelled(ReasonAttempts, "hello", false, false))
 	for _, in := range []*parleyv1.Input{restart, optedOut} {
 		if events, _ := Turn(nothing, nil, State{}, in); len(events) != 0 {
 			t.Errorf("without a session: %v", events)

@@ -67,40 +67,40 @@ func TestEvents(t *testing.T) {
 		total TotalCounts
 		steps map[string]StepCounts
 	}{
-		"a choice from a table": {"hi|[Table]", full, TotalCounts{1, 0, 0}, map[string]StepCounts{"topic": {1, 1, 1, 0, 0, 0}, "slot": {4, 1, 0, 0, 0, 0}}},
-		"nothing to choose": {"hi|[Table]", nil, TotalCounts{1, 0, 0}, map[string]StepCounts{
+		"a choice from a table": {"hi|[Table]", full, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{"topic": {1, 1, 1, 0, 0, 0}, "slot": {4, 1, 0, 0, 0, 0}}},
+		"nothing to choose": {"hi|[Table]", nil, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{
 			"topic": {1, 1, 1, 0, 0, 0}, "slot": {4, 1, 0, 0, 0, 1}, "email": {2, 1, 0, 0, 0, 0},
 		}},
-		"a step that hands over":    {"hi|[Person]|hello?", nil, TotalCounts{1, 0, 0}, map[string]StepCounts{"topic": {1, 1, 1, 0, 0, 0}}},
-		"an answer that hands over": {"hi|[Hot]", nil, TotalCounts{1, 0, 0}, map[string]StepCounts{"topic": {1, 1, 1, 0, 0, 0}}},
-		"a word that hands over":    {"hi|AGENT", nil, TotalCounts{1, 0, 0}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 1}}},
-		"a restart from a human":    {"hi|AGENT|RESTART", nil, TotalCounts{2, 0, 1}, map[string]StepCounts{"topic": {1, 2, 0, 0, 0, 1}}},
-		"a stop with a human":       {"hi|AGENT|STOP", nil, TotalCounts{1, 0, 1}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 1}}},
-		"a human after the end":     {"hi|DONE|AGENT|RESTART", nil, TotalCounts{2, 1, 0}, map[string]StepCounts{"topic": {1, 2, 0, 0, 0, 1}}},
-		"too many failures": {"hi|x|y", nil, TotalCounts{1, 0, 0}, map[string]StepCounts{
+		"a step that hands over":    {"hi|[Person]|hello?", nil, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{"topic": {1, 1, 1, 0, 0, 0}}},
+		"an answer that hands over": {"hi|[Hot]", nil, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{"topic": {1, 1, 1, 0, 0, 0}}},
+		"a word that hands over":    {"hi|AGENT", nil, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 1}}},
+		"a restart from a human":    {"hi|AGENT|RESTART", nil, TotalCounts{2, 0, 1, 0}, map[string]StepCounts{"topic": {1, 2, 0, 0, 0, 1}}},
+		"a stop with a human":       {"hi|AGENT|STOP", nil, TotalCounts{1, 0, 1, 0}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 1}}},
+		"a human after the end":     {"hi|DONE|AGENT|RESTART", nil, TotalCounts{2, 1, 0, 0}, map[string]StepCounts{"topic": {1, 2, 0, 0, 0, 1}}},
+		"too many failures": {"hi|x|y", nil, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{
 			"topic": {1, 1, 0, 1, 2, 1}, "email": {2, 1, 0, 0, 0, 0},
 		}},
-		"failures that hand over": {"hi|x|y|no|no", nil, TotalCounts{1, 0, 0}, map[string]StepCounts{
+		"failures that hand over": {"hi|x|y|no|no", nil, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{
 			"topic": {1, 1, 0, 1, 2, 1}, "email": {2, 1, 0, 1, 2, 1},
 		}},
-		"a failure that cancels": {"hi|[Part]|3|(image)", nil, TotalCounts{1, 0, 1}, map[string]StepCounts{
+		"a failure that cancels": {"hi|[Part]|3|(image)", nil, TotalCounts{1, 0, 1, 0}, map[string]StepCounts{
 			"topic": {1, 1, 1, 0, 0, 0}, "part.age": {7, 1, 1, 0, 0, 0}, "note": {3, 1, 0, 1, 1, 1},
 		}},
-		"a sub-flow that is left": {"hi|[Part]|TOP", nil, TotalCounts{1, 0, 0}, map[string]StepCounts{
+		"a sub-flow that is left": {"hi|[Part]|TOP", nil, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{
 			"topic": {1, 2, 1, 0, 0, 0}, "part.age": {7, 1, 0, 0, 0, 1},
 		}},
-		"a quiet period": {"hi|[Part]|3|one|two|wait", nil, TotalCounts{1, 1, 0}, map[string]StepCounts{
+		"a quiet period": {"hi|[Part]|3|one|two|wait", nil, TotalCounts{1, 1, 0, 0}, map[string]StepCounts{
 			"topic": {1, 1, 1, 0, 0, 0}, "part.age": {7, 1, 1, 0, 0, 0}, "note": {3, 1, 1, 0, 0, 0},
 		}},
-		"an answer that cancels": {"hi|[Bye]", nil, TotalCounts{1, 0, 1}, map[string]StepCounts{"topic": {1, 1, 1, 0, 0, 0}}},
-		"a loop that cancels":    {"hi|[Round]|[Round]", nil, TotalCounts{1, 0, 1}, map[string]StepCounts{"topic": {1, 2, 2, 0, 0, 0}}},
-		"a stop":                 {"hi|STOP|hi", nil, TotalCounts{1, 0, 1}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 1}}},
-		"a stop after the end":   {"hi|DONE|STOP", nil, TotalCounts{1, 1, 0}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 1}}},
-		"help, twice":            {"hi|HELP|HELP", nil, TotalCounts{1, 0, 0}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 0}}},
-		"another language": {"hi|ESPANOL|[Part]|3", nil, TotalCounts{1, 0, 0}, map[string]StepCounts{
+		"an answer that cancels": {"hi|[Bye]", nil, TotalCounts{1, 0, 1, 0}, map[string]StepCounts{"topic": {1, 1, 1, 0, 0, 0}}},
+		"a loop that cancels":    {"hi|[Round]|[Round]", nil, TotalCounts{1, 0, 1, 0}, map[string]StepCounts{"topic": {1, 2, 2, 0, 0, 0}}},
+		"a stop":                 {"hi|STOP|hi", nil, TotalCounts{1, 0, 1, 0}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 1}}},
+		"a stop after the end":   {"hi|DONE|STOP", nil, TotalCounts{1, 1, 0, 0}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 1}}},
+		"help, twice":            {"hi|HELP|HELP", nil, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{"topic": {1, 1, 0, 0, 0, 0}}},
+		"another language": {"hi|ESPANOL|[Part]|3", nil, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{
 			"topic": {1, 1, 1, 0, 0, 0}, "part.age": {7, 1, 1, 0, 0, 0}, "note": {3, 1, 0, 0, 0, 0},
 		}},
-		"an old button": {"hi|[Part]|3|(old) [Table]", full, TotalCounts{1, 0, 0}, map[string]StepCounts{
+		"an old button": {"hi|[Part]|3|(old) [Table]", full, TotalCounts{1, 0, 0, 0}, map[string]StepCounts{
 			"topic": {1, 2, 2, 0, 0, 0}, "part.age": {7, 1, 1, 0, 0, 0}, "note": {3, 1, 0, 0, 0, 1}, "slot": {4, 1, 0, 0, 0, 0},
 		}},
 	} {

@@ -57,6 +57,9 @@ type TotalCounts struct {
 	Started, Completed int64
 	// Cancelled counts sessions that ended before their flow did.
 	Cancelled int64
+	// Expired counts sessions whose person has been silent for too long; who comes back is
+	// taken out again.
+	Expired int64
 }
 
 // Counts is the fold of a run of events of one shard.
@@ -94,8 +97,10 @@ func (c *Counts) Add(e *parleyv1.Event) {
 		c.step(cohort, body.StepLeft.Step, func(n *StepCounts) { n.Departed++ })
 	case *parleyv1.Event_SessionExpired:
 		c.step(cohort, body.SessionExpired.Step, func(n *StepCounts) { n.Departed++ })
+		c.total(cohort, func(n *TotalCounts) { n.Expired++ })
 	case *parleyv1.Event_SessionResumed:
 		c.step(cohort, body.SessionResumed.Step, func(n *StepCounts) { n.Departed-- }) // and waits again
+		c.total(cohort, func(n *TotalCounts) { n.Expired-- })
 	case *parleyv1.Event_SilenceEnded:
 		c.silenceEnded(cohort, body.SilenceEnded)
 	case *parleyv1.Event_HandedOver:
@@ -127,7 +132,12 @@ func (c *Counts) cancelled(cohort Cohort, e *parleyv1.SessionCancelled) {
 	if e.Completed {
 		return
 	}
-	c.total(cohort, func(n *TotalCounts) { n.Cancelled++ })
+	c.total(cohort, func(n *TotalCounts) {
+		n.Cancelled++
+		if e.Expired {
+			n.Expired--
+		}
+	})
 	if e.Step != "" {
 		c.step(cohort, e.Step, func(n *StepCounts) { n.Departed++ })
 	}

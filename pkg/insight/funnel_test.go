@@ -223,6 +223,7 @@ func inBatches(r *rapid.T, events []*parleyv1.Event) *Counts {
 				c.Started += row.Counts.Started
 				c.Completed += row.Counts.Completed
 				c.Cancelled += row.Counts.Cancelled
+				c.Expired += row.Counts.Expired
 			})
 		}
 	}

@@ -98,7 +98,7 @@ func checkStanding(t interface {
 }, c *Counts, people []flow.State, channel string,
 ) {
 	t.Helper()
-	waiting, open := map[StepKey]int64{}, map[Cohort]int64{}
+	waiting, open, silent := map[StepKey]int64{}, map[Cohort]int64{}, map[Cohort]int64{}
 	for key, n := range c.steps {
 		if left := n.Entered - n.Answered - n.Departed; left != 0 {
 			waiting[key] = left
@@ -111,6 +111,9 @@ func checkStanding(t interface {
 		if left := n.Started - n.Completed - n.Cancelled; left != 0 {
 			open[cohort] = left
 		}
+		if n.Expired != 0 {
+			silent[cohort] = n.Expired
+		}
 	}
 	stand, running := map[StepKey]int64{}, map[Cohort]int64{}
 	for _, s := range people {
@@ -121,6 +124,13 @@ func checkStanding(t interface {
 		if s.Status == flow.Active || s.Status == flow.Expired || s.Status == flow.Human && s.Progress.EndedAtMs == 0 {
 			running[cohort]++
 		}
+		if s.Status == flow.Expired {
+			silent[cohort]--
+		}
+	}
+	maps.DeleteFunc(silent, func(_ Cohort, left int64) bool { return left == 0 })
+	if len(silent) > 0 {
+		t.Fatalf("counted as expired, and not: %v", silent)
 	}
 	if !maps.Equal(waiting, stand) || !maps.Equal(open, running) {
 		t.Fatalf("counted as waiting\n%v\n%v\nwaiting are\n%v\n%v", waiting, open, stand, running)

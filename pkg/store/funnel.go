@@ -31,6 +31,8 @@ type FunnelTotals struct {
 	Started   int64 `json:"started"`
 	Completed int64 `json:"completed"`
 	Cancelled int64 `json:"cancelled"`
+	// Expired counts those whose person is silent for too long, and can come back.
+	Expired int64 `json:"expired"`
 }
 
 // FunnelStep is one step: Entered = Answered + Left + Waiting.
@@ -86,9 +88,9 @@ func (s *Store) Funnel(ctx context.Context, f FunnelFilter) (Funnel, error) {
 	funnel := Funnel{Flow: f.Flow, Steps: []FunnelStep{}}
 	args := []any{f.Flow, f.From, f.To, f.Version, f.Channel, f.Language}
 	batch := &pgx.Batch{}
-	batch.Queue(`SELECT COALESCE(sum(started), 0)::bigint, COALESCE(sum(completed), 0)::bigint, COALESCE(sum(cancelled), 0)::bigint
+	batch.Queue(`SELECT COALESCE(sum(started), 0)::bigint, COALESCE(sum(completed), 0)::bigint, COALESCE(sum(cancelled), 0)::bigint, COALESCE(sum(expired), 0)::bigint
 		FROM insight.flow_totals`+funnelWhere, args...).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&funnel.Totals.Started, &funnel.Totals.Completed, &funnel.Totals.Cancelled)
+		return row.Scan(&funnel.Totals.Started, &funnel.Totals.Completed, &funnel.Totals.Cancelled, &funnel.Totals.Expired)
 	})
 	batch.Queue(`SELECT s.*, COALESCE(m.sent, 0), COALESCE(m.delivered, 0), COALESCE(m.read, 0), COALESCE(m.failed, 0)
 		FROM (SELECT step, max(position) AS position, sum(entered)::bigint, sum(answered)::bigint, sum(failed)::bigint,

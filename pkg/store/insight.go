@@ -29,21 +29,21 @@ const stepCountsSQL = `
 	       departed = t.departed + excluded.departed`
 
 const totalCountsSQL = `
-	INSERT INTO insight.flow_total_counts AS t (flow, flow_version, channel, language, day, shard, started, completed, cancelled)
-	SELECT u.flow, u.flow_version, u.channel, u.language, u.day, u.shard, u.started, u.completed, u.cancelled
-	  FROM cp JOIN unnest($20::int[], $21::text[], $22::int[], $23::text[], $24::text[], $25::date[], $26::bigint[], $27::bigint[], $28::bigint[])
-	       u(shard, flow, flow_version, channel, language, day, started, completed, cancelled) USING (shard)
+	INSERT INTO insight.flow_total_counts AS t (flow, flow_version, channel, language, day, shard, started, completed, cancelled, expired)
+	SELECT u.flow, u.flow_version, u.channel, u.language, u.day, u.shard, u.started, u.completed, u.cancelled, u.expired
+	  FROM cp JOIN unnest($20::int[], $21::text[], $22::int[], $23::text[], $24::text[], $25::date[], $26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[])
+	       u(shard, flow, flow_version, channel, language, day, started, completed, cancelled, expired) USING (shard)
 	ON CONFLICT (flow, flow_version, channel, language, day, shard) DO UPDATE SET
 	       started = t.started + excluded.started, completed = t.completed + excluded.completed,
-	       cancelled = t.cancelled + excluded.cancelled`
+	       cancelled = t.cancelled + excluded.cancelled, expired = t.expired + excluded.expired`
 
 const silenceCountsSQL = `
 	INSERT INTO insight.silence_counts AS t (flow, flow_version, channel, language, day, step, bucket, shard,
 	       replied, cut, reminded, returned, withheld, withheld_returned)
 	SELECT u.flow, u.flow_version, u.channel, u.language, u.day, u.step, u.bucket, u.shard,
 	       u.replied, u.cut, u.reminded, u.returned, u.withheld, u.withheld_returned
-	  FROM cp JOIN unnest($29::int[], $30::text[], $31::int[], $32::text[], $33::text[], $34::date[], $35::text[], $36::int[],
-	       $37::bigint[], $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[])
+	  FROM cp JOIN unnest($30::int[], $31::text[], $32::int[], $33::text[], $34::text[], $35::date[], $36::text[], $37::int[],
+	       $38::bigint[], $39::bigint[], $40::bigint[], $41::bigint[], $42::bigint[], $43::bigint[])
 	       u(shard, flow, flow_version, channel, language, day, step, bucket, replied, cut, reminded, returned, withheld, withheld_returned) USING (shard)
 	ON CONFLICT (flow, flow_version, channel, language, day, step, bucket, shard) DO UPDATE SET
 	       replied = t.replied + excluded.replied, cut = t.cut + excluded.cut,
@@ -168,7 +168,7 @@ func (c *stepColumns) args() []any {
 
 type totalColumns struct {
 	cohortColumns
-	started, completed, cancelled []int64
+	started, completed, cancelled, expired []int64
 }
 
 func (c *totalColumns) add(shard int, k insight.Cohort, n insight.TotalCounts) {
@@ -176,10 +176,11 @@ func (c *totalColumns) add(shard int, k insight.Cohort, n insight.TotalCounts) {
 	c.started = append(c.started, n.Started)
 	c.completed = append(c.completed, n.Completed)
 	c.cancelled = append(c.cancelled, n.Cancelled)
+	c.expired = append(c.expired, n.Expired)
 }
 
 func (c *totalColumns) args() []any {
-	return append(c.cohortColumns.args(), nonNil(c.started), nonNil(c.completed), nonNil(c.cancelled))
+	return append(c.cohortColumns.args(), nonNil(c.started), nonNil(c.completed), nonNil(c.cancelled), nonNil(c.expired))
 }
 
 type silenceColumns struct {

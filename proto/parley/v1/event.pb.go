@@ -1907,8 +1907,10 @@ type SessionCancelled struct {
 	// step is the question that was left without an answer; empty if the session
 	// waited at none.
 	Step string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
-	// completed says that the flow had reached its end before.
+	// completed says that the flow had reached its end before, expired that the person had
+	// been silent for too long.
 	Completed     bool `protobuf:"varint,3,opt,name=completed,proto3" json:"completed,omitempty"`
+	Expired       bool `protobuf:"varint,4,opt,name=expired,proto3" json:"expired,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1960,6 +1962,13 @@ func (x *SessionCancelled) GetStep() string {
 func (x *SessionCancelled) GetCompleted() bool {
 	if x != nil {
 		return x.Completed
+	}
+	return false
+}
+
+func (x *SessionCancelled) GetExpired() bool {
+	if x != nil {
+		return x.Expired
 	}
 	return false
 }
@@ -5516,11 +5525,12 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\tmarketing\x18\x1b \x01(\bR\tmarketing\x12\x16\n" +
 	"\x06author\x18\" \x01(\tR\x06authorB\t\n" +
 	"\acontent\"\x12\n" +
-	"\x10SessionCompleted\"\\\n" +
+	"\x10SessionCompleted\"v\n" +
 	"\x10SessionCancelled\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\tR\x04step\x12\x1c\n" +
-	"\tcompleted\x18\x03 \x01(\bR\tcompleted\"h\n" +
+	"\tcompleted\x18\x03 \x01(\bR\tcompleted\x12\x18\n" +
+	"\aexpired\x18\x04 \x01(\bR\aexpired\"h\n" +
 	"\n" +
 	"StepPassed\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x1a\n" +

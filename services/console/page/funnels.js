@@ -28,7 +28,7 @@ function drawn({ totals, steps }) {
   if (!totals.started) return [note('No session of this flow fits. Widen the days, or ', link('/sandbox/', 'talk to it'), '.')];
   const most = Math.max(totals.started, ...list(steps).map((s) => s.entered));
   return [
-    el('dl', { class: 'tiles' }, tile('Started', totals.started, totals.started), tile('Completed', totals.completed, totals.started), tile('Cancelled', totals.cancelled, totals.started)),
+    el('dl', { class: 'tiles' }, tile('Started', totals.started, totals.started), tile('Completed', totals.completed, totals.started), tile('Cancelled', totals.cancelled, totals.started), tile('Expired', totals.expired, totals.started)),
     el('ol', { class: 'funnel' }, list(steps).map((s) => bar(s, most))),
     el('p', { class: 'legend' }, el('i', { class: 'answered' }), ' answered ', el('i', { class: 'waiting' }), ' waiting ', el('i', { class: 'left' }), ' left'),
   ];
