@@ -28,7 +28,7 @@ func (c *compiler) expiry(in item) {
 	c.flow.expireMs, c.flow.resume = expireMs, resumeContinue
 	if in.isMapping() {
 		all := c.fields(in, expireFields...)
-		if word := c.word(all.of["resume"], string(resumeContinue), string(resumeRestart)); word != "" {
+		if word := c.word(all.of["resume"], string(resumeContinue), string(resumeRestart), string(resumeAsk)); word != "" {
 			c.flow.resume = resumePolicy(word)
 		}
 		in = all.of["after"]

@@ -261,6 +261,14 @@ func sessionResumed(step string) *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_SessionResumed{SessionResumed: &parleyv1.SessionResumed{Step: step}}}
 }
 
+func resumeAsked(step string) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ResumeAsked{ResumeAsked: &parleyv1.ResumeAsked{Step: step}}}
+}
+
+func resumeAnswered(step string, goesOn bool) *parleyv1.Event {
+	return &parleyv1.Event{Body: &parleyv1.Event_ResumeAnswered{ResumeAnswered: &parleyv1.ResumeAnswered{Step: step, GoesOn: goesOn}}}
+}
+
 func sessionArchived() *parleyv1.Event {
 	return &parleyv1.Event{Body: &parleyv1.Event_SessionArchived{SessionArchived: &parleyv1.SessionArchived{}}}
 }

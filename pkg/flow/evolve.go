@@ -118,6 +118,10 @@ func (p Progress) evolve(e *parleyv1.Event) (next Progress, known bool) {
 	case *parleyv1.Event_TimerSet:
 		p.TimerMs = body.TimerSet.GetWakeAtMs()
 		p.AskedMs = max(p.AskedMs, body.TimerSet.GetAskedMs())
+	case *parleyv1.Event_ResumeAsked:
+		p.Resuming = true
+	case *parleyv1.Event_ResumeAnswered:
+		p.Resuming = false
 	case *parleyv1.Event_ReminderPlanned:
 		plan := body.ReminderPlanned
 		p.Silence = &Silence{

@@ -190,7 +190,7 @@ func (t *turn) repeat() {
 func (t *turn) isCurrent(tp tap) bool {
 	_, nonce, confirms := tp.confirmation()
 	p := t.state.Progress.Pending
-	return tp.ref == t.state.Progress.Ref && tp.step == t.state.Step && (!confirms || p != nil && nonce == digest(plain(p.Value)))
+	return tp.ref == t.state.Progress.Ref && tp.step == t.state.Step && (!confirms || t.state.Progress.Resuming && nonce == t.resumeNonce() || p != nil && nonce == digest(plain(p.Value)))
 }
 
 // stale reacts to a tap on an old button. A tap of another session answers

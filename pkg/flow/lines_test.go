@@ -91,6 +91,10 @@ func eventLine(e *parleyv1.Event) (name, details string) {
 	case *parleyv1.Event_ReminderQueued:
 		r := b.ReminderQueued
 		return "ReminderQueued", fmt.Sprintf("%s %d %s", r.Step, r.Number, r.Reason)
+	case *parleyv1.Event_ResumeAsked:
+		return "ResumeAsked", b.ResumeAsked.Step
+	case *parleyv1.Event_ResumeAnswered:
+		return "ResumeAnswered", fmt.Sprintf("%s goes_on=%v", b.ResumeAnswered.Step, b.ResumeAnswered.GoesOn)
 	case *parleyv1.Event_ReminderPlanned:
 		r := b.ReminderPlanned
 		return "ReminderPlanned", fmt.Sprintf("%s after %s withheld=%v drawn=%v %s", r.Step, time.Duration(r.AfterMs)*time.Millisecond, r.Withheld, r.Drawn, r.Reason)

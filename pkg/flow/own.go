@@ -17,11 +17,11 @@ type ownWords struct {
 }
 
 // ownKeys are the names under which a flow can give these texts itself.
-var ownKeys = []string{"yes", "no", "more", "choose", "confirm_date", "confirm_time", "ask_date", "ask_time"}
+var ownKeys = []string{"yes", "no", "more", "choose", "confirm_date", "confirm_time", "ask_date", "ask_time", "resume", "go_on", "start_over"}
 
 // ownLimits are the lengths of what stands on a button or a row; the others are
 // bodies.
-var ownLimits = map[string]int{"yes": buttonMax, "no": buttonMax, "more": titleMax, "choose": buttonMax}
+var ownLimits = map[string]int{"yes": buttonMax, "no": buttonMax, "more": titleMax, "choose": buttonMax, "go_on": buttonMax, "start_over": buttonMax}
 
 // Signs that mean yes and no in every language.
 var (
@@ -36,6 +36,7 @@ var builtIn = map[string]ownWords{
 			"yes": "Yes", "no": "No", "more": "More", "choose": "Choose",
 			"confirm_date": "{value}. Is that right?", "confirm_time": "{value}. Is that right?",
 			"ask_date": "Please write the day like 14 March or tomorrow.", "ask_time": "Please write the time like 15:30 or 3 pm.",
+			"resume": "Welcome back. Shall we go on where we were?", "go_on": "Go on", "start_over": "Start over",
 		},
 		yes: []string{"yes", "y", "yep", "yeah", "yes please", "sure", "ok", "okay", "right", "correct", "that's right"},
 		no:  []string{"no", "n", "nope", "no thanks", "wrong", "not right", "incorrect"}, more: []string{"more"},
@@ -45,6 +46,7 @@ var builtIn = map[string]ownWords{
 			"yes": "Sí", "no": "No", "more": "Más", "choose": "Elegir",
 			"confirm_date": "{value}. ¿Es correcto?", "confirm_time": "{value}. ¿Es correcto?",
 			"ask_date": "Escribe el día así: 14 de marzo, o mañana.", "ask_time": "Escribe la hora así: 15:30.",
+			"resume": "Hola de nuevo. ¿Seguimos donde lo dejamos?", "go_on": "Seguir", "start_over": "Empezar de nuevo",
 		},
 		yes: []string{"si", "s", "si por favor", "claro", "vale", "ok", "correcto", "de acuerdo", "bueno"},
 		no:  []string{"no", "n", "no gracias", "incorrecto", "mal"}, more: []string{"mas"},
@@ -54,6 +56,7 @@ var builtIn = map[string]ownWords{
 			"yes": "Sim", "no": "Não", "more": "Mais", "choose": "Escolher",
 			"confirm_date": "{value}. Está certo?", "confirm_time": "{value}. Está certo?",
 			"ask_date": "Escreva o dia assim: 14 de março, ou amanhã.", "ask_time": "Escreva a hora assim: 15:30.",
+			"resume": "Olá de novo. Continuamos de onde paramos?", "go_on": "Continuar", "start_over": "Começar de novo",
 		},
 		yes: []string{"sim", "s", "sim por favor", "claro", "ok", "certo", "correto", "isso"},
 		no:  []string{"nao", "n", "nao obrigado", "nao obrigada", "errado"}, more: []string{"mais"},
@@ -63,6 +66,7 @@ var builtIn = map[string]ownWords{
 			"yes": "Oui", "no": "Non", "more": "Plus", "choose": "Choisir",
 			"confirm_date": "{value}. C’est bien ça ?", "confirm_time": "{value}. C’est bien ça ?",
 			"ask_date": "Écrivez le jour ainsi : 14 mars, ou demain.", "ask_time": "Écrivez l’heure ainsi : 15:30.",
+			"resume": "Rebonjour. On reprend où nous en étions ?", "go_on": "Reprendre", "start_over": "Recommencer",
 		},
 		yes: []string{"oui", "o", "oui merci", "d'accord", "ok", "exact", "c'est ca"},
 		no:  []string{"non", "n", "non merci", "faux"}, more: []string{"plus"},
@@ -72,6 +76,7 @@ var builtIn = map[string]ownWords{
 			"yes": "Ja", "no": "Nein", "more": "Mehr", "choose": "Auswählen",
 			"confirm_date": "{value}. Ist das richtig?", "confirm_time": "{value}. Ist das richtig?",
 			"ask_date": "Bitte den Tag so schreiben: 14. März, oder morgen.", "ask_time": "Bitte die Uhrzeit so schreiben: 15:30.",
+			"resume": "Willkommen zurück. Machen wir da weiter, wo wir waren?", "go_on": "Weiter", "start_over": "Neu anfangen",
 		},
 		yes: []string{"ja", "j", "ja bitte", "ok", "richtig", "stimmt", "genau", "gerne"},
 		no:  []string{"nein", "n", "nein danke", "falsch"}, more: []string{"mehr"},

@@ -58,7 +58,7 @@ func (a *author) line(format string, args ...any) { fmt.Fprintf(&a.b, format+"\n
 func (a *author) definition(name string) string {
 	a.line("name: %s\nlanguage: en\nlanguages: [en, es, pt-BR]\nzone: Europe/Madrid", name)
 	a.line("undelivered: %s", a.pick("undelivered", "cancelled", "handover"))
-	a.line("expire: 48h\nquiet_hours: {from: \"22:00\", to: \"07:00\"}")
+	a.line("expire: {after: 48h, resume: %s}\nquiet_hours: {from: \"22:00\", to: \"07:00\"}", a.pick("resume", "continue", "restart", "ask"))
 	a.line("stale_taps: %s\nunexpected: %s", a.pick("stale", "ignore", "repeat", "jump"), a.pick("odd", "ignore", "repeat", "Texts only"))
 	a.line("slots:")
 	for _, slot := range []string{

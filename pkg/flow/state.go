@@ -71,6 +71,8 @@ type Progress struct {
 	Reminded uint32 `json:"reminded,omitempty"`
 	// Call is the call whose result the step waits for.
 	Call string `json:"call,omitempty"`
+	// Resuming says that the person came back and was asked whether to go on.
+	Resuming bool `json:"resuming,omitempty"`
 	// Silence is the silence for which a reminder is planned; nil if none is.
 	Silence *Silence `json:"silence,omitempty"`
 	// Page and Offered are the choices shown last; Offered is nil unless they come

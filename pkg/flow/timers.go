@@ -46,6 +46,7 @@ type resumePolicy string
 const (
 	resumeContinue resumePolicy = "continue"
 	resumeRestart  resumePolicy = "restart"
+	resumeAsk      resumePolicy = "ask"
 )
 
 // quietHours are those in which nobody is reminded, in minutes of the day.
@@ -297,6 +298,9 @@ func (t *turn) hearExpired(m *parleyv1.IncomingMessage) {
 		t.begin(f, e)
 	case t.flow.resume == resumeRestart:
 		t.begin(t.newest(), nil)
+	case t.flow.resume == resumeAsk && t.mayMeanAnything(m):
+		t.emit(inputReceived(t.in))
+		t.askResume()
 	default:
 		t.hearActive(m)
 	}

@@ -17,6 +17,9 @@ func (t *turn) answer(m *parleyv1.IncomingMessage) {
 	s := t.step()
 	e := s.expect
 	t.from = s.position
+	if t.state.Progress.Resuming && t.resumes(s, m) {
+		return
+	}
 	if p := t.state.Progress.Pending; p != nil && t.confirmed(s, *p, m) {
 		return
 	}

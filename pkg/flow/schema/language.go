@@ -61,7 +61,7 @@ func expirePart() part {
 		name: "expire", doc: "The end of a silence.",
 		fields: []field{
 			{"after", ref("silence").otherwise("24h"), "How long a person may be silent."},
-			{"resume", word("continue", "restart").otherwise("continue"), "What who comes back finds: the question with all their answers, or a new beginning."},
+			{"resume", word("continue", "restart", "ask").otherwise("continue"), "What who comes back finds: the question with all their answers, a new beginning, or two buttons to choose."},
 		},
 	}
 }

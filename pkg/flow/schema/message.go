@@ -148,6 +148,9 @@ func textsPart() part {
 			{"confirm_time", ref("words").like("{value}. Is that right?"), "Asks whether a time was understood; {value} is the time in full."},
 			{"ask_date", ref("words").like("Please write the day like 14 March."), "Said to what is no date, where the step has no text of its own for it."},
 			{"ask_time", ref("words").like("Please write the time like 15:30."), "Said to what is no time, where the step has no text of its own for it."},
+			{"resume", ref("words"), "Asks who comes back to an expired session whether to go on."},
+			{"go_on", ref("words").like("Go on"), "The button to go on, at most 20 characters."},
+			{"start_over", ref("words").like("Start over"), "The button to begin anew, at most 20 characters."},
 		},
 	}
 }

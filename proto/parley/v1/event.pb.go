@@ -162,6 +162,8 @@ type Event struct {
 	//	*Event_ReminderPlanned
 	//	*Event_ReminderWithheld
 	//	*Event_SilenceEnded
+	//	*Event_ResumeAsked
+	//	*Event_ResumeAnswered
 	Body          isEvent_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -810,6 +812,24 @@ func (x *Event) GetSilenceEnded() *SilenceEnded {
 	return nil
 }
 
+func (x *Event) GetResumeAsked() *ResumeAsked {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ResumeAsked); ok {
+			return x.ResumeAsked
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetResumeAnswered() *ResumeAnswered {
+	if x != nil {
+		if x, ok := x.Body.(*Event_ResumeAnswered); ok {
+			return x.ResumeAnswered
+		}
+	}
+	return nil
+}
+
 type isEvent_Body interface {
 	isEvent_Body()
 }
@@ -1046,6 +1066,14 @@ type Event_SilenceEnded struct {
 	SilenceEnded *SilenceEnded `protobuf:"bytes,102,opt,name=silence_ended,json=silenceEnded,proto3,oneof"`
 }
 
+type Event_ResumeAsked struct {
+	ResumeAsked *ResumeAsked `protobuf:"bytes,103,opt,name=resume_asked,json=resumeAsked,proto3,oneof"`
+}
+
+type Event_ResumeAnswered struct {
+	ResumeAnswered *ResumeAnswered `protobuf:"bytes,104,opt,name=resume_answered,json=resumeAnswered,proto3,oneof"`
+}
+
 func (*Event_SessionStarted) isEvent_Body() {}
 
 func (*Event_InputReceived) isEvent_Body() {}
@@ -1161,6 +1189,10 @@ func (*Event_ReminderPlanned) isEvent_Body() {}
 func (*Event_ReminderWithheld) isEvent_Body() {}
 
 func (*Event_SilenceEnded) isEvent_Body() {}
+
+func (*Event_ResumeAsked) isEvent_Body() {}
+
+func (*Event_ResumeAnswered) isEvent_Body() {}
 
 // EventBatch is what one commit added to one shard, as relayed to WA_EVENTS.
 type EventBatch struct {
@@ -3878,6 +3910,106 @@ func (x *SessionResumed) GetStep() string {
 	return ""
 }
 
+// ResumeAsked says that who came back to a session that had expired is asked whether to
+// go on. It follows SessionResumed.
+type ResumeAsked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeAsked) Reset() {
+	*x = ResumeAsked{}
+	mi := &file_parley_v1_event_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeAsked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeAsked) ProtoMessage() {}
+
+func (x *ResumeAsked) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeAsked.ProtoReflect.Descriptor instead.
+func (*ResumeAsked) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *ResumeAsked) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+// ResumeAnswered says that the session goes on, because the person said so or answered its
+// question, or that it begins anew: then SessionCancelled follows.
+type ResumeAnswered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Step          string                 `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
+	GoesOn        bool                   `protobuf:"varint,2,opt,name=goes_on,json=goesOn,proto3" json:"goes_on,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResumeAnswered) Reset() {
+	*x = ResumeAnswered{}
+	mi := &file_parley_v1_event_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResumeAnswered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResumeAnswered) ProtoMessage() {}
+
+func (x *ResumeAnswered) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResumeAnswered.ProtoReflect.Descriptor instead.
+func (*ResumeAnswered) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *ResumeAnswered) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ResumeAnswered) GetGoesOn() bool {
+	if x != nil {
+		return x.GoesOn
+	}
+	return false
+}
+
 // SessionArchived says that a session which ended is out of the way of those that
 // run.
 type SessionArchived struct {
@@ -3888,7 +4020,7 @@ type SessionArchived struct {
 
 func (x *SessionArchived) Reset() {
 	*x = SessionArchived{}
-	mi := &file_parley_v1_event_proto_msgTypes[41]
+	mi := &file_parley_v1_event_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3900,7 +4032,7 @@ func (x *SessionArchived) String() string {
 func (*SessionArchived) ProtoMessage() {}
 
 func (x *SessionArchived) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[41]
+	mi := &file_parley_v1_event_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3913,7 +4045,7 @@ func (x *SessionArchived) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionArchived.ProtoReflect.Descriptor instead.
 func (*SessionArchived) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{41}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
 // Bookable is a slot of a calendar, as it was when something became of it.
@@ -3932,7 +4064,7 @@ type Bookable struct {
 
 func (x *Bookable) Reset() {
 	*x = Bookable{}
-	mi := &file_parley_v1_event_proto_msgTypes[42]
+	mi := &file_parley_v1_event_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3944,7 +4076,7 @@ func (x *Bookable) String() string {
 func (*Bookable) ProtoMessage() {}
 
 func (x *Bookable) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[42]
+	mi := &file_parley_v1_event_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3957,7 +4089,7 @@ func (x *Bookable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bookable.ProtoReflect.Descriptor instead.
 func (*Bookable) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{42}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Bookable) GetId() string {
@@ -4016,7 +4148,7 @@ type SlotBooked struct {
 
 func (x *SlotBooked) Reset() {
 	*x = SlotBooked{}
-	mi := &file_parley_v1_event_proto_msgTypes[43]
+	mi := &file_parley_v1_event_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4028,7 +4160,7 @@ func (x *SlotBooked) String() string {
 func (*SlotBooked) ProtoMessage() {}
 
 func (x *SlotBooked) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[43]
+	mi := &file_parley_v1_event_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4041,7 +4173,7 @@ func (x *SlotBooked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotBooked.ProtoReflect.Descriptor instead.
 func (*SlotBooked) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{43}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SlotBooked) GetStep() string {
@@ -4085,7 +4217,7 @@ type SlotTaken struct {
 
 func (x *SlotTaken) Reset() {
 	*x = SlotTaken{}
-	mi := &file_parley_v1_event_proto_msgTypes[44]
+	mi := &file_parley_v1_event_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4097,7 +4229,7 @@ func (x *SlotTaken) String() string {
 func (*SlotTaken) ProtoMessage() {}
 
 func (x *SlotTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[44]
+	mi := &file_parley_v1_event_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4110,7 +4242,7 @@ func (x *SlotTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotTaken.ProtoReflect.Descriptor instead.
 func (*SlotTaken) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{44}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SlotTaken) GetStep() string {
@@ -4148,7 +4280,7 @@ type SlotHeld struct {
 
 func (x *SlotHeld) Reset() {
 	*x = SlotHeld{}
-	mi := &file_parley_v1_event_proto_msgTypes[45]
+	mi := &file_parley_v1_event_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4160,7 +4292,7 @@ func (x *SlotHeld) String() string {
 func (*SlotHeld) ProtoMessage() {}
 
 func (x *SlotHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[45]
+	mi := &file_parley_v1_event_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4173,7 +4305,7 @@ func (x *SlotHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotHeld.ProtoReflect.Descriptor instead.
 func (*SlotHeld) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{45}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SlotHeld) GetStep() string {
@@ -4222,7 +4354,7 @@ type SlotReleased struct {
 
 func (x *SlotReleased) Reset() {
 	*x = SlotReleased{}
-	mi := &file_parley_v1_event_proto_msgTypes[46]
+	mi := &file_parley_v1_event_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4234,7 +4366,7 @@ func (x *SlotReleased) String() string {
 func (*SlotReleased) ProtoMessage() {}
 
 func (x *SlotReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[46]
+	mi := &file_parley_v1_event_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4247,7 +4379,7 @@ func (x *SlotReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotReleased.ProtoReflect.Descriptor instead.
 func (*SlotReleased) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{46}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SlotReleased) GetBooking() string {
@@ -4277,7 +4409,7 @@ type BookingMoved struct {
 
 func (x *BookingMoved) Reset() {
 	*x = BookingMoved{}
-	mi := &file_parley_v1_event_proto_msgTypes[47]
+	mi := &file_parley_v1_event_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4289,7 +4421,7 @@ func (x *BookingMoved) String() string {
 func (*BookingMoved) ProtoMessage() {}
 
 func (x *BookingMoved) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[47]
+	mi := &file_parley_v1_event_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4302,7 +4434,7 @@ func (x *BookingMoved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookingMoved.ProtoReflect.Descriptor instead.
 func (*BookingMoved) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{47}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *BookingMoved) GetStep() string {
@@ -4345,7 +4477,7 @@ type BookingCancelled struct {
 
 func (x *BookingCancelled) Reset() {
 	*x = BookingCancelled{}
-	mi := &file_parley_v1_event_proto_msgTypes[48]
+	mi := &file_parley_v1_event_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4357,7 +4489,7 @@ func (x *BookingCancelled) String() string {
 func (*BookingCancelled) ProtoMessage() {}
 
 func (x *BookingCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[48]
+	mi := &file_parley_v1_event_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4370,7 +4502,7 @@ func (x *BookingCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookingCancelled.ProtoReflect.Descriptor instead.
 func (*BookingCancelled) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{48}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *BookingCancelled) GetStep() string {
@@ -4412,7 +4544,7 @@ type LeadAssigned struct {
 
 func (x *LeadAssigned) Reset() {
 	*x = LeadAssigned{}
-	mi := &file_parley_v1_event_proto_msgTypes[49]
+	mi := &file_parley_v1_event_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4424,7 +4556,7 @@ func (x *LeadAssigned) String() string {
 func (*LeadAssigned) ProtoMessage() {}
 
 func (x *LeadAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[49]
+	mi := &file_parley_v1_event_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4437,7 +4569,7 @@ func (x *LeadAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadAssigned.ProtoReflect.Descriptor instead.
 func (*LeadAssigned) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{49}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *LeadAssigned) GetStep() string {
@@ -4497,7 +4629,7 @@ type LeadQueued struct {
 
 func (x *LeadQueued) Reset() {
 	*x = LeadQueued{}
-	mi := &file_parley_v1_event_proto_msgTypes[50]
+	mi := &file_parley_v1_event_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4509,7 +4641,7 @@ func (x *LeadQueued) String() string {
 func (*LeadQueued) ProtoMessage() {}
 
 func (x *LeadQueued) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[50]
+	mi := &file_parley_v1_event_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4522,7 +4654,7 @@ func (x *LeadQueued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadQueued.ProtoReflect.Descriptor instead.
 func (*LeadQueued) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{50}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *LeadQueued) GetStep() string {
@@ -4572,7 +4704,7 @@ type LeadClosed struct {
 
 func (x *LeadClosed) Reset() {
 	*x = LeadClosed{}
-	mi := &file_parley_v1_event_proto_msgTypes[51]
+	mi := &file_parley_v1_event_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4584,7 +4716,7 @@ func (x *LeadClosed) String() string {
 func (*LeadClosed) ProtoMessage() {}
 
 func (x *LeadClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[51]
+	mi := &file_parley_v1_event_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4597,7 +4729,7 @@ func (x *LeadClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadClosed.ProtoReflect.Descriptor instead.
 func (*LeadClosed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{51}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *LeadClosed) GetLead() string {
@@ -4641,7 +4773,7 @@ type FormAnswered struct {
 
 func (x *FormAnswered) Reset() {
 	*x = FormAnswered{}
-	mi := &file_parley_v1_event_proto_msgTypes[52]
+	mi := &file_parley_v1_event_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4653,7 +4785,7 @@ func (x *FormAnswered) String() string {
 func (*FormAnswered) ProtoMessage() {}
 
 func (x *FormAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[52]
+	mi := &file_parley_v1_event_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4666,7 +4798,7 @@ func (x *FormAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormAnswered.ProtoReflect.Descriptor instead.
 func (*FormAnswered) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{52}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *FormAnswered) GetStep() string {
@@ -4728,7 +4860,7 @@ type OperatorActed struct {
 
 func (x *OperatorActed) Reset() {
 	*x = OperatorActed{}
-	mi := &file_parley_v1_event_proto_msgTypes[53]
+	mi := &file_parley_v1_event_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4740,7 +4872,7 @@ func (x *OperatorActed) String() string {
 func (*OperatorActed) ProtoMessage() {}
 
 func (x *OperatorActed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[53]
+	mi := &file_parley_v1_event_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4753,7 +4885,7 @@ func (x *OperatorActed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorActed.ProtoReflect.Descriptor instead.
 func (*OperatorActed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{53}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *OperatorActed) GetVerb() string {
@@ -4811,7 +4943,7 @@ type GivenBack struct {
 
 func (x *GivenBack) Reset() {
 	*x = GivenBack{}
-	mi := &file_parley_v1_event_proto_msgTypes[54]
+	mi := &file_parley_v1_event_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4823,7 +4955,7 @@ func (x *GivenBack) String() string {
 func (*GivenBack) ProtoMessage() {}
 
 func (x *GivenBack) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[54]
+	mi := &file_parley_v1_event_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4836,7 +4968,7 @@ func (x *GivenBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GivenBack.ProtoReflect.Descriptor instead.
 func (*GivenBack) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{54}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *GivenBack) GetStep() string {
@@ -4875,7 +5007,7 @@ type AccountNoticed struct {
 
 func (x *AccountNoticed) Reset() {
 	*x = AccountNoticed{}
-	mi := &file_parley_v1_event_proto_msgTypes[55]
+	mi := &file_parley_v1_event_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4887,7 +5019,7 @@ func (x *AccountNoticed) String() string {
 func (*AccountNoticed) ProtoMessage() {}
 
 func (x *AccountNoticed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[55]
+	mi := &file_parley_v1_event_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4900,7 +5032,7 @@ func (x *AccountNoticed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountNoticed.ProtoReflect.Descriptor instead.
 func (*AccountNoticed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{55}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *AccountNoticed) GetField() string {
@@ -4969,7 +5101,7 @@ type AccountFact struct {
 
 func (x *AccountFact) Reset() {
 	*x = AccountFact{}
-	mi := &file_parley_v1_event_proto_msgTypes[56]
+	mi := &file_parley_v1_event_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4981,7 +5113,7 @@ func (x *AccountFact) String() string {
 func (*AccountFact) ProtoMessage() {}
 
 func (x *AccountFact) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[56]
+	mi := &file_parley_v1_event_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4994,7 +5126,7 @@ func (x *AccountFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountFact.ProtoReflect.Descriptor instead.
 func (*AccountFact) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{56}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *AccountFact) GetKind() string {
@@ -5046,7 +5178,7 @@ type CallQueued struct {
 
 func (x *CallQueued) Reset() {
 	*x = CallQueued{}
-	mi := &file_parley_v1_event_proto_msgTypes[57]
+	mi := &file_parley_v1_event_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5058,7 +5190,7 @@ func (x *CallQueued) String() string {
 func (*CallQueued) ProtoMessage() {}
 
 func (x *CallQueued) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[57]
+	mi := &file_parley_v1_event_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5071,7 +5203,7 @@ func (x *CallQueued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallQueued.ProtoReflect.Descriptor instead.
 func (*CallQueued) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{57}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *CallQueued) GetStep() string {
@@ -5140,7 +5272,7 @@ type CallAnswered struct {
 
 func (x *CallAnswered) Reset() {
 	*x = CallAnswered{}
-	mi := &file_parley_v1_event_proto_msgTypes[58]
+	mi := &file_parley_v1_event_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5152,7 +5284,7 @@ func (x *CallAnswered) String() string {
 func (*CallAnswered) ProtoMessage() {}
 
 func (x *CallAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[58]
+	mi := &file_parley_v1_event_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5165,7 +5297,7 @@ func (x *CallAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallAnswered.ProtoReflect.Descriptor instead.
 func (*CallAnswered) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{58}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *CallAnswered) GetStep() string {
@@ -5213,7 +5345,7 @@ type ContactBlocked struct {
 
 func (x *ContactBlocked) Reset() {
 	*x = ContactBlocked{}
-	mi := &file_parley_v1_event_proto_msgTypes[59]
+	mi := &file_parley_v1_event_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5225,7 +5357,7 @@ func (x *ContactBlocked) String() string {
 func (*ContactBlocked) ProtoMessage() {}
 
 func (x *ContactBlocked) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[59]
+	mi := &file_parley_v1_event_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5238,7 +5370,7 @@ func (x *ContactBlocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactBlocked.ProtoReflect.Descriptor instead.
 func (*ContactBlocked) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{59}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{61}
 }
 
 // ContactUnblocked undoes it.
@@ -5250,7 +5382,7 @@ type ContactUnblocked struct {
 
 func (x *ContactUnblocked) Reset() {
 	*x = ContactUnblocked{}
-	mi := &file_parley_v1_event_proto_msgTypes[60]
+	mi := &file_parley_v1_event_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5262,7 +5394,7 @@ func (x *ContactUnblocked) String() string {
 func (*ContactUnblocked) ProtoMessage() {}
 
 func (x *ContactUnblocked) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[60]
+	mi := &file_parley_v1_event_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5275,7 +5407,7 @@ func (x *ContactUnblocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactUnblocked.ProtoReflect.Descriptor instead.
 func (*ContactUnblocked) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{60}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{62}
 }
 
 // ContactMerged says that another contact turned out to be this one, which takes over
@@ -5290,7 +5422,7 @@ type ContactMerged struct {
 
 func (x *ContactMerged) Reset() {
 	*x = ContactMerged{}
-	mi := &file_parley_v1_event_proto_msgTypes[61]
+	mi := &file_parley_v1_event_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5302,7 +5434,7 @@ func (x *ContactMerged) String() string {
 func (*ContactMerged) ProtoMessage() {}
 
 func (x *ContactMerged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[61]
+	mi := &file_parley_v1_event_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5315,7 +5447,7 @@ func (x *ContactMerged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactMerged.ProtoReflect.Descriptor instead.
 func (*ContactMerged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{61}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *ContactMerged) GetFrom() []byte {
@@ -5339,7 +5471,7 @@ type SessionAdopted struct {
 
 func (x *SessionAdopted) Reset() {
 	*x = SessionAdopted{}
-	mi := &file_parley_v1_event_proto_msgTypes[62]
+	mi := &file_parley_v1_event_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5351,7 +5483,7 @@ func (x *SessionAdopted) String() string {
 func (*SessionAdopted) ProtoMessage() {}
 
 func (x *SessionAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[62]
+	mi := &file_parley_v1_event_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5364,7 +5496,7 @@ func (x *SessionAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAdopted.ProtoReflect.Descriptor instead.
 func (*SessionAdopted) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{62}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *SessionAdopted) GetSession() uint64 {
@@ -5392,7 +5524,7 @@ var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xc4 \n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xc7!\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -5474,7 +5606,9 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x11contact_unblocked\x18s \x01(\v2\x1b.parley.v1.ContactUnblockedH\x00R\x10contactUnblocked\x12G\n" +
 	"\x10reminder_planned\x18d \x01(\v2\x1a.parley.v1.ReminderPlannedH\x00R\x0freminderPlanned\x12J\n" +
 	"\x11reminder_withheld\x18e \x01(\v2\x1b.parley.v1.ReminderWithheldH\x00R\x10reminderWithheld\x12>\n" +
-	"\rsilence_ended\x18f \x01(\v2\x17.parley.v1.SilenceEndedH\x00R\fsilenceEndedB\x06\n" +
+	"\rsilence_ended\x18f \x01(\v2\x17.parley.v1.SilenceEndedH\x00R\fsilenceEnded\x12;\n" +
+	"\fresume_asked\x18g \x01(\v2\x16.parley.v1.ResumeAskedH\x00R\vresumeAsked\x12D\n" +
+	"\x0fresume_answered\x18h \x01(\v2\x19.parley.v1.ResumeAnsweredH\x00R\x0eresumeAnsweredB\x06\n" +
 	"\x04body\"6\n" +
 	"\n" +
 	"EventBatch\x12(\n" +
@@ -5658,7 +5792,12 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eSessionExpired\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\"$\n" +
 	"\x0eSessionResumed\x12\x12\n" +
-	"\x04step\x18\x01 \x01(\tR\x04step\"\x11\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\"!\n" +
+	"\vResumeAsked\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\"=\n" +
+	"\x0eResumeAnswered\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n" +
+	"\agoes_on\x18\x02 \x01(\bR\x06goesOn\"\x11\n" +
 	"\x0fSessionArchived\"\x98\x01\n" +
 	"\bBookable\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
@@ -5789,7 +5928,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 65)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -5833,42 +5972,44 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*StepTimedOut)(nil),       // 39: parley.v1.StepTimedOut
 	(*SessionExpired)(nil),     // 40: parley.v1.SessionExpired
 	(*SessionResumed)(nil),     // 41: parley.v1.SessionResumed
-	(*SessionArchived)(nil),    // 42: parley.v1.SessionArchived
-	(*Bookable)(nil),           // 43: parley.v1.Bookable
-	(*SlotBooked)(nil),         // 44: parley.v1.SlotBooked
-	(*SlotTaken)(nil),          // 45: parley.v1.SlotTaken
-	(*SlotHeld)(nil),           // 46: parley.v1.SlotHeld
-	(*SlotReleased)(nil),       // 47: parley.v1.SlotReleased
-	(*BookingMoved)(nil),       // 48: parley.v1.BookingMoved
-	(*BookingCancelled)(nil),   // 49: parley.v1.BookingCancelled
-	(*LeadAssigned)(nil),       // 50: parley.v1.LeadAssigned
-	(*LeadQueued)(nil),         // 51: parley.v1.LeadQueued
-	(*LeadClosed)(nil),         // 52: parley.v1.LeadClosed
-	(*FormAnswered)(nil),       // 53: parley.v1.FormAnswered
-	(*OperatorActed)(nil),      // 54: parley.v1.OperatorActed
-	(*GivenBack)(nil),          // 55: parley.v1.GivenBack
-	(*AccountNoticed)(nil),     // 56: parley.v1.AccountNoticed
-	(*AccountFact)(nil),        // 57: parley.v1.AccountFact
-	(*CallQueued)(nil),         // 58: parley.v1.CallQueued
-	(*CallAnswered)(nil),       // 59: parley.v1.CallAnswered
-	(*ContactBlocked)(nil),     // 60: parley.v1.ContactBlocked
-	(*ContactUnblocked)(nil),   // 61: parley.v1.ContactUnblocked
-	(*ContactMerged)(nil),      // 62: parley.v1.ContactMerged
-	(*SessionAdopted)(nil),     // 63: parley.v1.SessionAdopted
-	nil,                        // 64: parley.v1.LookupAsked.WhereEntry
-	nil,                        // 65: parley.v1.CallQueued.HeadersEntry
-	(*Input)(nil),              // 66: parley.v1.Input
-	(*Text)(nil),               // 67: parley.v1.Text
-	(*Media)(nil),              // 68: parley.v1.Media
-	(*Buttons)(nil),            // 69: parley.v1.Buttons
-	(*List)(nil),               // 70: parley.v1.List
-	(*Link)(nil),               // 71: parley.v1.Link
-	(*Form)(nil),               // 72: parley.v1.Form
-	(*GeoPoint)(nil),           // 73: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 74: parley.v1.ContactCard
-	(*Template)(nil),           // 75: parley.v1.Template
-	(*Reaction)(nil),           // 76: parley.v1.Reaction
-	(*Typing)(nil),             // 77: parley.v1.Typing
+	(*ResumeAsked)(nil),        // 42: parley.v1.ResumeAsked
+	(*ResumeAnswered)(nil),     // 43: parley.v1.ResumeAnswered
+	(*SessionArchived)(nil),    // 44: parley.v1.SessionArchived
+	(*Bookable)(nil),           // 45: parley.v1.Bookable
+	(*SlotBooked)(nil),         // 46: parley.v1.SlotBooked
+	(*SlotTaken)(nil),          // 47: parley.v1.SlotTaken
+	(*SlotHeld)(nil),           // 48: parley.v1.SlotHeld
+	(*SlotReleased)(nil),       // 49: parley.v1.SlotReleased
+	(*BookingMoved)(nil),       // 50: parley.v1.BookingMoved
+	(*BookingCancelled)(nil),   // 51: parley.v1.BookingCancelled
+	(*LeadAssigned)(nil),       // 52: parley.v1.LeadAssigned
+	(*LeadQueued)(nil),         // 53: parley.v1.LeadQueued
+	(*LeadClosed)(nil),         // 54: parley.v1.LeadClosed
+	(*FormAnswered)(nil),       // 55: parley.v1.FormAnswered
+	(*OperatorActed)(nil),      // 56: parley.v1.OperatorActed
+	(*GivenBack)(nil),          // 57: parley.v1.GivenBack
+	(*AccountNoticed)(nil),     // 58: parley.v1.AccountNoticed
+	(*AccountFact)(nil),        // 59: parley.v1.AccountFact
+	(*CallQueued)(nil),         // 60: parley.v1.CallQueued
+	(*CallAnswered)(nil),       // 61: parley.v1.CallAnswered
+	(*ContactBlocked)(nil),     // 62: parley.v1.ContactBlocked
+	(*ContactUnblocked)(nil),   // 63: parley.v1.ContactUnblocked
+	(*ContactMerged)(nil),      // 64: parley.v1.ContactMerged
+	(*SessionAdopted)(nil),     // 65: parley.v1.SessionAdopted
+	nil,                        // 66: parley.v1.LookupAsked.WhereEntry
+	nil,                        // 67: parley.v1.CallQueued.HeadersEntry
+	(*Input)(nil),              // 68: parley.v1.Input
+	(*Text)(nil),               // 69: parley.v1.Text
+	(*Media)(nil),              // 70: parley.v1.Media
+	(*Buttons)(nil),            // 71: parley.v1.Buttons
+	(*List)(nil),               // 72: parley.v1.List
+	(*Link)(nil),               // 73: parley.v1.Link
+	(*Form)(nil),               // 74: parley.v1.Form
+	(*GeoPoint)(nil),           // 75: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 76: parley.v1.ContactCard
+	(*Template)(nil),           // 77: parley.v1.Template
+	(*Reaction)(nil),           // 78: parley.v1.Reaction
+	(*Typing)(nil),             // 79: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -5901,64 +6042,66 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	31, // 27: parley.v1.Event.form_data_kept:type_name -> parley.v1.FormDataKept
 	32, // 28: parley.v1.Event.step_left:type_name -> parley.v1.StepLeft
 	33, // 29: parley.v1.Event.delivery_failed:type_name -> parley.v1.DeliveryFailed
-	56, // 30: parley.v1.Event.account_noticed:type_name -> parley.v1.AccountNoticed
+	58, // 30: parley.v1.Event.account_noticed:type_name -> parley.v1.AccountNoticed
 	34, // 31: parley.v1.Event.timer_set:type_name -> parley.v1.TimerSet
 	35, // 32: parley.v1.Event.reminder_queued:type_name -> parley.v1.ReminderQueued
 	39, // 33: parley.v1.Event.step_timed_out:type_name -> parley.v1.StepTimedOut
 	40, // 34: parley.v1.Event.session_expired:type_name -> parley.v1.SessionExpired
 	41, // 35: parley.v1.Event.session_resumed:type_name -> parley.v1.SessionResumed
-	42, // 36: parley.v1.Event.session_archived:type_name -> parley.v1.SessionArchived
-	44, // 37: parley.v1.Event.slot_booked:type_name -> parley.v1.SlotBooked
-	45, // 38: parley.v1.Event.slot_taken:type_name -> parley.v1.SlotTaken
-	46, // 39: parley.v1.Event.slot_held:type_name -> parley.v1.SlotHeld
-	47, // 40: parley.v1.Event.slot_released:type_name -> parley.v1.SlotReleased
-	48, // 41: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
-	49, // 42: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
-	50, // 43: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
-	54, // 44: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
-	58, // 45: parley.v1.Event.call_queued:type_name -> parley.v1.CallQueued
-	59, // 46: parley.v1.Event.call_answered:type_name -> parley.v1.CallAnswered
-	55, // 47: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
-	51, // 48: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
-	52, // 49: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
-	53, // 50: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
-	62, // 51: parley.v1.Event.contact_merged:type_name -> parley.v1.ContactMerged
-	63, // 52: parley.v1.Event.session_adopted:type_name -> parley.v1.SessionAdopted
-	60, // 53: parley.v1.Event.contact_blocked:type_name -> parley.v1.ContactBlocked
-	61, // 54: parley.v1.Event.contact_unblocked:type_name -> parley.v1.ContactUnblocked
+	44, // 36: parley.v1.Event.session_archived:type_name -> parley.v1.SessionArchived
+	46, // 37: parley.v1.Event.slot_booked:type_name -> parley.v1.SlotBooked
+	47, // 38: parley.v1.Event.slot_taken:type_name -> parley.v1.SlotTaken
+	48, // 39: parley.v1.Event.slot_held:type_name -> parley.v1.SlotHeld
+	49, // 40: parley.v1.Event.slot_released:type_name -> parley.v1.SlotReleased
+	50, // 41: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
+	51, // 42: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
+	52, // 43: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
+	56, // 44: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
+	60, // 45: parley.v1.Event.call_queued:type_name -> parley.v1.CallQueued
+	61, // 46: parley.v1.Event.call_answered:type_name -> parley.v1.CallAnswered
+	57, // 47: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
+	53, // 48: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
+	54, // 49: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
+	55, // 50: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
+	64, // 51: parley.v1.Event.contact_merged:type_name -> parley.v1.ContactMerged
+	65, // 52: parley.v1.Event.session_adopted:type_name -> parley.v1.SessionAdopted
+	62, // 53: parley.v1.Event.contact_blocked:type_name -> parley.v1.ContactBlocked
+	63, // 54: parley.v1.Event.contact_unblocked:type_name -> parley.v1.ContactUnblocked
 	36, // 55: parley.v1.Event.reminder_planned:type_name -> parley.v1.ReminderPlanned
 	37, // 56: parley.v1.Event.reminder_withheld:type_name -> parley.v1.ReminderWithheld
 	38, // 57: parley.v1.Event.silence_ended:type_name -> parley.v1.SilenceEnded
-	1,  // 58: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	66, // 59: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	67, // 60: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	68, // 61: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	69, // 62: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	70, // 63: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	71, // 64: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	72, // 65: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	73, // 66: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	74, // 67: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	75, // 68: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	76, // 69: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	77, // 70: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 71: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	75, // 72: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 73: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	64, // 74: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	43, // 75: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	43, // 76: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	43, // 77: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	43, // 78: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	43, // 79: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	43, // 80: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	57, // 81: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
-	65, // 82: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
-	83, // [83:83] is the sub-list for method output_type
-	83, // [83:83] is the sub-list for method input_type
-	83, // [83:83] is the sub-list for extension type_name
-	83, // [83:83] is the sub-list for extension extendee
-	0,  // [0:83] is the sub-list for field type_name
+	42, // 58: parley.v1.Event.resume_asked:type_name -> parley.v1.ResumeAsked
+	43, // 59: parley.v1.Event.resume_answered:type_name -> parley.v1.ResumeAnswered
+	1,  // 60: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	68, // 61: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	69, // 62: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	70, // 63: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	71, // 64: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	72, // 65: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	73, // 66: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	74, // 67: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	75, // 68: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	76, // 69: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	77, // 70: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	78, // 71: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	79, // 72: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 73: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	77, // 74: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 75: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	66, // 76: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	45, // 77: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	45, // 78: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	45, // 79: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	45, // 80: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	45, // 81: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	45, // 82: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	59, // 83: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
+	67, // 84: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
+	85, // [85:85] is the sub-list for method output_type
+	85, // [85:85] is the sub-list for method input_type
+	85, // [85:85] is the sub-list for extension type_name
+	85, // [85:85] is the sub-list for extension extendee
+	0,  // [0:85] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -6027,6 +6170,8 @@ func file_parley_v1_event_proto_init() {
 		(*Event_ReminderPlanned)(nil),
 		(*Event_ReminderWithheld)(nil),
 		(*Event_SilenceEnded)(nil),
+		(*Event_ResumeAsked)(nil),
+		(*Event_ResumeAnswered)(nil),
 	}
 	file_parley_v1_event_proto_msgTypes[7].OneofWrappers = []any{
 		(*MessageQueued_Text)(nil),
@@ -6047,7 +6192,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   65,
+			NumMessages:   67,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
