@@ -86,9 +86,9 @@ func (h *history) linkedIsOne(p person) {
 		h.w.violate("I9 one", "%s is %d contacts", p.Name, len(owners))
 	}
 	for i, s := range p.script {
-		for j, later := range p.script[i+1:] {
+		for _, later := range p.script[i+1:] {
 			a, b := h.inputs[s.id], h.inputs[later.id]
-			sameLane := p.shows[i].BSUID == p.shows[i+1+j].BSUID
+			sameLane := h.raw[s.id].GetLaneKey() == h.raw[later.id].GetLaneKey() // in one POST, one lends its id to the other
 			waited := h.w.meta.acked[s.id] != 0 && h.w.meta.acked[s.id] < h.w.meta.posted[later.id]
 			if a != nil && b != nil && sameLane && waited && a.Shard == b.Shard && a.Offset > b.Offset {
 				h.w.violate("I4 order", "message %s took effect behind %s, which came later in the same lane", s.id, later.id)
