@@ -25,16 +25,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 	case *parleyv1.Event_SessionAdopted:
 		return s.adopted(body.SessionAdopted), true
 	case *parleyv1.Event_InputReceived:
-		// Only a person interacts: timers and operators do not.
-		if body.InputReceived.GetInput().GetMessage() != nil {
-			s.LastInteractionMs = e.GetAtMs()
-			s.Progress.Undelivered = false
-			s.Progress.Archived = false
-		}
-		if body.InputReceived.GetInput().GetEcho() != nil && s.Status == Human {
-			s.Progress.HumanMs = e.GetAtMs()
-		}
-		s.Progress.WindowUntilMs = max(s.Progress.WindowUntilMs, body.InputReceived.GetInput().GetContact().GetWindowUntilMs())
+		s = s.heard(body.InputReceived.GetInput(), e.GetAtMs())
 	case *parleyv1.Event_StepEntered:
 		s = s.at(body.StepEntered.GetStep(), body.StepEntered.GetLoop(), e.GetAtMs())
 	case *parleyv1.Event_StepPassed:
@@ -79,7 +70,7 @@ func evolve(s State, e *parleyv1.Event) (next State, known bool) {
 		*parleyv1.Event_StepLeft, *parleyv1.Event_SlotBooked, *parleyv1.Event_SlotTaken, *parleyv1.Event_SlotHeld,
 		*parleyv1.Event_SlotReleased, *parleyv1.Event_BookingMoved, *parleyv1.Event_BookingCancelled, *parleyv1.Event_LeadAssigned,
 		*parleyv1.Event_LeadQueued, *parleyv1.Event_LeadClosed, *parleyv1.Event_StepTimedOut,
-		*parleyv1.Event_OperatorActed, *parleyv1.Event_AccountNoticed, *parleyv1.Event_ContactUnblocked, *parleyv1.Event_ContactMerged:
+		*parleyv1.Event_OperatorActed, *parleyv1.Event_AccountNoticed, *parleyv1.Event_ContactUnblocked, *parleyv1.Event_ContactMerged, *parleyv1.Event_StartRefused:
 		// Facts for the history, the read models and the contact.
 	default:
 		s.Progress, known = s.Progress.evolve(e)
@@ -178,6 +169,25 @@ func started(e *parleyv1.SessionStarted, atMs int64) State {
 	}
 }
 
+// heard is what an input changes whatever it means. Only a person interacts: timers and
+// operators do not.
+func (s State) heard(in *parleyv1.Input, atMs int64) State {
+	if in.GetMessage() != nil {
+		s.LastInteractionMs = atMs
+		s.Progress.Undelivered = false
+		s.Progress.Archived = false
+		s.Progress.Campaign = nil
+	}
+	if start := in.GetStart(); start.GetCampaign() != "" {
+		s.Progress.Campaign = &CampaignLine{Name: start.GetCampaign(), Line: start.GetLine()}
+	}
+	if in.GetEcho() != nil && s.Status == Human {
+		s.Progress.HumanMs = atMs
+	}
+	s.Progress.WindowUntilMs = max(s.Progress.WindowUntilMs, in.GetContact().GetWindowUntilMs())
+	return s
+}
+
 // at stands at a step that was entered: what belonged to the last one ends.
 func (s State) at(step string, loop uint32, atMs int64) State {
 	s.Step, s.Failures = step, 0
@@ -234,7 +244,7 @@ func (s State) hushed(hushes bool, atMs int64) State {
 func (p Progress) left() Progress {
 	return Progress{
 		Ref: p.Ref, FirstLanguage: p.FirstLanguage, Calls: p.Calls, Loops: p.Loops, Variants: p.Variants, Goals: p.Goals, Called: p.Called,
-		TimerMs: p.TimerMs, Undelivered: p.Undelivered, WindowUntilMs: p.WindowUntilMs, HushedMs: p.HushedMs,
+		TimerMs: p.TimerMs, Undelivered: p.Undelivered, WindowUntilMs: p.WindowUntilMs, HushedMs: p.HushedMs, Campaign: p.Campaign,
 	}
 }
 

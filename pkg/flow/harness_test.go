@@ -93,7 +93,10 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 			Reason: words["reason"], Json: []byte(words["json"]),
 		}))
 	case "start":
-		s := &parleyv1.StartRequest{Flow: words["flow"], Language: words["language"], Slots: []byte(words["slots"])}
+		s := &parleyv1.StartRequest{Flow: words["flow"], Language: words["language"], Slots: []byte(words["slots"]), Campaign: words["campaign"], Line: uint32(number32(t, words["line"]))}
+		if words["template"] != "" {
+			s.Template = &parleyv1.Template{Name: words["template"], Language: "en_US"}
+		}
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Start{Start: s}})
 	case "operate":
 		a := &parleyv1.OperatorAction{

@@ -53,6 +53,9 @@ type Progress struct {
 
 	// TimerMs is when the session wants to be woken, besides WakeAtMs; 0 if never.
 	TimerMs int64 `json:"timer_ms,omitempty"`
+	// Campaign is the contact of a campaign that began the session, until the person
+	// writes for the first time.
+	Campaign *CampaignLine `json:"campaign,omitempty"`
 	// Archived says that the session, which has ended, is out of the way.
 	Archived bool `json:"archived,omitempty"`
 
@@ -93,6 +96,12 @@ type Progress struct {
 	// Lookup is what the session needs to be told before its turn can go on. It is
 	// never set between turns.
 	Lookup *Lookup `json:"lookup,omitempty"`
+}
+
+// CampaignLine names one contact of a campaign.
+type CampaignLine struct {
+	Name string `json:"name"`
+	Line uint32 `json:"line"`
 }
 
 // Choice is one thing that can be chosen, as it was offered.

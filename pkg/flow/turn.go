@@ -89,6 +89,8 @@ type turn struct {
 	promptPending bool
 	// fallback is the template of the message that is being said; nil if it has none.
 	fallback *template
+	// opening is said in place of the first message; nil if there is none, or it was said.
+	opening *parleyv1.Template
 	// understood is the {value} of the text that is being filled.
 	understood string
 }
@@ -409,6 +411,7 @@ func (t *turn) start(s *parleyv1.StartRequest) {
 		return
 	}
 	if f, e := t.live.begins(t.in, chosen); f != nil && f.name == s.GetFlow() {
+		t.opening = s.GetTemplate()
 		t.begin(f, e)
 	}
 }

@@ -43,9 +43,13 @@ func (t *turn) windowAtStart() int64 {
 // dress gives a message what the sender must know besides its content. It becomes its
 // template at once if the window was open and is closed; whether a channel has windows
 // at all, only the sender knows. One without a template stays as it is: the sender fails
-// it before the call, and the session hears of it.
+// it before the call, and the session hears of it. The template that a start brings is
+// said in place of the first message.
 func (t *turn) dress(m *parleyv1.MessageQueued) {
 	m.Step = t.speaker()
+	if t.opening != nil {
+		m.Content, t.opening = &parleyv1.MessageQueued_Template{Template: t.opening}, nil
+	}
 	if m.GetTemplate() != nil || m.GetTyping() != nil {
 		return
 	}

@@ -183,7 +183,7 @@ func (c IdentityChanges) queueLeft(tx *resourceBatch) {
 	tx.mustChange(1, `UPDATE contacts SET merged_into = $2 WHERE id = $1 AND merged_into IS NULL`, from, into)
 }
 
-// queueTaken gives what contacts had of slots and agents to the contact that they turned
+// queueTaken gives what contacts had of slots, agents and campaigns to the contact that they turned
 // out to be. One person has a slot once, and one open lead in a pool: what that contact
 // has already stays, and the other's place is free again. It comes last, so that it meets
 // what the turns of the commit made.
@@ -194,6 +194,7 @@ func (c IdentityChanges) queueTaken(tx *resourceBatch) {
 		tx.batch.Queue(moveBookingsSQL, from)
 		tx.batch.Queue(closeTwiceLedSQL, from)
 		tx.batch.Queue(moveLeadsSQL, from)
+		tx.batch.Queue(moveStartedSQL, from)
 	}
 }
 
@@ -222,6 +223,9 @@ const (
 		UPDATE leads l SET contact_id = c.merged_into FROM contacts c
 		 WHERE c.id = $1 AND l.contact_id = c.id AND l.state <> 'closed' RETURNING l.pool)
 	UPDATE pools p SET version = p.version + 1, updated_at = now() FROM moved m WHERE p.name = m.pool`
+	moveStartedSQL = `
+	UPDATE campaign_contacts w SET contact_id = c.merged_into FROM contacts c
+	 WHERE c.id = $1 AND w.contact_id = c.id AND w.state = 'started'`
 )
 
 const lockedIdentitiesSQL = `

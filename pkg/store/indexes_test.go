@@ -100,6 +100,20 @@ func TestHotLookUpsUseIndexes(t *testing.T) {
 			}
 			return err
 		},
+		"TakeStarts": func(ctx context.Context, s *Store, i int) error {
+			starts, running, err := s.TakeStarts(ctx)
+			if err == nil && (!running || len(starts) > 20) {
+				err = fmt.Errorf("%d starts, running %t", len(starts), running)
+			}
+			return err
+		},
+		"StartedMembers": func(ctx context.Context, s *Store, i int) error {
+			started, err := s.StartedMembers(ctx, []string{"past"}, []uuid.UUID{numbered(i), numbered(i + 1), numbered(0)})
+			if err == nil && len(started) != 2 {
+				err = fmt.Errorf("%d were started", len(started))
+			}
+			return err
+		},
 		"OpenDeliveries": func(ctx context.Context, s *Store, i int) error {
 			list, err := s.OpenDeliveries(ctx, i%4, 1)
 			if err == nil && len(list) == 0 {
@@ -240,6 +254,10 @@ func prepareManyRows(t *testing.T, dsn string) {
 		`INSERT INTO inbox SELECT id, now() FROM n`,
 		`INSERT INTO events SELECT i % 4, i / 4 + 1, i, 1, 'StepEntered', now() + make_interval(days => i / 200), '' FROM n`,
 		`INSERT INTO messages SELECT i % 4, i, now() + make_interval(secs => i), 'out', 'c', id, i, 'lead', 'text', '', '', '{}' FROM n`,
+		`INSERT INTO campaigns (name, flow, channel, portfolio, template, per_second, state, size)
+			VALUES ('past', 'f', 'c', 'p', '', 100, 'paused', 10000), ('now', 'f', 'c', 'p', '', 10, 'running', 10000)`,
+		`INSERT INTO campaign_contacts (campaign, line, phone, bsuid, name, language, slots, state, contact_id)
+			SELECT c, i, i, '', '', '', '{}', CASE c WHEN 'past' THEN 'started' ELSE 'waiting' END, id FROM n, unnest(ARRAY['past', 'now']) c`,
 		`INSERT INTO dead_letters (kind, service, shard, position, contact_id, data, reason) SELECT 'parked', 'session', i % 4, i, id, '', '' FROM n`,
 		`INSERT INTO deliveries (shard, "offset", channel, contact_id, session_id, content, state, wamid, queued_at)
 			SELECT i % 4, i, 'c', id, i, '', CASE WHEN i % 500 < 4 THEN 'sending' ELSE 'accepted' END, 'wamid.' || i, now() FROM n`,

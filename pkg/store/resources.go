@@ -20,15 +20,18 @@ type ResourceChanges struct {
 	Leads      LeadChanges
 	Identities IdentityChanges
 	Calls      []Call
+	Campaigns  CampaignChanges
 }
 
 // Empty reports whether there is nothing to write.
 func (c ResourceChanges) Empty() bool {
-	return len(c.Calls) == 0 && len(c.Bookings.Bookings) == 0 && len(c.Leads.Pools) == 0 && c.Identities.Empty()
+	return len(c.Calls) == 0 && len(c.Bookings.Bookings) == 0 && len(c.Leads.Pools) == 0 && c.Identities.Empty() &&
+		len(c.Campaigns.Results) == 0 && len(c.Campaigns.Replies) == 0
 }
 
 // AppendTurnsAnd commits the parts together with the calls that they queue, with what they
-// decided about slots and leads and learnt about who is who, all or nothing: a part that is fenced may have decided what the others met, so then nothing
+// decided about slots, leads and campaigns, and learnt about who is who, all or nothing: a
+// part that is fenced may have decided what the others met, so then nothing
 // at all is written, and held names those that may try again. The rows of the turns
 // are written first and those that others fight for last, so that they are locked as
 // short as can be; slots are locked in the order of their ids, and then
@@ -55,6 +58,7 @@ func (s *Store) AppendTurnsAnd(ctx context.Context, parts []TurnPart, changes Re
 		changes.Bookings.queue(batch)
 		changes.Leads.queue(batch)
 		changes.Identities.queueTaken(batch)
+		changes.Campaigns.queue(batch)
 		return batch.send(ctx, tx)
 	})
 	switch {

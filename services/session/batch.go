@@ -41,6 +41,9 @@ type batch struct {
 	bookings *bookings
 	pools    *pools
 
+	// campaigns is what the batch knows and decides about their contacts.
+	campaigns campaigns
+
 	// answers are what open forms are told once the batch is committed.
 	answers []formAnswer
 
@@ -250,6 +253,10 @@ func (b *batch) decide(u update) (err error) {
 	if pinned == nil && before.Status != flow.None && before.Status != flow.Cancelled {
 		return fmt.Errorf("version %d of flow %s cannot be loaded", before.FlowVersion, before.Flow)
 	}
+	if why := b.refusesStart(u); why != "" {
+		b.refuseStart(u, why)
+		return nil
+	}
 	events, next, err := flow.Complete(b.live(u), pinned, before, b.input(u), b.asked(u))
 	switch {
 	case err != nil:
@@ -262,6 +269,8 @@ func (b *batch) decide(u update) (err error) {
 	session.Key, session.Shard, session.State = u.session(), u.shard, next
 	session.ID = b.append(u, session.ID, events)
 	b.keep(session, before)
+	b.countStart(u, session.ID, events)
+	b.countReply(u, before, events)
 	b.learn(u, events)
 	b.answerForm(u, events)
 	return nil
@@ -374,8 +383,11 @@ func (b *batch) unheard(u update) {
 	case parleyv1.Kind_KIND_ECHO:
 		b.record(u)
 	case parleyv1.Kind_KIND_OPERATOR:
-		if u.input.GetOperatorAction() != nil { // who merged contacts, of whom none is in a conversation
+		switch {
+		case u.input.GetOperatorAction() != nil: // who merged contacts, of whom none is in a conversation
 			b.record(u)
+		case u.input.GetStart() != nil:
+			b.refuseStart(u, startNotLive)
 		}
 	case parleyv1.Kind_KIND_TIMER:
 		b.wind(u.session())
@@ -493,6 +505,9 @@ func (b *batch) deadLetter(u update, kind, reason string) {
 		d.Contact = uuid.NullUUID{UUID: u.contact, Valid: true}
 	}
 	b.turn.DeadLetters = append(b.turn.DeadLetters, d)
+	if kind == store.DeadParked {
+		b.startResult(u, store.StartResult{State: store.ContactFailed, Reason: startParked})
+	}
 	if kind == store.DeadParked && d.Contact.Valid {
 		b.known.Parked[u.contact] = append(b.known.Parked[u.contact], d)
 	}

@@ -70,10 +70,12 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 	runner := d.Lane(store.ServiceSession, d.Stream(store.ServiceSession, bus.StreamIn, bus.FilterIn), service, platform.GatherReply, nil)
 	timers := NewTimers(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
 	orders := NewOrders(d.Store, service.Owned, in, d.Shards, time.Now, d.Log)
+	campaigns := NewCampaigns(d.Store, in, d.Shards, time.Now, d.Log)
 	return platform.Service{Close: in.Close, Parts: []lifecycle.Part{
 		{Name: "session", Run: func(intake, work context.Context) error { return runWithRelay(intake, work, runner, relay) }},
 		{Name: "session timers", Run: func(intake, _ context.Context) error { return timers.Run(intake) }},
 		{Name: "session orders", Run: func(intake, _ context.Context) error { return orders.Run(intake) }},
+		{Name: "campaigns", Run: func(intake, _ context.Context) error { return campaigns.Run(intake) }},
 		d.Trimmer(store.ServiceSession, bus.StreamIn, bus.FilterIn),
 		{Name: "session housekeeping", Run: func(intake, _ context.Context) error { return housekeep(intake, d) }},
 	}}, nil

@@ -16,13 +16,14 @@ import (
 	"github.com/parleyhq/parley/pkg/store"
 )
 
-// Resources is what booking and assigning need of PostgreSQL.
+// Resources is what booking, assigning and campaigns need of PostgreSQL.
 type Resources interface {
 	LoadBookings(ctx context.Context, contact uuid.UUID, slot string) ([]*booking.Slot, []*booking.Booking, error)
 	FreeSlots(ctx context.Context, where map[string]string, after time.Time, places, limit int) ([]*booking.Slot, error)
 	PoolOfLead(ctx context.Context, lead string) (pool string, err error)
 	LoadPool(ctx context.Context, name string, contact uuid.UUID) (*leads.Pool, error)
 	OpenLeads(ctx context.Context, pool string, contact uuid.UUID) ([]*leads.Lead, error)
+	StartedMembers(ctx context.Context, campaigns []string, contacts []uuid.UUID) (map[store.CampaignMember]bool, error)
 	AppendTurnsAnd(ctx context.Context, parts []store.TurnPart, changes store.ResourceChanges) (held []int, err error)
 }
 
@@ -145,5 +146,6 @@ func (b *batch) changes() (c store.ResourceChanges) {
 		c.Bookings.Bookings = append(c.Bookings.Bookings, store.BookingChange{Booking: *b.bookings.Bookings[id], Channel: b.bookings.channels[id]})
 	}
 	c.Leads = b.pools.changes()
+	c.Campaigns = b.campaigns.changes
 	return c
 }

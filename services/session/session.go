@@ -202,6 +202,9 @@ func (s *Service) load(ctx context.Context, list updates, inbox []uuid.UUID) (*b
 		}
 		b := s.newBatch(ctx, known)
 		b.people = newPeople(owners)
+		if err := b.findMembers(list); err != nil {
+			return nil, err
+		}
 		return b, b.findSent(list)
 	}
 }
@@ -239,7 +242,7 @@ func (s *Service) Park(ctx context.Context, part lane.Part, cause error) (bool, 
 	}
 	b.begin(part.Fence)
 	b.parkHere(updates[0][0], cause.Error())
-	held, err := s.commit(ctx, []store.TurnPart{b.end()}, store.ResourceChanges{})
+	held, err := s.commit(ctx, []store.TurnPart{b.end()}, store.ResourceChanges{Campaigns: b.campaigns.changes})
 	return len(held) == 1, err
 }
 

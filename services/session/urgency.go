@@ -1,6 +1,10 @@
 package session
 
-import parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+import (
+	"cmp"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
 
 // urgency says how soon the messages of a turn go, and which campaign they belong
 // to, by what caused the turn: somebody who wrote waits for the answer; who is
@@ -8,7 +12,7 @@ import parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 func urgency(in *parleyv1.Input, events []*parleyv1.Event) (priority parleyv1.Priority, campaign string) {
 	switch {
 	case in.GetStart() != nil:
-		return parleyv1.Priority_PRIORITY_BULK, in.GetStart().GetFlow()
+		return parleyv1.Priority_PRIORITY_BULK, cmp.Or(in.GetStart().GetCampaign(), in.GetStart().GetFlow())
 	case in.GetMigration() != nil:
 		return parleyv1.Priority_PRIORITY_BULK, "migration of " + in.GetMigration().GetFlow()
 	case in.GetTimerDue() != nil && !weighs(events):

@@ -141,6 +141,7 @@ type Event struct {
 	//	*Event_SessionExpired
 	//	*Event_SessionResumed
 	//	*Event_SessionArchived
+	//	*Event_StartRefused
 	//	*Event_SlotBooked
 	//	*Event_SlotTaken
 	//	*Event_SlotHeld
@@ -623,6 +624,15 @@ func (x *Event) GetSessionArchived() *SessionArchived {
 	return nil
 }
 
+func (x *Event) GetStartRefused() *StartRefused {
+	if x != nil {
+		if x, ok := x.Body.(*Event_StartRefused); ok {
+			return x.StartRefused
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetSlotBooked() *SlotBooked {
 	if x != nil {
 		if x, ok := x.Body.(*Event_SlotBooked); ok {
@@ -982,6 +992,10 @@ type Event_SessionArchived struct {
 	SessionArchived *SessionArchived `protobuf:"bytes,95,opt,name=session_archived,json=sessionArchived,proto3,oneof"`
 }
 
+type Event_StartRefused struct {
+	StartRefused *StartRefused `protobuf:"bytes,96,opt,name=start_refused,json=startRefused,proto3,oneof"`
+}
+
 type Event_SlotBooked struct {
 	SlotBooked *SlotBooked `protobuf:"bytes,70,opt,name=slot_booked,json=slotBooked,proto3,oneof"`
 }
@@ -1147,6 +1161,8 @@ func (*Event_SessionExpired) isEvent_Body() {}
 func (*Event_SessionResumed) isEvent_Body() {}
 
 func (*Event_SessionArchived) isEvent_Body() {}
+
+func (*Event_StartRefused) isEvent_Body() {}
 
 func (*Event_SlotBooked) isEvent_Body() {}
 
@@ -4048,6 +4064,88 @@ func (*SessionArchived) Descriptor() ([]byte, []int) {
 	return file_parley_v1_event_proto_rawDescGZIP(), []int{43}
 }
 
+// StartRefused says that a start began nothing. It is the person's, and of no session.
+type StartRefused struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// input is the start's id; flow, campaign and line are the start's.
+	Input    string `protobuf:"bytes,1,opt,name=input,proto3" json:"input,omitempty"`
+	Flow     string `protobuf:"bytes,2,opt,name=flow,proto3" json:"flow,omitempty"`
+	Campaign string `protobuf:"bytes,3,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	Line     uint32 `protobuf:"varint,4,opt,name=line,proto3" json:"line,omitempty"`
+	// reason is "busy" (the person is in a conversation), "opted_out", "blocked",
+	// "no_marketing" (they want nothing that the business begins; campaigns alone ask),
+	// "twice" (another line of the campaign was the same person), or "not_live" (the flow
+	// cannot be started there).
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartRefused) Reset() {
+	*x = StartRefused{}
+	mi := &file_parley_v1_event_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartRefused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartRefused) ProtoMessage() {}
+
+func (x *StartRefused) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_event_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartRefused.ProtoReflect.Descriptor instead.
+func (*StartRefused) Descriptor() ([]byte, []int) {
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *StartRefused) GetInput() string {
+	if x != nil {
+		return x.Input
+	}
+	return ""
+}
+
+func (x *StartRefused) GetFlow() string {
+	if x != nil {
+		return x.Flow
+	}
+	return ""
+}
+
+func (x *StartRefused) GetCampaign() string {
+	if x != nil {
+		return x.Campaign
+	}
+	return ""
+}
+
+func (x *StartRefused) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *StartRefused) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Bookable is a slot of a calendar, as it was when something became of it.
 type Bookable struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -4064,7 +4162,7 @@ type Bookable struct {
 
 func (x *Bookable) Reset() {
 	*x = Bookable{}
-	mi := &file_parley_v1_event_proto_msgTypes[44]
+	mi := &file_parley_v1_event_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4076,7 +4174,7 @@ func (x *Bookable) String() string {
 func (*Bookable) ProtoMessage() {}
 
 func (x *Bookable) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[44]
+	mi := &file_parley_v1_event_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4089,7 +4187,7 @@ func (x *Bookable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bookable.ProtoReflect.Descriptor instead.
 func (*Bookable) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{44}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Bookable) GetId() string {
@@ -4148,7 +4246,7 @@ type SlotBooked struct {
 
 func (x *SlotBooked) Reset() {
 	*x = SlotBooked{}
-	mi := &file_parley_v1_event_proto_msgTypes[45]
+	mi := &file_parley_v1_event_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4160,7 +4258,7 @@ func (x *SlotBooked) String() string {
 func (*SlotBooked) ProtoMessage() {}
 
 func (x *SlotBooked) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[45]
+	mi := &file_parley_v1_event_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4173,7 +4271,7 @@ func (x *SlotBooked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotBooked.ProtoReflect.Descriptor instead.
 func (*SlotBooked) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{45}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SlotBooked) GetStep() string {
@@ -4217,7 +4315,7 @@ type SlotTaken struct {
 
 func (x *SlotTaken) Reset() {
 	*x = SlotTaken{}
-	mi := &file_parley_v1_event_proto_msgTypes[46]
+	mi := &file_parley_v1_event_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4229,7 +4327,7 @@ func (x *SlotTaken) String() string {
 func (*SlotTaken) ProtoMessage() {}
 
 func (x *SlotTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[46]
+	mi := &file_parley_v1_event_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4242,7 +4340,7 @@ func (x *SlotTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotTaken.ProtoReflect.Descriptor instead.
 func (*SlotTaken) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{46}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SlotTaken) GetStep() string {
@@ -4280,7 +4378,7 @@ type SlotHeld struct {
 
 func (x *SlotHeld) Reset() {
 	*x = SlotHeld{}
-	mi := &file_parley_v1_event_proto_msgTypes[47]
+	mi := &file_parley_v1_event_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4292,7 +4390,7 @@ func (x *SlotHeld) String() string {
 func (*SlotHeld) ProtoMessage() {}
 
 func (x *SlotHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[47]
+	mi := &file_parley_v1_event_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4305,7 +4403,7 @@ func (x *SlotHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotHeld.ProtoReflect.Descriptor instead.
 func (*SlotHeld) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{47}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SlotHeld) GetStep() string {
@@ -4354,7 +4452,7 @@ type SlotReleased struct {
 
 func (x *SlotReleased) Reset() {
 	*x = SlotReleased{}
-	mi := &file_parley_v1_event_proto_msgTypes[48]
+	mi := &file_parley_v1_event_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4366,7 +4464,7 @@ func (x *SlotReleased) String() string {
 func (*SlotReleased) ProtoMessage() {}
 
 func (x *SlotReleased) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[48]
+	mi := &file_parley_v1_event_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4379,7 +4477,7 @@ func (x *SlotReleased) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotReleased.ProtoReflect.Descriptor instead.
 func (*SlotReleased) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{48}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SlotReleased) GetBooking() string {
@@ -4409,7 +4507,7 @@ type BookingMoved struct {
 
 func (x *BookingMoved) Reset() {
 	*x = BookingMoved{}
-	mi := &file_parley_v1_event_proto_msgTypes[49]
+	mi := &file_parley_v1_event_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4421,7 +4519,7 @@ func (x *BookingMoved) String() string {
 func (*BookingMoved) ProtoMessage() {}
 
 func (x *BookingMoved) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[49]
+	mi := &file_parley_v1_event_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4434,7 +4532,7 @@ func (x *BookingMoved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookingMoved.ProtoReflect.Descriptor instead.
 func (*BookingMoved) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{49}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *BookingMoved) GetStep() string {
@@ -4477,7 +4575,7 @@ type BookingCancelled struct {
 
 func (x *BookingCancelled) Reset() {
 	*x = BookingCancelled{}
-	mi := &file_parley_v1_event_proto_msgTypes[50]
+	mi := &file_parley_v1_event_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4489,7 +4587,7 @@ func (x *BookingCancelled) String() string {
 func (*BookingCancelled) ProtoMessage() {}
 
 func (x *BookingCancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[50]
+	mi := &file_parley_v1_event_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4502,7 +4600,7 @@ func (x *BookingCancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BookingCancelled.ProtoReflect.Descriptor instead.
 func (*BookingCancelled) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{50}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *BookingCancelled) GetStep() string {
@@ -4544,7 +4642,7 @@ type LeadAssigned struct {
 
 func (x *LeadAssigned) Reset() {
 	*x = LeadAssigned{}
-	mi := &file_parley_v1_event_proto_msgTypes[51]
+	mi := &file_parley_v1_event_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4556,7 +4654,7 @@ func (x *LeadAssigned) String() string {
 func (*LeadAssigned) ProtoMessage() {}
 
 func (x *LeadAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[51]
+	mi := &file_parley_v1_event_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4569,7 +4667,7 @@ func (x *LeadAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadAssigned.ProtoReflect.Descriptor instead.
 func (*LeadAssigned) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{51}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *LeadAssigned) GetStep() string {
@@ -4629,7 +4727,7 @@ type LeadQueued struct {
 
 func (x *LeadQueued) Reset() {
 	*x = LeadQueued{}
-	mi := &file_parley_v1_event_proto_msgTypes[52]
+	mi := &file_parley_v1_event_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4641,7 +4739,7 @@ func (x *LeadQueued) String() string {
 func (*LeadQueued) ProtoMessage() {}
 
 func (x *LeadQueued) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[52]
+	mi := &file_parley_v1_event_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4654,7 +4752,7 @@ func (x *LeadQueued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadQueued.ProtoReflect.Descriptor instead.
 func (*LeadQueued) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{52}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *LeadQueued) GetStep() string {
@@ -4704,7 +4802,7 @@ type LeadClosed struct {
 
 func (x *LeadClosed) Reset() {
 	*x = LeadClosed{}
-	mi := &file_parley_v1_event_proto_msgTypes[53]
+	mi := &file_parley_v1_event_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4716,7 +4814,7 @@ func (x *LeadClosed) String() string {
 func (*LeadClosed) ProtoMessage() {}
 
 func (x *LeadClosed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[53]
+	mi := &file_parley_v1_event_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4729,7 +4827,7 @@ func (x *LeadClosed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeadClosed.ProtoReflect.Descriptor instead.
 func (*LeadClosed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{53}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *LeadClosed) GetLead() string {
@@ -4773,7 +4871,7 @@ type FormAnswered struct {
 
 func (x *FormAnswered) Reset() {
 	*x = FormAnswered{}
-	mi := &file_parley_v1_event_proto_msgTypes[54]
+	mi := &file_parley_v1_event_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4785,7 +4883,7 @@ func (x *FormAnswered) String() string {
 func (*FormAnswered) ProtoMessage() {}
 
 func (x *FormAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[54]
+	mi := &file_parley_v1_event_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4798,7 +4896,7 @@ func (x *FormAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormAnswered.ProtoReflect.Descriptor instead.
 func (*FormAnswered) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{54}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *FormAnswered) GetStep() string {
@@ -4860,7 +4958,7 @@ type OperatorActed struct {
 
 func (x *OperatorActed) Reset() {
 	*x = OperatorActed{}
-	mi := &file_parley_v1_event_proto_msgTypes[55]
+	mi := &file_parley_v1_event_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4872,7 +4970,7 @@ func (x *OperatorActed) String() string {
 func (*OperatorActed) ProtoMessage() {}
 
 func (x *OperatorActed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[55]
+	mi := &file_parley_v1_event_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4885,7 +4983,7 @@ func (x *OperatorActed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorActed.ProtoReflect.Descriptor instead.
 func (*OperatorActed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{55}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *OperatorActed) GetVerb() string {
@@ -4943,7 +5041,7 @@ type GivenBack struct {
 
 func (x *GivenBack) Reset() {
 	*x = GivenBack{}
-	mi := &file_parley_v1_event_proto_msgTypes[56]
+	mi := &file_parley_v1_event_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4955,7 +5053,7 @@ func (x *GivenBack) String() string {
 func (*GivenBack) ProtoMessage() {}
 
 func (x *GivenBack) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[56]
+	mi := &file_parley_v1_event_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4968,7 +5066,7 @@ func (x *GivenBack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GivenBack.ProtoReflect.Descriptor instead.
 func (*GivenBack) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{56}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *GivenBack) GetStep() string {
@@ -5007,7 +5105,7 @@ type AccountNoticed struct {
 
 func (x *AccountNoticed) Reset() {
 	*x = AccountNoticed{}
-	mi := &file_parley_v1_event_proto_msgTypes[57]
+	mi := &file_parley_v1_event_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5019,7 +5117,7 @@ func (x *AccountNoticed) String() string {
 func (*AccountNoticed) ProtoMessage() {}
 
 func (x *AccountNoticed) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[57]
+	mi := &file_parley_v1_event_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5032,7 +5130,7 @@ func (x *AccountNoticed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountNoticed.ProtoReflect.Descriptor instead.
 func (*AccountNoticed) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{57}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *AccountNoticed) GetField() string {
@@ -5101,7 +5199,7 @@ type AccountFact struct {
 
 func (x *AccountFact) Reset() {
 	*x = AccountFact{}
-	mi := &file_parley_v1_event_proto_msgTypes[58]
+	mi := &file_parley_v1_event_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5113,7 +5211,7 @@ func (x *AccountFact) String() string {
 func (*AccountFact) ProtoMessage() {}
 
 func (x *AccountFact) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[58]
+	mi := &file_parley_v1_event_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5126,7 +5224,7 @@ func (x *AccountFact) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccountFact.ProtoReflect.Descriptor instead.
 func (*AccountFact) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{58}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AccountFact) GetKind() string {
@@ -5178,7 +5276,7 @@ type CallQueued struct {
 
 func (x *CallQueued) Reset() {
 	*x = CallQueued{}
-	mi := &file_parley_v1_event_proto_msgTypes[59]
+	mi := &file_parley_v1_event_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5190,7 +5288,7 @@ func (x *CallQueued) String() string {
 func (*CallQueued) ProtoMessage() {}
 
 func (x *CallQueued) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[59]
+	mi := &file_parley_v1_event_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5203,7 +5301,7 @@ func (x *CallQueued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallQueued.ProtoReflect.Descriptor instead.
 func (*CallQueued) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{59}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *CallQueued) GetStep() string {
@@ -5272,7 +5370,7 @@ type CallAnswered struct {
 
 func (x *CallAnswered) Reset() {
 	*x = CallAnswered{}
-	mi := &file_parley_v1_event_proto_msgTypes[60]
+	mi := &file_parley_v1_event_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5284,7 +5382,7 @@ func (x *CallAnswered) String() string {
 func (*CallAnswered) ProtoMessage() {}
 
 func (x *CallAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[60]
+	mi := &file_parley_v1_event_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5297,7 +5395,7 @@ func (x *CallAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallAnswered.ProtoReflect.Descriptor instead.
 func (*CallAnswered) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{60}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *CallAnswered) GetStep() string {
@@ -5345,7 +5443,7 @@ type ContactBlocked struct {
 
 func (x *ContactBlocked) Reset() {
 	*x = ContactBlocked{}
-	mi := &file_parley_v1_event_proto_msgTypes[61]
+	mi := &file_parley_v1_event_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5357,7 +5455,7 @@ func (x *ContactBlocked) String() string {
 func (*ContactBlocked) ProtoMessage() {}
 
 func (x *ContactBlocked) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[61]
+	mi := &file_parley_v1_event_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5370,7 +5468,7 @@ func (x *ContactBlocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactBlocked.ProtoReflect.Descriptor instead.
 func (*ContactBlocked) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{61}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{62}
 }
 
 // ContactUnblocked undoes it.
@@ -5382,7 +5480,7 @@ type ContactUnblocked struct {
 
 func (x *ContactUnblocked) Reset() {
 	*x = ContactUnblocked{}
-	mi := &file_parley_v1_event_proto_msgTypes[62]
+	mi := &file_parley_v1_event_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5394,7 +5492,7 @@ func (x *ContactUnblocked) String() string {
 func (*ContactUnblocked) ProtoMessage() {}
 
 func (x *ContactUnblocked) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[62]
+	mi := &file_parley_v1_event_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5407,7 +5505,7 @@ func (x *ContactUnblocked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactUnblocked.ProtoReflect.Descriptor instead.
 func (*ContactUnblocked) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{62}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{63}
 }
 
 // ContactMerged says that another contact turned out to be this one, which takes over
@@ -5422,7 +5520,7 @@ type ContactMerged struct {
 
 func (x *ContactMerged) Reset() {
 	*x = ContactMerged{}
-	mi := &file_parley_v1_event_proto_msgTypes[63]
+	mi := &file_parley_v1_event_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5434,7 +5532,7 @@ func (x *ContactMerged) String() string {
 func (*ContactMerged) ProtoMessage() {}
 
 func (x *ContactMerged) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[63]
+	mi := &file_parley_v1_event_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5447,7 +5545,7 @@ func (x *ContactMerged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContactMerged.ProtoReflect.Descriptor instead.
 func (*ContactMerged) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{63}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *ContactMerged) GetFrom() []byte {
@@ -5471,7 +5569,7 @@ type SessionAdopted struct {
 
 func (x *SessionAdopted) Reset() {
 	*x = SessionAdopted{}
-	mi := &file_parley_v1_event_proto_msgTypes[64]
+	mi := &file_parley_v1_event_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5483,7 +5581,7 @@ func (x *SessionAdopted) String() string {
 func (*SessionAdopted) ProtoMessage() {}
 
 func (x *SessionAdopted) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_event_proto_msgTypes[64]
+	mi := &file_parley_v1_event_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5496,7 +5594,7 @@ func (x *SessionAdopted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAdopted.ProtoReflect.Descriptor instead.
 func (*SessionAdopted) Descriptor() ([]byte, []int) {
-	return file_parley_v1_event_proto_rawDescGZIP(), []int{64}
+	return file_parley_v1_event_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *SessionAdopted) GetSession() uint64 {
@@ -5524,7 +5622,7 @@ var File_parley_v1_event_proto protoreflect.FileDescriptor
 
 const file_parley_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\xc7!\n" +
+	"\x15parley/v1/event.proto\x12\tparley.v1\x1a\x15parley/v1/input.proto\x1a\x17parley/v1/message.proto\"\x87\"\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05shard\x18\x01 \x01(\rR\x05shard\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x1d\n" +
@@ -5579,7 +5677,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0estep_timed_out\x18\\ \x01(\v2\x17.parley.v1.StepTimedOutH\x00R\fstepTimedOut\x12D\n" +
 	"\x0fsession_expired\x18] \x01(\v2\x19.parley.v1.SessionExpiredH\x00R\x0esessionExpired\x12D\n" +
 	"\x0fsession_resumed\x18^ \x01(\v2\x19.parley.v1.SessionResumedH\x00R\x0esessionResumed\x12G\n" +
-	"\x10session_archived\x18_ \x01(\v2\x1a.parley.v1.SessionArchivedH\x00R\x0fsessionArchived\x128\n" +
+	"\x10session_archived\x18_ \x01(\v2\x1a.parley.v1.SessionArchivedH\x00R\x0fsessionArchived\x12>\n" +
+	"\rstart_refused\x18` \x01(\v2\x17.parley.v1.StartRefusedH\x00R\fstartRefused\x128\n" +
 	"\vslot_booked\x18F \x01(\v2\x15.parley.v1.SlotBookedH\x00R\n" +
 	"slotBooked\x125\n" +
 	"\n" +
@@ -5798,7 +5897,13 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eResumeAnswered\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n" +
 	"\agoes_on\x18\x02 \x01(\bR\x06goesOn\"\x11\n" +
-	"\x0fSessionArchived\"\x98\x01\n" +
+	"\x0fSessionArchived\"\x80\x01\n" +
+	"\fStartRefused\x12\x14\n" +
+	"\x05input\x18\x01 \x01(\tR\x05input\x12\x12\n" +
+	"\x04flow\x18\x02 \x01(\tR\x04flow\x12\x1a\n" +
+	"\bcampaign\x18\x03 \x01(\tR\bcampaign\x12\x12\n" +
+	"\x04line\x18\x04 \x01(\rR\x04line\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x98\x01\n" +
 	"\bBookable\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x1a\n" +
@@ -5928,7 +6033,7 @@ func file_parley_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_parley_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 67)
+var file_parley_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 68)
 var file_parley_v1_event_proto_goTypes = []any{
 	(Priority)(0),              // 0: parley.v1.Priority
 	(*Event)(nil),              // 1: parley.v1.Event
@@ -5975,41 +6080,42 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*ResumeAsked)(nil),        // 42: parley.v1.ResumeAsked
 	(*ResumeAnswered)(nil),     // 43: parley.v1.ResumeAnswered
 	(*SessionArchived)(nil),    // 44: parley.v1.SessionArchived
-	(*Bookable)(nil),           // 45: parley.v1.Bookable
-	(*SlotBooked)(nil),         // 46: parley.v1.SlotBooked
-	(*SlotTaken)(nil),          // 47: parley.v1.SlotTaken
-	(*SlotHeld)(nil),           // 48: parley.v1.SlotHeld
-	(*SlotReleased)(nil),       // 49: parley.v1.SlotReleased
-	(*BookingMoved)(nil),       // 50: parley.v1.BookingMoved
-	(*BookingCancelled)(nil),   // 51: parley.v1.BookingCancelled
-	(*LeadAssigned)(nil),       // 52: parley.v1.LeadAssigned
-	(*LeadQueued)(nil),         // 53: parley.v1.LeadQueued
-	(*LeadClosed)(nil),         // 54: parley.v1.LeadClosed
-	(*FormAnswered)(nil),       // 55: parley.v1.FormAnswered
-	(*OperatorActed)(nil),      // 56: parley.v1.OperatorActed
-	(*GivenBack)(nil),          // 57: parley.v1.GivenBack
-	(*AccountNoticed)(nil),     // 58: parley.v1.AccountNoticed
-	(*AccountFact)(nil),        // 59: parley.v1.AccountFact
-	(*CallQueued)(nil),         // 60: parley.v1.CallQueued
-	(*CallAnswered)(nil),       // 61: parley.v1.CallAnswered
-	(*ContactBlocked)(nil),     // 62: parley.v1.ContactBlocked
-	(*ContactUnblocked)(nil),   // 63: parley.v1.ContactUnblocked
-	(*ContactMerged)(nil),      // 64: parley.v1.ContactMerged
-	(*SessionAdopted)(nil),     // 65: parley.v1.SessionAdopted
-	nil,                        // 66: parley.v1.LookupAsked.WhereEntry
-	nil,                        // 67: parley.v1.CallQueued.HeadersEntry
-	(*Input)(nil),              // 68: parley.v1.Input
-	(*Text)(nil),               // 69: parley.v1.Text
-	(*Media)(nil),              // 70: parley.v1.Media
-	(*Buttons)(nil),            // 71: parley.v1.Buttons
-	(*List)(nil),               // 72: parley.v1.List
-	(*Link)(nil),               // 73: parley.v1.Link
-	(*Form)(nil),               // 74: parley.v1.Form
-	(*GeoPoint)(nil),           // 75: parley.v1.GeoPoint
-	(*ContactCard)(nil),        // 76: parley.v1.ContactCard
-	(*Template)(nil),           // 77: parley.v1.Template
-	(*Reaction)(nil),           // 78: parley.v1.Reaction
-	(*Typing)(nil),             // 79: parley.v1.Typing
+	(*StartRefused)(nil),       // 45: parley.v1.StartRefused
+	(*Bookable)(nil),           // 46: parley.v1.Bookable
+	(*SlotBooked)(nil),         // 47: parley.v1.SlotBooked
+	(*SlotTaken)(nil),          // 48: parley.v1.SlotTaken
+	(*SlotHeld)(nil),           // 49: parley.v1.SlotHeld
+	(*SlotReleased)(nil),       // 50: parley.v1.SlotReleased
+	(*BookingMoved)(nil),       // 51: parley.v1.BookingMoved
+	(*BookingCancelled)(nil),   // 52: parley.v1.BookingCancelled
+	(*LeadAssigned)(nil),       // 53: parley.v1.LeadAssigned
+	(*LeadQueued)(nil),         // 54: parley.v1.LeadQueued
+	(*LeadClosed)(nil),         // 55: parley.v1.LeadClosed
+	(*FormAnswered)(nil),       // 56: parley.v1.FormAnswered
+	(*OperatorActed)(nil),      // 57: parley.v1.OperatorActed
+	(*GivenBack)(nil),          // 58: parley.v1.GivenBack
+	(*AccountNoticed)(nil),     // 59: parley.v1.AccountNoticed
+	(*AccountFact)(nil),        // 60: parley.v1.AccountFact
+	(*CallQueued)(nil),         // 61: parley.v1.CallQueued
+	(*CallAnswered)(nil),       // 62: parley.v1.CallAnswered
+	(*ContactBlocked)(nil),     // 63: parley.v1.ContactBlocked
+	(*ContactUnblocked)(nil),   // 64: parley.v1.ContactUnblocked
+	(*ContactMerged)(nil),      // 65: parley.v1.ContactMerged
+	(*SessionAdopted)(nil),     // 66: parley.v1.SessionAdopted
+	nil,                        // 67: parley.v1.LookupAsked.WhereEntry
+	nil,                        // 68: parley.v1.CallQueued.HeadersEntry
+	(*Input)(nil),              // 69: parley.v1.Input
+	(*Text)(nil),               // 70: parley.v1.Text
+	(*Media)(nil),              // 71: parley.v1.Media
+	(*Buttons)(nil),            // 72: parley.v1.Buttons
+	(*List)(nil),               // 73: parley.v1.List
+	(*Link)(nil),               // 74: parley.v1.Link
+	(*Form)(nil),               // 75: parley.v1.Form
+	(*GeoPoint)(nil),           // 76: parley.v1.GeoPoint
+	(*ContactCard)(nil),        // 77: parley.v1.ContactCard
+	(*Template)(nil),           // 78: parley.v1.Template
+	(*Reaction)(nil),           // 79: parley.v1.Reaction
+	(*Typing)(nil),             // 80: parley.v1.Typing
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -6042,66 +6148,67 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	31, // 27: parley.v1.Event.form_data_kept:type_name -> parley.v1.FormDataKept
 	32, // 28: parley.v1.Event.step_left:type_name -> parley.v1.StepLeft
 	33, // 29: parley.v1.Event.delivery_failed:type_name -> parley.v1.DeliveryFailed
-	58, // 30: parley.v1.Event.account_noticed:type_name -> parley.v1.AccountNoticed
+	59, // 30: parley.v1.Event.account_noticed:type_name -> parley.v1.AccountNoticed
 	34, // 31: parley.v1.Event.timer_set:type_name -> parley.v1.TimerSet
 	35, // 32: parley.v1.Event.reminder_queued:type_name -> parley.v1.ReminderQueued
 	39, // 33: parley.v1.Event.step_timed_out:type_name -> parley.v1.StepTimedOut
 	40, // 34: parley.v1.Event.session_expired:type_name -> parley.v1.SessionExpired
 	41, // 35: parley.v1.Event.session_resumed:type_name -> parley.v1.SessionResumed
 	44, // 36: parley.v1.Event.session_archived:type_name -> parley.v1.SessionArchived
-	46, // 37: parley.v1.Event.slot_booked:type_name -> parley.v1.SlotBooked
-	47, // 38: parley.v1.Event.slot_taken:type_name -> parley.v1.SlotTaken
-	48, // 39: parley.v1.Event.slot_held:type_name -> parley.v1.SlotHeld
-	49, // 40: parley.v1.Event.slot_released:type_name -> parley.v1.SlotReleased
-	50, // 41: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
-	51, // 42: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
-	52, // 43: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
-	56, // 44: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
-	60, // 45: parley.v1.Event.call_queued:type_name -> parley.v1.CallQueued
-	61, // 46: parley.v1.Event.call_answered:type_name -> parley.v1.CallAnswered
-	57, // 47: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
-	53, // 48: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
-	54, // 49: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
-	55, // 50: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
-	64, // 51: parley.v1.Event.contact_merged:type_name -> parley.v1.ContactMerged
-	65, // 52: parley.v1.Event.session_adopted:type_name -> parley.v1.SessionAdopted
-	62, // 53: parley.v1.Event.contact_blocked:type_name -> parley.v1.ContactBlocked
-	63, // 54: parley.v1.Event.contact_unblocked:type_name -> parley.v1.ContactUnblocked
-	36, // 55: parley.v1.Event.reminder_planned:type_name -> parley.v1.ReminderPlanned
-	37, // 56: parley.v1.Event.reminder_withheld:type_name -> parley.v1.ReminderWithheld
-	38, // 57: parley.v1.Event.silence_ended:type_name -> parley.v1.SilenceEnded
-	42, // 58: parley.v1.Event.resume_asked:type_name -> parley.v1.ResumeAsked
-	43, // 59: parley.v1.Event.resume_answered:type_name -> parley.v1.ResumeAnswered
-	1,  // 60: parley.v1.EventBatch.events:type_name -> parley.v1.Event
-	68, // 61: parley.v1.InputReceived.input:type_name -> parley.v1.Input
-	69, // 62: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
-	70, // 63: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
-	71, // 64: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
-	72, // 65: parley.v1.MessageQueued.list:type_name -> parley.v1.List
-	73, // 66: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
-	74, // 67: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
-	75, // 68: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
-	76, // 69: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
-	77, // 70: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
-	78, // 71: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
-	79, // 72: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 73: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	77, // 74: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 75: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	66, // 76: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	45, // 77: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	45, // 78: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	45, // 79: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	45, // 80: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	45, // 81: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	45, // 82: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	59, // 83: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
-	67, // 84: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
-	85, // [85:85] is the sub-list for method output_type
-	85, // [85:85] is the sub-list for method input_type
-	85, // [85:85] is the sub-list for extension type_name
-	85, // [85:85] is the sub-list for extension extendee
-	0,  // [0:85] is the sub-list for field type_name
+	45, // 37: parley.v1.Event.start_refused:type_name -> parley.v1.StartRefused
+	47, // 38: parley.v1.Event.slot_booked:type_name -> parley.v1.SlotBooked
+	48, // 39: parley.v1.Event.slot_taken:type_name -> parley.v1.SlotTaken
+	49, // 40: parley.v1.Event.slot_held:type_name -> parley.v1.SlotHeld
+	50, // 41: parley.v1.Event.slot_released:type_name -> parley.v1.SlotReleased
+	51, // 42: parley.v1.Event.booking_moved:type_name -> parley.v1.BookingMoved
+	52, // 43: parley.v1.Event.booking_cancelled:type_name -> parley.v1.BookingCancelled
+	53, // 44: parley.v1.Event.lead_assigned:type_name -> parley.v1.LeadAssigned
+	57, // 45: parley.v1.Event.operator_acted:type_name -> parley.v1.OperatorActed
+	61, // 46: parley.v1.Event.call_queued:type_name -> parley.v1.CallQueued
+	62, // 47: parley.v1.Event.call_answered:type_name -> parley.v1.CallAnswered
+	58, // 48: parley.v1.Event.given_back:type_name -> parley.v1.GivenBack
+	54, // 49: parley.v1.Event.lead_queued:type_name -> parley.v1.LeadQueued
+	55, // 50: parley.v1.Event.lead_closed:type_name -> parley.v1.LeadClosed
+	56, // 51: parley.v1.Event.form_answered:type_name -> parley.v1.FormAnswered
+	65, // 52: parley.v1.Event.contact_merged:type_name -> parley.v1.ContactMerged
+	66, // 53: parley.v1.Event.session_adopted:type_name -> parley.v1.SessionAdopted
+	63, // 54: parley.v1.Event.contact_blocked:type_name -> parley.v1.ContactBlocked
+	64, // 55: parley.v1.Event.contact_unblocked:type_name -> parley.v1.ContactUnblocked
+	36, // 56: parley.v1.Event.reminder_planned:type_name -> parley.v1.ReminderPlanned
+	37, // 57: parley.v1.Event.reminder_withheld:type_name -> parley.v1.ReminderWithheld
+	38, // 58: parley.v1.Event.silence_ended:type_name -> parley.v1.SilenceEnded
+	42, // 59: parley.v1.Event.resume_asked:type_name -> parley.v1.ResumeAsked
+	43, // 60: parley.v1.Event.resume_answered:type_name -> parley.v1.ResumeAnswered
+	1,  // 61: parley.v1.EventBatch.events:type_name -> parley.v1.Event
+	69, // 62: parley.v1.InputReceived.input:type_name -> parley.v1.Input
+	70, // 63: parley.v1.MessageQueued.text:type_name -> parley.v1.Text
+	71, // 64: parley.v1.MessageQueued.media:type_name -> parley.v1.Media
+	72, // 65: parley.v1.MessageQueued.buttons:type_name -> parley.v1.Buttons
+	73, // 66: parley.v1.MessageQueued.list:type_name -> parley.v1.List
+	74, // 67: parley.v1.MessageQueued.link:type_name -> parley.v1.Link
+	75, // 68: parley.v1.MessageQueued.form:type_name -> parley.v1.Form
+	76, // 69: parley.v1.MessageQueued.location:type_name -> parley.v1.GeoPoint
+	77, // 70: parley.v1.MessageQueued.contact:type_name -> parley.v1.ContactCard
+	78, // 71: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
+	79, // 72: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
+	80, // 73: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
+	0,  // 74: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	78, // 75: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 76: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	67, // 77: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	46, // 78: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	46, // 79: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	46, // 80: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	46, // 81: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	46, // 82: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	46, // 83: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	60, // 84: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
+	68, // 85: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
+	86, // [86:86] is the sub-list for method output_type
+	86, // [86:86] is the sub-list for method input_type
+	86, // [86:86] is the sub-list for extension type_name
+	86, // [86:86] is the sub-list for extension extendee
+	0,  // [0:86] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -6149,6 +6256,7 @@ func file_parley_v1_event_proto_init() {
 		(*Event_SessionExpired)(nil),
 		(*Event_SessionResumed)(nil),
 		(*Event_SessionArchived)(nil),
+		(*Event_StartRefused)(nil),
 		(*Event_SlotBooked)(nil),
 		(*Event_SlotTaken)(nil),
 		(*Event_SlotHeld)(nil),
@@ -6192,7 +6300,7 @@ func file_parley_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_event_proto_rawDesc), len(file_parley_v1_event_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   67,
+			NumMessages:   68,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

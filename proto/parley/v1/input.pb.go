@@ -1648,7 +1648,13 @@ type StartRequest struct {
 	// language is a BCP 47 tag; empty to choose as for everybody.
 	Language string `protobuf:"bytes,2,opt,name=language,proto3" json:"language,omitempty"`
 	// slots is a JSON object of values to begin with.
-	Slots         []byte `protobuf:"bytes,3,opt,name=slots,proto3" json:"slots,omitempty"`
+	Slots []byte `protobuf:"bytes,3,opt,name=slots,proto3" json:"slots,omitempty"`
+	// campaign and line name the contact of a campaign that is started; empty and 0 for a
+	// start on its own.
+	Campaign string `protobuf:"bytes,40,opt,name=campaign,proto3" json:"campaign,omitempty"`
+	Line     uint32 `protobuf:"varint,41,opt,name=line,proto3" json:"line,omitempty"`
+	// template is sent in place of what the flow says first; absent to say that.
+	Template      *Template `protobuf:"bytes,42,opt,name=template,proto3" json:"template,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1700,6 +1706,27 @@ func (x *StartRequest) GetLanguage() string {
 func (x *StartRequest) GetSlots() []byte {
 	if x != nil {
 		return x.Slots
+	}
+	return nil
+}
+
+func (x *StartRequest) GetCampaign() string {
+	if x != nil {
+		return x.Campaign
+	}
+	return ""
+}
+
+func (x *StartRequest) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *StartRequest) GetTemplate() *Template {
+	if x != nil {
+		return x.Template
 	}
 	return nil
 }
@@ -2442,11 +2469,14 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\bafter_ms\x18\x02 \x01(\x03R\aafterMs\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\"\"\n" +
 	"\fLookupResult\x12\x12\n" +
-	"\x04rows\x18\x01 \x03(\fR\x04rows\"T\n" +
+	"\x04rows\x18\x01 \x03(\fR\x04rows\"\xb5\x01\n" +
 	"\fStartRequest\x12\x12\n" +
 	"\x04flow\x18\x01 \x01(\tR\x04flow\x12\x1a\n" +
 	"\blanguage\x18\x02 \x01(\tR\blanguage\x12\x14\n" +
-	"\x05slots\x18\x03 \x01(\fR\x05slots\"\xd2\x01\n" +
+	"\x05slots\x18\x03 \x01(\fR\x05slots\x12\x1a\n" +
+	"\bcampaign\x18( \x01(\tR\bcampaign\x12\x12\n" +
+	"\x04line\x18) \x01(\rR\x04line\x12/\n" +
+	"\btemplate\x18* \x01(\v2\x13.parley.v1.TemplateR\btemplate\"\xd2\x01\n" +
 	"\tMigration\x12\x12\n" +
 	"\x04flow\x18\x01 \x01(\tR\x04flow\x12!\n" +
 	"\ffrom_version\x18\x02 \x01(\rR\vfromVersion\x12\x1d\n" +
@@ -2540,9 +2570,9 @@ var file_parley_v1_input_proto_goTypes = []any{
 	(*OperatorAction)(nil),  // 23: parley.v1.OperatorAction
 	(*CallResult)(nil),      // 24: parley.v1.CallResult
 	nil,                     // 25: parley.v1.Migration.StepsEntry
-	(*Text)(nil),            // 26: parley.v1.Text
-	(*Media)(nil),           // 27: parley.v1.Media
-	(*Template)(nil),        // 28: parley.v1.Template
+	(*Template)(nil),        // 26: parley.v1.Template
+	(*Text)(nil),            // 27: parley.v1.Text
+	(*Media)(nil),           // 28: parley.v1.Media
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
@@ -2573,17 +2603,18 @@ var file_parley_v1_input_proto_depIdxs = []int32{
 	2,  // 25: parley.v1.Echo.message:type_name -> parley.v1.IncomingMessage
 	12, // 26: parley.v1.Echo.aside:type_name -> parley.v1.Aside
 	16, // 27: parley.v1.TimerDue.advice:type_name -> parley.v1.ReminderAdvice
-	25, // 28: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
-	26, // 29: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
-	27, // 30: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
-	8,  // 31: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
-	9,  // 32: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
-	28, // 33: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	26, // 28: parley.v1.StartRequest.template:type_name -> parley.v1.Template
+	25, // 29: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	27, // 30: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
+	28, // 31: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
+	8,  // 32: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
+	9,  // 33: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
+	26, // 34: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
