@@ -115,6 +115,7 @@ func (a *API) routes(mux router, login bool) {
 	mux.HandleFunc("GET /api/v1/webhooks", a.webhooks)
 	mux.HandleFunc("POST /api/v1/webhooks/{id}/redrive", a.redriveWebhook)
 	a.resourceRoutes(mux)
+	a.campaignRoutes(mux)
 	mux.HandleFunc("/api/v1/", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusNotFound, problem{"no such resource"})
 	})

@@ -184,7 +184,7 @@ func TestConsoleInBrowser(t *testing.T) {
 
 	for view, empty := range map[string]string{
 		"messages": "Nothing was said yet", "contact": "Give a phone number", "funnels": "No flow is published",
-		"deliveries": "No send waits for a word", "letters": "no dead letters", "calls": "No call failed", "webhooks": "0 still to be told, 0 given up",
+		"campaigns": "There are no campaigns", "deliveries": "No send waits for a word", "letters": "no dead letters", "calls": "No call failed", "webhooks": "0 still to be told, 0 given up",
 	} {
 		b.open(view)
 		b.until(fmt.Sprintf(`document.querySelector('.note').textContent.includes(%q)`, empty))
@@ -228,6 +228,15 @@ func TestConsoleInBrowser(t *testing.T) {
 	b.open("funnels")
 	b.until(`document.querySelectorAll('.funnel li').length > 1`)
 	b.shoot("funnels")
+	s.calls()
+	b.open("campaigns")
+	b.until(`document.querySelectorAll('tbody tr').length === 1`)
+	b.open("campaigns?name=spring")
+	b.text(`window.confirm = () => true, ''`)
+	b.until(`document.querySelector('tbody').textContent.includes('refused: in a conversation')`)
+	b.shoot("campaign")
+	b.do(chromedp.Click("#do-pause"))
+	b.until(`document.querySelector('.title .chip').textContent === 'paused' && document.getElementById('do-resume')`)
 	s.delivers("ambiguous", "failed", "accepted/read")
 	b.open("deliveries")
 	b.text(`window.confirm = () => true, ''`)

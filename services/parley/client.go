@@ -59,7 +59,8 @@ func (s server) check(stderr io.Writer) error {
 	return nil
 }
 
-// call makes one request of the API and reads its answer into into.
+// call makes one request of the API and reads its answer into into: as JSON, or as it is
+// if into is a *[]byte.
 func (s server) call(ctx context.Context, method, path string, body, into any) error {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -123,6 +124,10 @@ func (s server) read(status int, answer []byte, into any) error {
 		return fmt.Errorf("the Parley at %s does not take this token: correct PARLEY_CONSOLE_TOKEN, or --token", s.URL)
 	case status/100 != 2:
 		return &apiError{status, answer}
+	}
+	if raw, ok := into.(*[]byte); ok {
+		*raw = answer
+		return nil
 	}
 	if err := json.Unmarshal(answer, into); err != nil {
 		return fmt.Errorf("what answers at %s is not Parley's API (%w): name Parley with --url", s.URL, err)

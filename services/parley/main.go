@@ -27,6 +27,7 @@ type commands struct {
 	Leads      leadsCommand      `cmd:"" help:"Tools for leads and agents: list."`
 	WASender   wasenderCommand   `cmd:"" name:"wasender" help:"Tools for sessions of WASenderApi: how they are, their QR codes, connect and restart."`
 	WhatsApp   whatsappCommand   `cmd:"" name:"whatsapp" help:"What is done at Meta's side: the keys of forms."`
+	Campaign   campaignCommand   `cmd:"" help:"Begin a flow for many contacts, at a rate: make campaigns, start and pause them, see what came of them."`
 	Session    sessionCommand    `cmd:"" help:"Look at a person's conversation, take it, write, move it, end it."`
 }
 

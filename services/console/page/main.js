@@ -6,12 +6,13 @@ import * as status from './status.js';
 import * as messages from './messages.js';
 import * as contact from './contact.js';
 import * as funnels from './funnels.js';
+import * as campaigns from './campaigns.js';
 import * as deliveries from './deliveries.js';
 import * as calls from './calls.js';
 import * as webhooks from './webhooks.js';
 import * as letters from './letters.js';
 
-const views = { status, messages, contact, funnels, deliveries, calls, webhooks, letters };
+const views = { status, messages, contact, funnels, campaigns, deliveries, calls, webhooks, letters };
 const main = document.getElementById('main');
 let shown = null; // the abort of what is shown, and its timer
 
