@@ -104,7 +104,7 @@ fuzz: ## Run each fuzz target for FUZZTIME=10s
 	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' pkg services | sed 's|/[^/]*:func | |' | \
 	while read -r folder target; do \
 		echo "fuzz $$target ($$folder)"; \
-		go test "./$$folder" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
+		go test "./$$folder" -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s || exit 1; \
 	done
 
 bench: postgres ## Measure throughput and latency of the whole system (options in BENCH_ARGS)
