@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ type contract struct {
 	document map[string]any
 	routes   *http.ServeMux // finds the path of a request
 	schemas  *jsonschema.Compiler
+	compiles sync.Mutex // of schemas: a test may ask many things at once
 }
 
 const contractName = "openapi.json"
@@ -90,6 +92,8 @@ func (c *contract) schema(steps ...string) (*jsonschema.Schema, error) {
 	for _, step := range steps {
 		pointer += "/" + escape.Replace(step)
 	}
+	c.compiles.Lock()
+	defer c.compiles.Unlock()
 	return c.schemas.Compile(contractName + "#" + pointer)
 }
 

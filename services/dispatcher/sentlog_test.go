@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,14 +19,17 @@ type gateway struct {
 	*office
 	t      *testing.T
 	api    *fake.Server
-	answer fake.Answer // to the next send
+	answer atomic.Pointer[fake.Answer] // to the next send
+	call   atomic.Pointer[fake.Answer] // to all else, if it is not answered as it should be
 	client *wasender.Client
 	log    sentLog
 }
 
 func newGateway(t *testing.T) *gateway {
 	g := &gateway{t: t, office: open(t, newDatabase(t)), api: &fake.Server{AccountToken: "the account token"}}
-	g.api.OnSend = func(context.Context, fake.Send) fake.Answer { return g.answer }
+	g.api.OnSend = func(context.Context, fake.Send) fake.Answer { return *g.answer.Load() }
+	g.api.OnCall = func(string, string) fake.Answer { return *g.call.Load() }
+	g.call.Store(&fake.Answer{})
 	g.api.Add(fake.Session{ID: 7, APIKey: "key", Status: "connected", Linked: true})
 	server := httptest.NewServer(g.api)
 	t.Cleanup(server.Close)
@@ -43,7 +47,7 @@ func newGateway(t *testing.T) *gateway {
 // send makes the one attempt that was launched, and records what came of it.
 func (g *gateway) send(want string, answer fake.Answer) {
 	g.t.Helper()
-	g.answer = answer
+	g.answer.Store(&answer)
 	job := g.wantLaunched(want)[0]
 	id, err := g.client.Send(g.t.Context(), wasender.Outgoing{Channel: job.Channel, Message: contentOf(g.t, job)})
 	g.Finish(job, id, err)
@@ -120,11 +124,11 @@ func TestLogSettlesNothing(t *testing.T) {
 		},
 		"of another shard": func(g *gateway) { g.log.owned = func() []int { return []int{shard + 1} } },
 		"unreadable": func(g *gateway) {
-			g.api.OnCall = func(string, string) fake.Answer { return fake.Answer{Status: 500, Body: []byte("x")} }
+			g.call.Store(&fake.Answer{Status: 500, Body: []byte("x")})
 			if g.log.once(g.t.Context()) == nil {
 				g.t.Error("nothing is reported")
 			}
-			g.api.OnCall = nil
+			g.call.Store(&fake.Answer{})
 			g.log.owned = func() []int { return nil }
 		},
 	} {
