@@ -67,7 +67,7 @@ func (h *history) countStory(count map[string]int64, channel string, events []*p
 			count[name+"started"]++
 		case *parleyv1.Event_SessionAdopted:
 			name = fmt.Sprintf("%s v%d %s %s %s ", e.Flow, e.FlowVersion, channel, e.Language, dayOf(e.SessionStartedAtMs))
-			step = stoodAt(body.SessionAdopted)
+			step, failed = stoodAt(body.SessionAdopted)
 		case *parleyv1.Event_StepEntered:
 			step = body.StepEntered.Step
 			count[name+step+" entered"]++

@@ -21,12 +21,20 @@ func (d *database) now(id uuid.UUID) uuid.UUID {
 	return id
 }
 
-// united are the contacts that turned out to be others, and those others.
-func (d *database) united() map[uuid.UUID]bool {
-	all := map[uuid.UUID]bool{}
+// united are the contacts of linked people: those that turned out to be others, those
+// others, and who was one contact from the first and came by two lanes.
+func (w *world) united() map[uuid.UUID]bool {
+	d, all := w.database, map[uuid.UUID]bool{}
 	for id, c := range d.contacts {
 		if c.MergedInto != uuid.Nil {
 			all[id], all[c.MergedInto] = true, true
+		}
+	}
+	for _, p := range w.linked {
+		for key, id := range d.owners {
+			if key.Value == p.Phone || key.Value == p.BSUID {
+				all[id] = true
+			}
 		}
 	}
 	return all
@@ -111,8 +119,9 @@ func (h *history) countMerged(want map[string]int64) {
 	}
 }
 
-// stoodAt is the question at which an adopted session waits.
-func stoodAt(e *parleyv1.SessionAdopted) (step string) {
+// stoodAt is the question at which an adopted session waits, and whether it has failed
+// there before.
+func stoodAt(e *parleyv1.SessionAdopted) (step string, failed map[string]bool) {
 	var was struct {
 		Status, Step string
 		Failures     int
@@ -121,9 +130,9 @@ func stoodAt(e *parleyv1.SessionAdopted) (step string) {
 		panic(err)
 	}
 	if was.Status != flow.Active.String() {
-		return ""
+		return "", map[string]bool{}
 	}
-	return was.Step
+	return was.Step, map[string]bool{was.Step: was.Failures > 0}
 }
 
 // linkedPerson shows by number, by user id, or by both, and in the end by both.

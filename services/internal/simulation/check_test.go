@@ -29,15 +29,15 @@ type history struct {
 	// stored is the first position of each message in WA_IN.
 	stored map[string]uint64
 	raw    map[string]*parleyv1.Envelope
-	// united are contacts that turned out to be others, and those others: of them
-	// mergedAreOne says what must hold, the other checks are of one contact each.
+	// united are the contacts of linked people: of them mergedAreOne says what must
+	// hold, the other checks are of one contact each, in one lane.
 	united map[uuid.UUID]bool
 }
 
 func (w *world) check() {
 	h := &history{
 		w: w, inputs: map[string]*parleyv1.Event{}, dead: map[string][]deadLetter{}, heard: map[store.SessionKey][]*parleyv1.Event{}, lines: map[store.SessionKey][]*parleyv1.Event{},
-		stored: map[string]uint64{}, raw: map[string]*parleyv1.Envelope{}, united: w.database.united(),
+		stored: map[string]uint64{}, raw: map[string]*parleyv1.Envelope{}, united: w.united(),
 	}
 	h.read()
 	for _, check := range []func(){
