@@ -65,6 +65,9 @@ func newOptions(seed uint64, b bug) options {
 	if seed%8 == 5 { // not drawn: all other seeds tell the story that they told before
 		o.Linked = 2
 	}
+	if seed%8 == 3 { // a storm: results of sends that were refused are not seen, and others take over
+		o.Replicas, o.Rates.StoreLost, o.Rates.SendBusy, o.Rates.SendRetry, o.Rates.Pause = 2, 0.15, 0.3, 0.3, 3
+	}
 	return o
 }
 
