@@ -12,10 +12,15 @@ import (
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
-// stands writes how the session of a contact stands.
+// stands writes a contact, and how their session stands.
 func (db *database) stands(contact, progress string) {
 	db.t.Helper()
-	_, err := db.conn.Exec(db.t.Context(), `INSERT INTO sessions (channel, contact_id, session_id, shard, flow, flow_version, status, current_state,
+	_, err := db.conn.Exec(db.t.Context(), `INSERT INTO contacts (id, portfolio, lane_key, shard, created_at) VALUES ($1, 'p', $2, $3, now()) ON CONFLICT DO NOTHING`,
+		store.ContactID("p", contact), contact, shard)
+	if err != nil {
+		db.t.Fatal(err)
+	}
+	_, err = db.conn.Exec(db.t.Context(), `INSERT INTO sessions (channel, contact_id, session_id, shard, flow, flow_version, status, current_state,
 		flow_data, language, failure_count, version, started_at, last_interaction, progress)
 		VALUES ('n1', $1, 7, $2, 'f', 1, 'active', 's', '{}', 'en', 0, 1, now(), now(), $3::jsonb)
 		ON CONFLICT (contact_id, channel) DO UPDATE SET progress = excluded.progress`, store.ContactID("p", contact), shard, progress)
