@@ -93,7 +93,7 @@ func TestUpDialogue(t *testing.T) {
 	signed(t, u.webhook(), fake.Text(ann, "wamid.2", time.Now(), "Ann"))
 	g.hears(t, ann.Phone, "Hi Ann, what is your email?")
 
-	want := store.FunnelStep{Step: "name", Position: 1, Entered: 1, Answered: 1}
+	want := store.FunnelStep{Step: "name", Position: 1, Entered: 1, Answered: 1, Messages: store.FunnelMessages{Sent: 1}}
 	await(t, patience, "the funnel knows", func() error {
 		funnel := get[store.Funnel](t, u.api()+"/funnels/lead")
 		if funnel.Totals.Started != 1 || len(funnel.Steps) != 2 || funnel.Steps[0] != want || funnel.Steps[1].Waiting != 1 {
