@@ -220,7 +220,16 @@ func TestConsoleInBrowser(t *testing.T) {
 	if got := b.text(`[...document.querySelectorAll('.bubble bdi')].map((e) => e.textContent)[1] + typeof window.pwned + document.querySelectorAll('main img').length`); got != attack+"undefined0" {
 		t.Errorf("hostile text: %s", got)
 	}
+	before := len(s.lanes())
+	b.do(chromedp.SendKeys("#r-text", "Hello, this is Ana.\r"))
+	b.until(`document.querySelector('.problem').textContent.includes('Say who you are')`)
+	b.do(chromedp.ScrollIntoView("#r-text"))
 	b.shoot("conversation")
+	b.do(chromedp.SendKeys("#r-by", "Ana\r"))
+	b.until(`document.querySelector('#r-text')?.value === '' && document.querySelector('#r-by').value === 'Ana'`)
+	if got := s.lanes()[before:]; len(got) != 1 || got[0].input.GetOperatorAction().GetText().GetBody() != "Hello, this is Ana." || got[0].input.GetOperatorAction().GetBy() != "Ana" {
+		t.Errorf("ordered: %+v, %s", got, b.text(`document.querySelector('.problem')?.textContent`))
+	}
 	b.open("contact?contact=16505551234")
 	b.until(`document.querySelectorAll('.events li').length > 3`)
 	b.do(chromedp.Click("details summary"))

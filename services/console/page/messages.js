@@ -1,11 +1,11 @@
 // The message log: everybody's newest, or a contact's as a conversation.
 
-import { get, query, segment } from './api.js';
+import { get, post, query, segment } from './api.js';
 import { chip, clockOf, dayOf, el, field, form, link, list, note, said, time, title as heading } from './dom.js';
 
 export const title = 'Messages';
 
-export async function show({ values, signal, go }) {
+export async function show({ values, signal, go, again }) {
   const asked = { contact: values.contact, channel: values.channel, from: values.from, to: dayAfter(values.to), raw: values.raw };
   const page = await get(`messages${query({ ...asked, order: 'latest', limit: 100, after: values.after })}`, signal);
   const found = list(page.messages);
@@ -15,7 +15,35 @@ export async function show({ values, signal, go }) {
     found.length ? (values.contact ? conversation(found) : log(found)) : empty(values),
     page.next && el('p', { class: 'more' }, link(`#/messages${query({ ...values, after: page.next })}`, 'Earlier messages')),
     values.after && el('p', { class: 'more' }, link(`#/messages${query({ ...values, after: '' })}`, 'Back to the newest')),
+    values.contact && found.length && !values.after && reply(values, found, again),
   ].filter(Boolean);
+}
+
+// reply lets a person of the business write to the one whose conversation is shown, which
+// makes the bot silent, and give the conversation back to it.
+function reply(values, found, again) {
+  const problem = el('p', { class: 'problem', role: 'alert' });
+  const channel = values.channel || found[0].channel;
+  let busy = false; // a second click is not a second message
+  const act = async (given, path, body) => {
+    if (busy) return;
+    problem.textContent = '';
+    if (!given.by) return void (problem.textContent = 'Say who you are: it is kept with what you do.');
+    localStorage.setItem('by', given.by);
+    busy = true;
+    try {
+      await post(`sessions/${segment(values.contact)}/${path}`, { by: given.by, channel, ...body });
+      setTimeout(again, 700); // the lane decides on it, and then the log is written
+    } catch (error) {
+      problem.textContent = error.message;
+      busy = false;
+    }
+  };
+  const by = el('input', { id: 'r-by', name: 'by', value: localStorage.getItem('by') || '', autocomplete: 'name' });
+  return form({ class: 'filter' }, (given) => (given.text ? act(given, 'messages', { text: given.text }) : void (problem.textContent = 'Write something.')),
+    field('Write as', by), field('Text', el('input', { id: 'r-text', name: 'text', autocomplete: 'off' })), el('button', { class: 'main' }, 'Send'),
+    el('button', { id: 'r-take', type: 'button', on: { click: () => act({ by: by.value }, 'actions', { action: 'take' }) } }, 'Take over'),
+    el('button', { id: 'r-back', type: 'button', on: { click: () => act({ by: by.value }, 'actions', { action: 'give_back' }) } }, 'Give back to the bot'), problem);
 }
 
 // dayAfter makes "until this day" of a day, which the API excludes.
