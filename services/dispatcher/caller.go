@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -79,7 +80,7 @@ func (c *caller) dress(req *http.Request, id string, q *parleyv1.CallQueued) err
 			return c.secrets[secret]
 		})
 		if missing != "" {
-			return fmt.Errorf("%w: set PARLEY_SECRET_%s for the dispatcher", errSecret, missing)
+			return fmt.Errorf("a secret is not set: set PARLEY_SECRET_%s for the dispatcher", missing)
 		}
 		req.Header.Set(name, value)
 	}
@@ -118,7 +119,9 @@ func read(resp *http.Response) answer {
 		if len(body) > maxCallAnswer {
 			return failed(s, fmt.Sprintf("the answer has more than %d KB", maxCallAnswer>>10))
 		}
-		a.ok, a.reason, a.json = true, "", readableJSON(body)
+		if a.ok, a.reason = true, ""; json.Valid(body) {
+			a.json = body // else there is nothing to keep of it
+		}
 	case s == http.StatusRequestTimeout, s == http.StatusTooEarly, s == http.StatusTooManyRequests, s >= 500:
 		a.again = true
 		if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {

@@ -2,8 +2,6 @@ package dispatcher
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -209,13 +207,3 @@ func (a answer) result() string {
 
 // failed is an answer that no other try will better.
 func failed(status int, reason string) answer { return answer{status: status, reason: reason} }
-
-// readable is JSON as it can be kept; nil if it is none.
-func readableJSON(body []byte) []byte {
-	if !json.Valid(body) {
-		return nil
-	}
-	return body
-}
-
-var errSecret = errors.New("a secret is not set")
