@@ -161,6 +161,9 @@ func (c *compiler) bubble(in item, e *expectation, carries bool) bubble {
 		c.report(in.at, ruleField, "only a message with buttons, a list, a link or a form has header and footer: remove them")
 	}
 	c.other(&b, all)
+	if b.template.opensForm() && !(carries && e.kind == formAnswer && b.body != nil) {
+		c.report(all.of["template"].at, ruleField, "the template opens a form, and this message is none: put it beside the text that the step's form stands below")
+	}
 	return b
 }
 
@@ -338,12 +341,27 @@ func (c *compiler) template(in item) *template {
 		if index, ok := all.of["index"]; ok {
 			i = c.count(index, 0, 9)
 		}
-		t.buttons = append(t.buttons, templateButton{
-			index: i, kind: c.word(c.required(all, "kind", "quick_reply, url or flow"), "quick_reply", "url", "flow"),
-			text: c.label(c.required(all, "text", "the button's parameter"), 2000),
-		})
+		t.buttons = append(t.buttons, c.templateButton(all, i))
 	}
 	return t
+}
+
+// formButton is the kind of a template's button that opens a form.
+const formButton = "flow"
+
+func (c *compiler) templateButton(all fields, index int) templateButton {
+	b := templateButton{index: index, kind: c.word(c.required(all, "kind", "quick_reply, url or flow"), "quick_reply", "url", formButton)}
+	if b.kind != formButton {
+		b.text = c.label(c.required(all, "text", "the button's parameter"), 2000)
+	} else if in, given := all.of["text"]; given {
+		c.report(in.at, ruleField, "Parley itself says which form of whom the button opens: remove text")
+	}
+	return b
+}
+
+// opensForm reports whether a template has a button that opens a form.
+func (t *template) opensForm() bool {
+	return t != nil && slices.ContainsFunc(t.buttons, func(b templateButton) bool { return b.kind == formButton })
 }
 
 // templateLanguages are WhatsApp's codes of a template, by the flow's language.

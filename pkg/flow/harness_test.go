@@ -96,6 +96,9 @@ func (d *dialogue) run(t *testing.T, command string) []string {
 		s := &parleyv1.StartRequest{Flow: words["flow"], Language: words["language"], Slots: []byte(words["slots"]), Campaign: words["campaign"], Line: uint32(number32(t, words["line"]))}
 		if words["template"] != "" {
 			s.Template = &parleyv1.Template{Name: words["template"], Language: "en_US"}
+			if words["button"] != "" {
+				s.Template.Buttons = []*parleyv1.TemplateButton{{Kind: words["button"]}}
+			}
 		}
 		return d.turn(t, &parleyv1.Input{Body: &parleyv1.Input_Start{Start: s}})
 	case "operate":
@@ -400,6 +403,9 @@ func (d *dialogue) remember(e *parleyv1.Event) {
 			}
 		}
 		d.form = cmp.Or(body.MessageQueued.GetForm().GetToken(), d.form)
+		for _, b := range body.MessageQueued.GetTemplate().GetButtons() {
+			d.form = cmp.Or(b.GetForm().GetToken(), d.form)
+		}
 	}
 }
 

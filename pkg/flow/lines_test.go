@@ -374,6 +374,9 @@ func templateLine(m *parleyv1.Template) string {
 	}
 	for _, b := range m.GetButtons() {
 		line += fmt.Sprintf("[%d %s %q] ", b.GetIndex(), b.GetKind(), b.GetText())
+		if form := b.GetForm(); form != nil {
+			line += fmt.Sprintf("form %s %s %s ", form.GetFormId(), form.GetToken(), form.GetData())
+		}
 	}
 	return strings.TrimRight(line, " ")
 }

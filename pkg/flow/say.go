@@ -250,7 +250,11 @@ func (t *turn) template(tm *template) *parleyv1.Template {
 		m.Body = append(m.Body, &parleyv1.TemplateParameter{Name: p.name, Text: t.parameter(p.text)})
 	}
 	for _, b := range tm.buttons {
-		m.Buttons = append(m.Buttons, &parleyv1.TemplateButton{Index: uint32(b.index), Kind: b.kind, Text: t.parameter(b.text)})
+		button := &parleyv1.TemplateButton{Index: uint32(b.index), Kind: b.kind}
+		if b.kind != formButton { // what it opens, dress knows
+			button.Text = t.parameter(b.text)
+		}
+		m.Buttons = append(m.Buttons, button)
 	}
 	return m
 }

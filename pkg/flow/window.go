@@ -1,6 +1,10 @@
 package flow
 
-import parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+import (
+	"google.golang.org/protobuf/proto"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
 
 const (
 	// windowMargin is how long before its end the window counts as closed: a message
@@ -44,11 +48,13 @@ func (t *turn) windowAtStart() int64 {
 // template at once if the window was open and is closed; whether a channel has windows
 // at all, only the sender knows. One without a template stays as it is: the sender fails
 // it before the call, and the session hears of it. The template that a start brings is
-// said in place of the first message.
+// said in place of the first message. A template opens the form of the message that it
+// stands for.
 func (t *turn) dress(m *parleyv1.MessageQueued) {
 	m.Step = t.speaker()
+	form := m.GetForm()
 	if t.opening != nil {
-		m.Content, t.opening = &parleyv1.MessageQueued_Template{Template: t.opening}, nil
+		m.Content, t.opening = &parleyv1.MessageQueued_Template{Template: opens(proto.CloneOf(t.opening), form)}, nil
 	}
 	if m.GetTemplate() != nil || m.GetTyping() != nil {
 		return
@@ -57,8 +63,19 @@ func (t *turn) dress(m *parleyv1.MessageQueued) {
 	switch {
 	case t.fallback == nil:
 	case m.WindowUntilMs > neverHeard && t.in.GetAtMs() >= m.WindowUntilMs-windowMargin:
-		m.Content, m.WindowUntilMs = &parleyv1.MessageQueued_Template{Template: t.template(t.fallback)}, 0
+		m.Content, m.WindowUntilMs = &parleyv1.MessageQueued_Template{Template: opens(t.template(t.fallback), form)}, 0
 	default:
-		m.Fallback = t.template(t.fallback)
+		m.Fallback = opens(t.template(t.fallback), form)
 	}
+}
+
+// opens gives the button of a template the form that it opens. What the form looks like
+// was approved with the template.
+func opens(tm *parleyv1.Template, form *parleyv1.Form) *parleyv1.Template {
+	for _, b := range tm.GetButtons() {
+		if b.GetKind() == formButton && form != nil {
+			b.Form = &parleyv1.Form{FormId: form.GetFormId(), Token: form.GetToken(), Data: form.GetData(), Received: form.GetReceived()}
+		}
+	}
+	return tm
 }

@@ -63,6 +63,9 @@ func (a *API) hasWindows(ctx context.Context, channel string) (bool, error) {
 func (c *callCheck) window(name string) error {
 	for _, e := range c.turn(&parleyv1.StartRequest{Flow: name, Template: c.template}) {
 		m := e.GetMessageQueued()
+		if i := slices.IndexFunc(m.GetTemplate().GetButtons(), opensNothing); i >= 0 {
+			return refuse(http.StatusConflict, "the template's button %d opens a form, and flow %s does not begin with one: begin it at a step with form, or use a template without such a button", i, name)
+		}
 		if m == nil || m.GetTemplate() != nil || m.GetFallback() != nil || m.GetTyping() != nil {
 			continue
 		}
@@ -73,6 +76,11 @@ func (c *callCheck) window(name string) error {
 		return refuse(http.StatusConflict, "flow %s says free text at step %s: WhatsApp takes templates only for people who have not written for 24 h: %s", name, m.GetStep(), advice)
 	}
 	return nil
+}
+
+// opensNothing reports whether a button would open a form, and has none.
+func opensNothing(b *parleyv1.TemplateButton) bool {
+	return b.GetKind() == "flow" && b.GetForm() == nil
 }
 
 func (c *callCheck) turn(start *parleyv1.StartRequest) []*parleyv1.Event {

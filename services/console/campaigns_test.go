@@ -226,6 +226,7 @@ func TestCampaignRefuses(t *testing.T) {
 		{request{"flow": "closed"}, 409, "{api: true}"},
 		{request{"flow": "plain"}, 409, "flow plain says free text at step ask"},
 		{request{"flow": "plain"}, 409, "or the campaign one that goes in place"},
+		{request{"flow": "plain", "template": request{"name": "t", "language": "en", "buttons": []request{{"kind": "flow"}}}}, 409, "button 0 opens a form"},
 		{request{"flow": "greeting", "template": template}, 409, "flow greeting says free text at step ask"},
 	} {
 		var p problem

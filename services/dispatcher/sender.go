@@ -72,19 +72,23 @@ func (s *sender) send(job Job) {
 	s.finish(job, wamid, err)
 }
 
-// address puts into a form's token what is needed to find its session again: the
+// address puts into the tokens of forms what is needed to find their session again: the
 // events keep the engine's own. The same delivery always has the same token.
 func (s *sender) address(job Job, queued *parleyv1.MessageQueued) error {
-	form := queued.GetForm()
-	if form == nil || s.tokens == nil {
+	if s.tokens == nil {
 		return nil
 	}
-	token, err := s.tokens.New(forms.Token{
-		Channel: job.Channel, LaneKey: cmp.Or(queued.GetLaneKey(), queued.GetBsuid(), queued.GetPhone()),
-		Session: form.GetToken(), Form: form.GetFormId(), Received: string(form.GetReceived()),
-	})
-	form.Token = token
-	return err
+	for form := range forms.Opened(queued) {
+		token, err := s.tokens.New(forms.Token{
+			Channel: job.Channel, LaneKey: cmp.Or(queued.GetLaneKey(), queued.GetBsuid(), queued.GetPhone()),
+			Session: form.GetToken(), Form: form.GetFormId(), Received: string(form.GetReceived()),
+		})
+		if err != nil {
+			return err
+		}
+		form.Token = token
+	}
+	return nil
 }
 
 // onlyOnce gives a typing indicator up after an error that concerns nothing else.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
@@ -52,6 +53,32 @@ func TestSend(t *testing.T) {
 	}
 	if got.Channel != "n1" || got.To != "16505551234" || got.Text != "hi" || got.Callback != store.DeliveryID(1, 42) {
 		t.Errorf("sent %+v", got)
+	}
+}
+
+// The token of every form that a message opens, a template's too, leads back to its lane.
+func TestSendForms(t *testing.T) {
+	tokens, err := forms.NewTokens("0123456789abcdef0123456789abcdef")
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := func() *parleyv1.Form { return &parleyv1.Form{FormId: "77", Token: "p1.s.visit.form"} }
+	for name, m := range map[string]*parleyv1.MessageQueued{
+		"form": {Content: &parleyv1.MessageQueued_Form{Form: form()}},
+		"template": {Content: &parleyv1.MessageQueued_Template{Template: &parleyv1.Template{
+			Buttons: []*parleyv1.TemplateButton{{Kind: "url", Text: "x"}, {Index: 1, Kind: "flow", Form: form()}},
+		}}},
+	} {
+		m.LaneKey, m.Phone = "US.1", "15550001111"
+		if err := (&sender{tokens: tokens}).address(job("a", 1, 42), m); err != nil {
+			t.Fatal(err)
+		}
+		for opened := range forms.Opened(m) {
+			token, err := tokens.Parse(opened.GetToken())
+			if err != nil || token.LaneKey != "US.1" || token.Session != "p1.s.visit.form" || token.Form != "77" || token.Channel != "n1" {
+				t.Errorf("%s: %+v, %v", name, token, err)
+			}
+		}
 	}
 }
 

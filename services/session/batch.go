@@ -14,6 +14,7 @@ import (
 	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp/forms"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -435,7 +436,7 @@ func (b *batch) append(u update, session uint64, events []*parleyv1.Event) uint6
 		if queued := e.GetMessageQueued(); queued != nil {
 			queued.Phone, queued.Bsuid = identity.GetPhone(), identity.GetBsuid()
 			queued.Priority, queued.Campaign, queued.Marketing = priority, campaign, u.input.GetStart() != nil
-			if queued.GetForm() != nil {
+			for range forms.Opened(queued) {
 				queued.LaneKey = b.known.Contacts[u.contact].LaneKey
 			}
 		}

@@ -24,7 +24,7 @@ type button struct{ id, title string }
 func (s *screen) event(e *parleyv1.Event) {
 	switch body := e.GetBody().(type) {
 	case *parleyv1.Event_MessageQueued:
-		if m := body.MessageQueued; m.GetForm() != nil || len(buttonsOf(m)) > 0 {
+		if m := body.MessageQueued; formOf(m) != nil || len(buttonsOf(m)) > 0 {
 			s.all = append(s.all, m)
 		}
 	case *parleyv1.Event_StepEntered, *parleyv1.Event_SessionCompleted, *parleyv1.Event_SessionCancelled, *parleyv1.Event_HandedOver:
@@ -93,9 +93,22 @@ func (s *screen) token() string {
 		return ""
 	}
 	for _, m := range slices.Backward(s.all) {
-		if form := m.GetForm(); form != nil {
+		if form := formOf(m); form != nil {
 			return form.GetToken()
 		}
 	}
 	return ""
+}
+
+// formOf is the form that a message opens; nil if it opens none.
+func formOf(m *parleyv1.MessageQueued) *parleyv1.Form {
+	if form := m.GetForm(); form != nil {
+		return form
+	}
+	for _, b := range m.GetTemplate().GetButtons() {
+		if b.GetForm() != nil {
+			return b.GetForm()
+		}
+	}
+	return nil
 }

@@ -127,11 +127,15 @@ func parameterPart() part {
 
 func templateButtonPart() part {
 	return part{
-		name: "template_button", doc: "The parameter of a template's button.", required: []string{"kind", "text"},
+		name: "template_button", doc: "The parameter of a template's button.", required: []string{"kind"},
 		fields: []field{
 			{"index", count(0, 9).otherwise(0), "Which button, from 0."},
 			{"kind", word("quick_reply", "url", "flow"), "What the button is."},
-			{"text", ref("words"), "Its payload, the end of its address, or the token of the form."},
+			{"text", ref("words"), "Its payload, or the end of its address. A button that opens a form has none."},
+		},
+		also: func(n *node) {
+			form := &node{Properties: ordered{{"kind", &node{Const: "flow"}}}, Not: has("text")}
+			n.OneOf = []*node{form, {Properties: ordered{{"kind", word("quick_reply", "url")}}, Required: []string{"text"}}}
 		},
 	}
 }

@@ -111,13 +111,14 @@ func TestRequests(t *testing.T) {
 		{
 			`"template":{"name":"hello","language":"de","header":{"media":{"kind":"image","link":"https://x.example/i"}},
 			"body":[{"text":"Ann"},{"text":"3"}],
-			"buttons":[{"kind":"quick_reply","text":"p"},{"index":1,"kind":"url","text":"x/1"},{"index":2,"kind":"flow","text":"T"}]}`, "hello Ann 3",
+			"buttons":[{"kind":"quick_reply","text":"p"},{"index":1,"kind":"url","text":"x/1"},{"index":2,"kind":"flow","form":{"formId":"123","token":"T"}},{"index":3,"kind":"flow","form":{"token":"U","data":"eyJrIjoidiJ9"}}]}`, "hello Ann 3",
 			`"type":"template","template":{"name":"hello","language":{"code":"de"},"components":[` +
 				`{"type":"header","parameters":[{"type":"image","image":{"link":"https://x.example/i"}}]},` +
 				`{"type":"body","parameters":[{"type":"text","text":"Ann"},{"type":"text","text":"3"}]},` +
 				`{"type":"button","sub_type":"quick_reply","index":"0","parameters":[{"type":"payload","payload":"p"}]},` +
 				`{"type":"button","sub_type":"url","index":"1","parameters":[{"type":"text","text":"x/1"}]},` +
-				`{"type":"button","sub_type":"flow","index":"2","parameters":[{"type":"action","action":{"flow_token":"T"}}]}]}`,
+				`{"type":"button","sub_type":"flow","index":"2","parameters":[{"type":"action","action":{"flow_token":"T"}}]},` +
+				`{"type":"button","sub_type":"flow","index":"3","parameters":[{"type":"action","action":{"flow_token":"U","flow_action_data":{"k":"v"}}}]}]}`,
 		},
 		{
 			`"template":{"name":"hello","language":"de","header":{"text":"H"},"body":[{"name":"first_name","text":"Ann"}]}`, "hello Ann",

@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"encoding/json"
 	"errors"
 	"strconv"
 
@@ -42,8 +43,10 @@ type sendParameter struct {
 	Action   *sendFormAction `json:"action,omitempty"`
 }
 
+// sendFormAction opens the form that was approved with the template, at its first screen.
 type sendFormAction struct {
-	Token string `json:"flow_token,omitempty"`
+	Token string          `json:"flow_token,omitempty"`
+	Data  json.RawMessage `json:"flow_action_data,omitempty"`
 }
 
 func templateRequest(t *parleyv1.Template) (*sendTemplate, error) {
@@ -88,7 +91,11 @@ func buttonRequest(b *parleyv1.TemplateButton) (sendComponent, error) {
 	case "url":
 		parameter = sendParameter{Type: "text", Text: b.GetText()}
 	case "flow":
-		parameter = sendParameter{Type: "action", Action: &sendFormAction{Token: b.GetText()}}
+		data, err := formData(b.GetForm().GetData())
+		if err != nil {
+			return sendComponent{}, err
+		}
+		parameter = sendParameter{Type: "action", Action: &sendFormAction{Token: b.GetForm().GetToken(), Data: data}}
 	default:
 		return sendComponent{}, errButtonKind
 	}

@@ -886,9 +886,12 @@ type TemplateButton struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Index uint32                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
 	// kind is "quick_reply" (text is its payload), "url" (text is the end of the
-	// address) or "flow" (text is the token).
-	Kind          string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
-	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// address) or "flow" (it opens the form).
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// form is what a "flow" button opens: its form_id, token, data and received. What
+	// is shown with it, the template has.
+	Form          *Form `protobuf:"bytes,4,opt,name=form,proto3" json:"form,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -942,6 +945,13 @@ func (x *TemplateButton) GetText() string {
 		return x.Text
 	}
 	return ""
+}
+
+func (x *TemplateButton) GetForm() *Form {
+	if x != nil {
+		return x.Form
+	}
+	return nil
 }
 
 // Reaction puts an emoji on a message of the person; an empty one removes it.
@@ -1109,11 +1119,12 @@ const file_parley_v1_message_proto_rawDesc = "" +
 	"\abuttons\x18\x05 \x03(\v2\x19.parley.v1.TemplateButtonR\abuttons\";\n" +
 	"\x11TemplateParameter\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"N\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"s\n" +
 	"\x0eTemplateButton\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"?\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12#\n" +
+	"\x04form\x18\x04 \x01(\v2\x0f.parley.v1.FormR\x04form\"?\n" +
 	"\bReaction\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x14\n" +
@@ -1163,11 +1174,12 @@ var file_parley_v1_message_proto_depIdxs = []int32{
 	2,  // 7: parley.v1.Template.header:type_name -> parley.v1.Header
 	11, // 8: parley.v1.Template.body:type_name -> parley.v1.TemplateParameter
 	12, // 9: parley.v1.Template.buttons:type_name -> parley.v1.TemplateButton
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	9,  // 10: parley.v1.TemplateButton.form:type_name -> parley.v1.Form
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_message_proto_init() }

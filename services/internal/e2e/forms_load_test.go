@@ -50,8 +50,9 @@ func TestUpFormsLoad(t *testing.T) {
 	t.Logf("SUMMARY forms: %d exchanges at %d/s: p50 %.1f ms, p95 %.1f ms, p99 %.1f ms, max %.1f ms", len(took), rate, at(50), at(95), at(99), at(100))
 }
 
-// openForms begins a system in which so many people have an open form.
-func openForms(t *testing.T, people int) (*up, []formPhone) {
+// clinicUp begins a system whose flow is the clinic's, with the public key of its forms.
+func clinicUp(t *testing.T) (*up, *graph, []byte) {
+	t.Helper()
 	dir := folder(t)
 	if err := os.Mkdir(filepath.Join(dir, "tables"), 0o755); err != nil {
 		t.Fatal(err)
@@ -65,6 +66,12 @@ func openForms(t *testing.T, people int) (*up, []formPhone) {
 	u, g := newUp(t), newGraph(t)
 	u.start(t, environment(g.url, "PARLEY_FLOWS_DIR="+dir, "PARLEY_DEFAULT_FLOW=clinic",
 		"PARLEY_FLOWS_PRIVATE_KEY_FILE="+write(t, dir, "flows.pem", string(private)))...)
+	return u, g, public
+}
+
+// openForms begins a system in which so many people have an open form.
+func openForms(t *testing.T, people int) (*up, []formPhone) {
+	u, g, public := clinicUp(t)
 	phones := make([]formPhone, people)
 	for n := range phones {
 		person := fake.Person{Phone: fmt.Sprintf("155503%05d", n), Name: "Form"}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -23,10 +24,11 @@ import (
 // clinic is a flow with a form that asks what comes next.
 const clinic = `name: clinic
 language: en
+entry: [{api: true}, {default: true}]
 keywords: {restart: [RESTART]}
 steps:
   - name: form
-    say: Please book.
+    say: {text: Please book., template: {name: please_book, language: en_US, buttons: [{kind: flow}]}}
     form:
       id: "77"
       title: Book
@@ -95,34 +97,41 @@ func (p formPhone) shows(action, screen, data, want string) {
 }
 
 // finishes sends the result of the form, as the chat does.
-func (p formPhone) finishes(u *up, id string) {
+func (p formPhone) finishes(u *up, who fake.Person, id string) {
 	p.t.Helper()
 	result := map[string]any{"service": "cut", "people": 2, "time": "11:00", "flow_token": p.token}
 	text, err := json.Marshal(result)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	signed(p.t, u.webhook(), fake.Message(ann, id, time.Now(), "interactive", map[string]any{
+	signed(p.t, u.webhook(), fake.Message(who, id, time.Now(), "interactive", map[string]any{
 		"type": "nfm_reply", "nfm_reply": map[string]any{"name": "flow", "body": "Sent", "response_json": string(text)},
 	}))
 }
 
-// opened is the form that was sent last.
+// opened is the form that was sent, as a message or by a template.
 func opened(t *testing.T, u *up, s fake.Send, public []byte) formPhone {
 	t.Helper()
-	var sent struct {
-		Interactive struct {
-			Action struct {
-				Parameters struct {
-					Token string `json:"flow_token"`
-				} `json:"parameters"`
-			} `json:"action"`
-		} `json:"interactive"`
+	token := regexp.MustCompile(`"flow_token":"(pf1\.[^"]*)"`).FindSubmatch(s.Body)
+	if token == nil {
+		t.Fatalf("the form was sent as %s", s.Body)
 	}
-	if err := json.Unmarshal(s.Body, &sent); err != nil || !strings.HasPrefix(sent.Interactive.Action.Parameters.Token, "pf1.") {
-		t.Fatalf("the form was sent as %s (%v)", s.Body, err)
+	return formPhone{t: t, url: u.url() + "/flows/" + channel, public: public, token: string(token[1])}
+}
+
+// TestUpFormByTemplate is somebody who never wrote: a template opens the form.
+func TestUpFormByTemplate(t *testing.T) {
+	u, g, public := clinicUp(t)
+	body := `{"channel":"` + channel + `","phone":"` + ann.Phone + `"}`
+	if got := post(t, u.api()+"/flows/clinic/start", []byte(body), "Content-Type", "application/json"); got/100 != 2 {
+		t.Fatalf("the start is answered %d", got)
 	}
-	return formPhone{t: t, url: u.url() + "/flows/" + channel, public: public, token: sent.Interactive.Action.Parameters.Token}
+	p := opened(t, u, g.next(t, ann, "please_book"), public)
+	p.shows("INIT", "", "{}", `{"version":"3.0","screen":"SERVICE","data":{"hello":"Welcome"}}`)
+	p.shows("data_exchange", "SERVICE", `{"service":"cut","people":2}`,
+		`{"version":"3.0","screen":"TIMES","data":{"times":[{"id":"10:00","title":"10:00"},{"id":"11:00","title":"11:00"}]}}`)
+	p.finishes(u, ann, "wamid.done")
+	g.next(t, ann, "cut at 11:00 for 2.")
 }
 
 // TestUpForm is a form from its first screen to its result: with rows of a table, a
@@ -165,8 +174,8 @@ func TestUpForm(t *testing.T) {
 	p.shows("data_exchange", "SERVICE", choose, `{"version":"3.0","screen":"TIMES","data":{"times":[{"id":"12:00","title":"12:00"}]}}`)
 	const done = `{"version":"3.0","screen":"SUCCESS","data":{"extension_message_response":{"params":{"flow_token":%q,"people":2,"service":"cut","time":"11:00"}}}}`
 	p.shows("data_exchange", "TIMES", `{"time":"11:00"}`, fmt.Sprintf(done, p.token))
-	p.finishes(u, "wamid.done")
-	p.finishes(u, "wamid.done")
+	p.finishes(u, ann, "wamid.done")
+	p.finishes(u, ann, "wamid.done")
 	g.next(t, ann, "cut at 11:00 for 2.")
 	if status, answer := p.ask("data_exchange", "TIMES", `{"time":"10:00"}`); status != 427 {
 		t.Errorf("a form that was finished is answered %d %s", status, answer)
