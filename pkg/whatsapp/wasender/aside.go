@@ -1,13 +1,21 @@
 package wasender
 
-import parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+import (
+	"cmp"
+
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
+)
 
 const (
+	eventUpdate   = "messages.update"
 	eventDelete   = "messages.delete"
 	eventReaction = "messages.reaction"
 
 	// maxKindBytes bounds the name of an aside, and an emoji.
 	maxKindBytes = 64
+
+	// pollUpdates is the member of an update with the votes on a poll.
+	pollUpdates = "pollUpdates"
 )
 
 // asides are contents that say nothing, in Meta's words, even if WASenderApi finds a
@@ -20,6 +28,14 @@ var asides = map[string]string{
 // protocols are the types of a protocol message that people cause.
 // Source: WhatsApp Web's message schema.
 var protocols = map[string]string{"0": "revoke", "REVOKE": "revoke", "14": "edit", "MESSAGE_EDIT": "edit"}
+
+// stubs are the types of a message without a content that tell something. Its content
+// comes later if it is not decrypted yet.
+// Source: WhatsApp Web's message schema.
+var stubs = map[string]string{
+	"1": "revoke", "REVOKE": "revoke", "2": "undecrypted", "CIPHERTEXT": "undecrypted",
+	"40": "call", "CALL_MISSED_VOICE": "call", "41": "call", "CALL_MISSED_VIDEO": "call",
+}
 
 // DecodeAside reads what a person does to a message, or besides all messages, out of
 // a KIND_MESSAGE envelope. It is nil for what was said, and for what concerns a group.
@@ -42,11 +58,45 @@ func DecodeAside(e *parleyv1.Envelope) *parleyv1.Aside {
 		aside := about("reaction", f.get("key"))
 		aside.Emoji = f.get("reaction").get("text").limited(maxKindBytes)
 		return aside
+	case eventUpdate:
+		return changeOf(f)
 	}
-	if k := keyOf(f.get("key")); k.fromMe || k.chat.isGroup() || otherEvents[e.GetField()] {
+	if k := keyIn(f); k.fromMe || k.chat.isGroup() || otherEvents[e.GetField()] {
 		return nil
 	}
+	if isEmpty(f) {
+		return &parleyv1.Aside{Kind: cmp.Or(stubs[f.get("messageStubType").limited(maxKindBytes)], "empty")}
+	}
 	return asideOf(unwrapped(f.get("message")))
+}
+
+// changeOf is what an update changes of a message.
+func changeOf(f fields) *parleyv1.Aside {
+	update, aside := f.get("update"), about("update", f.get("key"))
+	content := update.get("message")
+	switch {
+	case isContent(content):
+		return nil
+	case content.isObject():
+		aside.Kind, aside.Edited = "edit", editedOf(content)
+	case stubs[update.get("messageStubType").limited(maxKindBytes)] == "revoke":
+		aside.Kind = "revoke"
+	case update.get(pollUpdates) != nil:
+		aside.Kind = "poll_update"
+	}
+	return aside
+}
+
+// editedOf is what an edited message says now; nil if that is not known.
+func editedOf(content value) *parleyv1.IncomingMessage {
+	if kind, protocol := unwrapped(content); asides[kind] == "protocol" {
+		content = protocol.get("editedMessage")
+	}
+	now := decoding{msg: &parleyv1.IncomingMessage{}}
+	if ok, err := now.decode(content); !ok || err != nil {
+		return nil
+	}
+	return now.msg
 }
 
 // about is an aside about the message of a key.
@@ -68,10 +118,7 @@ func asideOf(kind string, content value) *parleyv1.Aside {
 	case "reaction":
 		aside.Emoji = content.get("text").limited(maxKindBytes)
 	case "edit":
-		now := decoding{msg: &parleyv1.IncomingMessage{}}
-		if ok, err := now.decode(content.get("editedMessage")); ok && err == nil {
-			aside.Edited = now.msg
-		}
+		aside.Edited = editedOf(content.get("editedMessage"))
 	}
 	return aside
 }
@@ -88,6 +135,8 @@ func wordFor(kind string, content value) string {
 		return known
 	case content.get("editedMessage").isObject():
 		return "edit"
+	case content.get("type") == nil && content.get("key").isObject():
+		return "revoke" // the first of the types, which may be left out
 	}
 	return word
 }

@@ -12,6 +12,8 @@ const (
 	// maxFieldBytes bounds every text that is about a message instead of being the
 	// message: names, addresses, links.
 	maxFieldBytes = 4096
+	// manyTimes is how often a message is passed on before Meta calls it forwarded frequently.
+	manyTimes = 5
 )
 
 // contents are the readers of what a person can say, by their member of a message.
@@ -60,6 +62,9 @@ func (d *decoding) context(v value) {
 	if id := f.get("stanzaId").text(); validID(id) {
 		d.msg.ReplyTo = id
 	}
+	times := f.get("forwardingScore").integer()
+	d.msg.FrequentlyForwarded = times > manyTimes
+	d.msg.Forwarded = !d.msg.FrequentlyForwarded && (times > 0 || f.get("isForwarded").isTrue())
 	ad := f.get("externalAdReply").fields()
 	r := &parleyv1.Referral{
 		SourceId:   ad.get("sourceId").limited(maxFieldBytes),
@@ -166,11 +171,17 @@ func (d *decoding) interactive(v value) (bool, error) {
 	if fault != "" {
 		params = nil
 	}
-	return d.tap("interactive", params.get("id"), f.get("body").get("text"))
+	title := f.get("body").get("text")
+	for _, name := range []string{"title", "display_text"} {
+		if title.text() == "" {
+			title = params.get(name)
+		}
+	}
+	return d.tap("interactive", params.get("id"), title)
 }
 
 func (d *decoding) order(v value) (bool, error) {
 	d.context(v.get("contextInfo"))
-	d.msg.Type = "order"
+	d.msg.Type, d.msg.Text = "order", v.get("message").text()
 	return true, nil
 }

@@ -15,8 +15,8 @@ import (
 
 // lists are the events that bring updates, and what their list of them may be called.
 var lists = map[string][]string{
-	"messages.received": {"messages"}, "messages-personal.received": {"messages"}, "messages-group.received": {"messages"},
-	"messages-newsletter.received": {"messages"}, "messages.upsert": {"messages"}, "message.sent": {"messages"},
+	"messages.received": {"messages", "message"}, "messages-personal.received": {"messages"}, "messages-group.received": {"messages"},
+	"messages-newsletter.received": {"messages"}, "messages.upsert": {"messages", "message"}, "message.sent": {"messages"},
 	"messages.update": {"messages", "updates"}, "message-receipt.update": {"message", "messages", "receipts", "updates"},
 	"messages.delete": {"keys"}, "messages.reaction": {"messages", "reactions"},
 }

@@ -14,6 +14,9 @@ const (
 	maxPhoneDigits = 20
 )
 
+// whatsAppItself is the user that WhatsApp's own announcements come from.
+const whatsAppItself = "0"
+
 // lidServer is what the address of a person whose phone is hidden ends in.
 const lidServer = "lid"
 
@@ -65,11 +68,11 @@ func (j jid) lid() string {
 }
 
 // isGroup reports whether it is no chat with one person but a group, a broadcast
-// list, somebody's status, a channel, or something newer.
+// list, somebody's status, a channel, WhatsApp itself, or something newer.
 func (j jid) isGroup() bool {
 	switch j.server {
 	case "", "s.whatsapp.net", "c.us", "hosted", lidServer:
-		return false
+		return j.user == whatsAppItself
 	}
 	return true
 }
@@ -91,8 +94,20 @@ var (
 	recipientFields   = []string{"remoteJid", "remoteJidAlt"}
 )
 
-func keyOf(v value) key {
-	f := v.fields()
+// keyIn is the key of an update. Its id may stand beside it, and the rest of it too.
+func keyIn(update fields) key {
+	own := update.get("key")
+	if !own.isObject() {
+		return keyOfFields(update)
+	}
+	k := keyOf(own)
+	fill(&k.id, update.get("id").text())
+	return k
+}
+
+func keyOf(v value) key { return keyOfFields(v.fields()) }
+
+func keyOfFields(f fields) key {
 	k := key{id: f.get("id").text(), fromMe: f.get("fromMe").isTrue(), chat: parseJID(f.get("remoteJid").text())}
 	names := senderFields
 	switch {

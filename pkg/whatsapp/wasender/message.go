@@ -7,8 +7,7 @@ import (
 )
 
 var (
-	errNoContent = errors.New("message without content")
-	errNoText    = errors.New("text message without a text")
+	errNoText = errors.New("text message without a text")
 )
 
 // maxWrappers bounds the shells around a message. WhatsApp Web has at most three.
@@ -32,12 +31,17 @@ func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool
 		return nil, false, errNoObject
 	}
 	f := raw.fields()
-	k := keyOf(f.get("key"))
+	k, said := keyIn(f), f.get("message")
 	if k.fromMe || k.chat.isGroup() || otherEvents[e.GetField()] {
 		return nil, false, nil
 	}
+	if e.GetField() == eventUpdate {
+		if said = f.get("update").get("message"); !isContent(said) {
+			return nil, false, nil
+		}
+	}
 	content := decoding{msg: &parleyv1.IncomingMessage{}, id: k.id, body: f.get("messageBody").text()}
-	if ok, err = content.decode(f.get("message")); !ok || err != nil {
+	if ok, err = content.decode(said); !ok || err != nil {
 		return nil, false, err
 	}
 	return content.msg, true, nil
@@ -69,7 +73,7 @@ func (d *decoding) decode(message value) (ok bool, err error) {
 		d.msg.Type = "unsupported"
 		return true, nil
 	}
-	return d.unknown(kind)
+	return d.unknown()
 }
 
 // unwrapped is the content of a message, whatever it is wrapped in.
@@ -84,6 +88,21 @@ func unwrapped(message value) (kind string, content value) {
 	return kind, content
 }
 
+// isContent reports whether a message says something, and is no new text of an old one.
+func isContent(message value) bool {
+	outer, _ := contentOf(message)
+	kind, _ := unwrapped(message)
+	_, said := contents[kind]
+	return outer != "editedMessage" && (said || unsupported[kind])
+}
+
+// isEmpty reports whether a message came without a content: it could not be decrypted
+// yet, or brings keys only, or stands for something that happened.
+func isEmpty(message fields) bool {
+	kind, _ := unwrapped(message.get("message"))
+	return kind == "" && message.get("messageBody").text() == ""
+}
+
 // contentOf finds the one member of a message that is its content. Beside it may
 // stand what is about the message, or about a group's keys.
 func contentOf(message value) (kind string, content value) {
@@ -91,7 +110,7 @@ func contentOf(message value) (kind string, content value) {
 		name := member.key.limited(maxIDBytes)
 		_, isKnown := contents[name]
 		switch {
-		case member.value.isNull() || name == "messageContextInfo" || name == "senderKeyDistributionMessage":
+		case member.value.isNull() || member.value.is("") || name == "messageContextInfo" || name == "senderKeyDistributionMessage":
 		case isKnown || wrappers[name] || asides[name] != "":
 			return name, member.value
 		case kind == "":
@@ -103,19 +122,18 @@ func contentOf(message value) (kind string, content value) {
 
 // unknown takes WASenderApi's word for the text of a content that Parley does not
 // know; without one it is no part of a conversation.
-func (d *decoding) unknown(kind string) (ok bool, err error) {
-	switch {
-	case d.body != "":
-		d.msg.Type, d.msg.Text = "text", d.body
-		return true, nil
-	case kind == "":
-		return false, errNoContent
+func (d *decoding) unknown() (ok bool, err error) {
+	if d.body == "" {
+		return false, nil
 	}
-	return false, nil
+	d.msg.Type, d.msg.Text = "text", d.body
+	return true, nil
 }
 
 // unsupported are contents that somebody waits for an answer to.
 var unsupported = map[string]bool{
-	"pollCreationMessage": true, "pollCreationMessageV2": true, "pollCreationMessageV3": true, "groupInviteMessage": true,
-	"productMessage": true, "eventMessage": true,
+	"pollCreationMessage": true, "pollCreationMessageV2": true, "pollCreationMessageV3": true, "pollCreationMessageV4": true,
+	"pollCreationMessageV5": true, "pollCreationMessageV6": true, "groupInviteMessage": true, "newsletterAdminInviteMessage": true,
+	"productMessage": true, "eventMessage": true, "stickerPackMessage": true, "requestPaymentMessage": true, "sendPaymentMessage": true,
+	"placeholderMessage": true, // what WhatsApp shows on the phone only
 }

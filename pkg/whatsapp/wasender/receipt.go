@@ -50,9 +50,9 @@ func statusOf(v value) string {
 // receiptOf reads which message of ours an update is about, and what became of it.
 func receiptOf(event string, r value) (k key, status string, at value) {
 	f := r.fields()
-	k, at = keyOf(f.get("key")), f.get("messageTimestamp")
+	k, at = keyIn(f), f.get("messageTimestamp")
 	switch event {
-	case "messages.update":
+	case eventUpdate:
 		update := f.get("update")
 		status = statusOf(update.get("status"))
 		fill(&status, statusOf(update))

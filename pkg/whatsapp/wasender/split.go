@@ -124,29 +124,30 @@ type reader struct {
 // shapes: documents, captures and published types disagree.
 // Source: WASenderApi, "Webhooks"; its n8n node.
 var readers = map[string]reader{
-	"messages.received":            {[]string{"messages"}, (*splitter).message},
-	"messages-personal.received":   {[]string{"messages"}, (*splitter).message},
-	"messages-group.received":      {[]string{"messages"}, (*splitter).message},
-	"messages-newsletter.received": {[]string{"messages"}, (*splitter).message},
-	"messages.upsert":              {[]string{"messages"}, (*splitter).message},
+	"messages.received":            {[]string{"messages", "message"}, (*splitter).message},
+	"messages-personal.received":   {[]string{"messages", "message"}, (*splitter).message},
+	"messages-group.received":      {[]string{"messages", "message"}, (*splitter).message},
+	"messages-newsletter.received": {[]string{"messages", "message"}, (*splitter).message},
+	"messages.upsert":              {[]string{"messages", "message"}, (*splitter).message},
 	"message.sent":                 {[]string{"messages"}, (*splitter).sent},
-	"messages.update":              {[]string{"messages", "updates"}, (*splitter).receipt},
+	eventUpdate:                    {[]string{"messages", "updates"}, (*splitter).receipt},
 	"message-receipt.update":       {[]string{"message", "messages", "receipts", "updates"}, (*splitter).receipt},
 	eventDelete:                    {[]string{"keys"}, (*splitter).deletion},
 	eventReaction:                  {[]string{"messages", "reactions"}, (*splitter).reaction},
 }
 
 // updatesOf finds the updates of an event's data: a list, an object with a member
-// that is a list or one update, or one update itself. rest reports a list beside
-// them that Parley does not know.
+// that is a list or one update, or one update itself, whose "message" is its content.
+// rest reports a list beside them that Parley does not know.
 func updatesOf(data value, names []string) (updates []value, rest bool) {
 	if data.isList() {
 		return slices.Collect(data.elements()), false
 	}
-	found := false
-	for _, member := range data.fields() {
+	f, found := data.fields(), false
+	isUpdate := f.get("key").isObject()
+	for _, member := range f {
 		switch {
-		case !slices.ContainsFunc(names, member.key.is):
+		case !slices.ContainsFunc(names, member.key.is), isUpdate && member.key.is("message"):
 			rest = rest || member.value.first() != nil
 			continue
 		case member.value.isList():
@@ -164,20 +165,35 @@ func updatesOf(data value, names []string) (updates []value, rest bool) {
 
 func (s *splitter) message(m value) {
 	f := m.fields()
-	k := keyOf(f.get("key"))
+	k := keyIn(f)
 	fill(&k.person.Name, f.get("pushName").limited(maxFieldBytes))
 	switch {
-	case !validID(k.id):
+	case !validID(k.id) && (k.id != "" || k.fromMe || laneKey(k.person) == ""):
 		s.unreadable(m, "message without an id")
 	case k.fromMe:
 		s.receipt(m)
 	case laneKey(k.person) != "":
-		s.add(parleyv1.Kind_KIND_MESSAGE, k.id, k.person, f.get("messageTimestamp"), m)
+		s.add(parleyv1.Kind_KIND_MESSAGE, s.messageID(k, f), k.person, f.get("messageTimestamp"), m)
 	case k.chat.isGroup():
 		s.add(parleyv1.Kind_KIND_ACCOUNT, k.id, k.person, f.get("messageTimestamp"), m)
 	default:
 		s.unreadable(m, "message without a sender")
 	}
+}
+
+// messageID is WhatsApp's id. A message that could not be decrypted comes again under
+// the same id, so what has no content yet must not take that id. A message without an
+// id is known by what it says and when.
+func (s *splitter) messageID(k key, f fields) string {
+	switch {
+	case k.id == "" && f.get("messageTimestamp") != nil:
+		return digest([]byte(laneKey(k.person)), f.get("messageTimestamp"), f.get("message"), f.get("messageBody"))
+	case k.id == "":
+		return digest([]byte(laneKey(k.person)), s.at, f.get("message"), f.get("messageBody"))
+	case isEmpty(f):
+		return k.id + "/empty"
+	}
+	return k.id
 }
 
 // sent is what came of a send. A failed one does not say which: it is kept.
@@ -189,8 +205,7 @@ func (s *splitter) sent(m value) {
 	s.receipt(m)
 }
 
-// receipt keeps what became of a message. An update of something else, as of its
-// text, has no status.
+// receipt keeps what became of a message.
 func (s *splitter) receipt(r value) {
 	k, status, at := receiptOf(s.event, r)
 	switch {
@@ -198,7 +213,7 @@ func (s *splitter) receipt(r value) {
 		s.unreadable(r, "receipt without an id")
 		return
 	case !validID(status):
-		s.account(r)
+		s.changed(k, r)
 		return
 	}
 	id := k.id + "/" + status
@@ -206,6 +221,21 @@ func (s *splitter) receipt(r value) {
 		id += "/" + laneKey(k.person)
 	}
 	s.add(parleyv1.Kind_KIND_RECEIPT, id, k.person, at, r)
+}
+
+// changed keeps an update of something else than the status: a person edited or
+// deleted a message, or voted. One that brings a content is the message itself, which
+// could not be decrypted before.
+func (s *splitter) changed(k key, r value) {
+	update := r.get("update")
+	switch content := update.get("message"); {
+	case s.event != eventUpdate || k.chat.isGroup() || laneKey(k.person) == "", k.fromMe && update.get(pollUpdates) == nil:
+		s.account(r)
+	case isContent(content):
+		s.add(parleyv1.Kind_KIND_MESSAGE, k.id, k.person, update.get("messageTimestamp"), r)
+	default:
+		s.add(parleyv1.Kind_KIND_MESSAGE, k.id+"/update/"+digest(r)[:16], k.person, nil, r)
+	}
 }
 
 // deletion is one key of messages that were deleted, or a chat that was emptied.
@@ -232,6 +262,7 @@ func (s *splitter) reaction(v value) {
 	target, own := keyOf(f.get("key")), keyOf(f.get("reaction").get("key"))
 	if own.id == "" {
 		own = target
+		own.fromMe = false // it is ours that somebody reacts to
 	}
 	switch {
 	case !v.isObject() || !validID(own.id) && !validID(target.id):
@@ -284,12 +315,15 @@ func digest(parts ...[]byte) string {
 }
 
 // millis reads a timestamp: Unix seconds or milliseconds, both of which WASenderApi
-// sends. 0 if it is neither.
+// sends, or a date. 0 if it is none of them.
 func millis(v value) int64 {
 	const firstMillis, lastMillis = 1e12, 1e14 // September 2001 and the year 5138
 	at, err := strconv.ParseFloat(v.text(), 64)
 	if v.isObject() {
 		at, err = float64(v.integer()), nil
+	}
+	if date, no := time.Parse(time.RFC3339, v.text()); no == nil {
+		return max(date.UnixMilli(), 0)
 	}
 	if err != nil || !(at > 0 && at < lastMillis) {
 		return 0

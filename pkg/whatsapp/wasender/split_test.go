@@ -393,3 +393,39 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// WhatsApp Web tells of a message that it could not decrypt, and brings it later under
+// the same id, as a message or as an update of one: the first must not take its id.
+func TestUndecryptedMessageComesLater(t *testing.T) {
+	key := `"key":{"id":"3EB0CC","fromMe":false,"remoteJid":"15550002222@s.whatsapp.net"}`
+	stub := split(t, []byte(`{"event":"messages.upsert","data":{"messages":{`+key+`,"messageStubType":2}}}`))[0]
+	if aside := wasender.DecodeAside(stub); aside.GetKind() != "undecrypted" || stub.GetId() == "3EB0CC" {
+		t.Errorf("%v is %v", stub, aside)
+	}
+	for _, later := range []string{
+		`{"event":"messages.upsert","data":{"messages":{` + key + `,"message":{"conversation":"hi"}}}}`,
+		`{"event":"messages.update","data":{` + key + `,"update":{"message":{"conversation":"hi"}}}}`,
+	} {
+		e := split(t, []byte(later))[0]
+		msg, ok, err := wasender.DecodeMessage(e)
+		if e.GetId() != "3EB0CC" || !ok || err != nil || msg.GetText() != "hi" || wasender.DecodeAside(e) != nil {
+			t.Errorf("%v is %v, %v", e, msg, err)
+		}
+	}
+}
+
+// A message without an id is the same one however it comes, and another one when it is
+// said again.
+func TestMessageWithoutAnID(t *testing.T) {
+	id := func(event, seconds, text string) string {
+		return split(t, []byte(`{"event":"`+event+`","timestamp":`+seconds+`,"data":{"messages":{"key":{"remoteJid":"15550002222@s.whatsapp.net"},"messageTimestamp":`+
+			seconds+`,"messageBody":"`+text+`"}}}`))[0].GetId()
+	}
+	first := id("messages.received", "1776000000", "yes")
+	if id("messages.upsert", "1776000000", "yes") != first {
+		t.Error("one message is two")
+	}
+	if id("messages.received", "1776000007", "yes") == first || id("messages.received", "1776000000", "no") == first {
+		t.Error("two messages are one")
+	}
+}

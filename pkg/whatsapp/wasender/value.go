@@ -220,11 +220,11 @@ func (v value) limited(bytes int) string {
 	return ""
 }
 
-// decimal is what a JSON number says; ok is false for other values, and for
-// numbers that a float64 cannot hold.
+// decimal is what a number says, written as one or as a string; ok is false for other
+// values, and for numbers that a float64 cannot hold.
 func (v value) decimal() (n float64, ok bool) {
-	n, err := strconv.ParseFloat(string(v), 64)
-	return n, err == nil
+	n, err := strconv.ParseFloat(v.text(), 64)
+	return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
 }
 
 // integer is a whole number that is not negative: as a number, as a string, or as
