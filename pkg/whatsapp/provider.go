@@ -26,6 +26,15 @@ func DecodeAside(e *parleyv1.Envelope) *parleyv1.Aside {
 	return meta.DecodeAside(e)
 }
 
+// DecodeNotice reads a notice about an account, a number or a session. One that is not
+// known has no facts.
+func DecodeNotice(e *parleyv1.Envelope) *parleyv1.AccountNoticed {
+	if e.GetProvider() == wasender.Provider {
+		return wasender.DecodeNotice(e)
+	}
+	return meta.DecodeNotice(e)
+}
+
 // DecodeReceipt reads what became of a message that we sent.
 func DecodeReceipt(e *parleyv1.Envelope) (meta.Receipt, error) {
 	if e.GetProvider() == wasender.Provider {

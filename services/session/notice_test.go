@@ -21,6 +21,10 @@ func TestNoticeBecomesAnEvent(t *testing.T) {
 	}
 	notice("n1", "account_update", `{"event":"DISABLED_UPDATE","ban_info":{"waba_ban_state":"DISABLE"}}`)
 	notice("n1", "account_update", `{"event":"DISABLED_UPDATE","ban_info":{"waba_ban_state":"DISABLE"}}`)
+	d.put(&parleyv1.Envelope{
+		Id: "s1", Kind: parleyv1.Kind_KIND_ACCOUNT, Provider: "wasender", Channel: "waba", Portfolio: "waba", LaneKey: "waba", Field: "session.status",
+		Raw: []byte(`{"event":"session.status","data":{"status":"logged_out"}}`),
+	})
 	notice("n2", "weather", `{"event":"RAIN"}`)
 	d.run(100)
 	shard := bus.ShardOf("waba", "waba", shards)
@@ -34,7 +38,8 @@ func TestNoticeBecomesAnEvent(t *testing.T) {
 			noticed = append(noticed, n)
 		}
 	}
-	if len(noticed) != 1 || noticed[0].GetFacts()[0].GetValue() != "DISABLE" || len(noticed[0].GetRaw()) == 0 {
+	if len(noticed) != 2 || noticed[0].GetFacts()[0].GetValue() != "DISABLE" || len(noticed[0].GetRaw()) == 0 ||
+		noticed[1].GetFacts()[0].GetValue() != "logged_out" {
 		t.Errorf("%+v", noticed)
 	}
 	if letters := d.letters(store.DeadUnhandled); len(letters) != 1 {

@@ -149,10 +149,7 @@ const noticeMax = 64 << 10
 // decodeNotice reads a notice about an account. What says nothing that Parley knows
 // is kept as a dead letter, whole.
 func (u *update) decodeNotice() {
-	if u.envelope.Provider == meta.Provider {
-		u.notice = meta.DecodeNotice(u.envelope)
-	}
-	if len(u.notice.GetFacts()) == 0 {
+	if u.notice = whatsapp.DecodeNotice(u.envelope); len(u.notice.GetFacts()) == 0 {
 		u.notice = nil
 		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("nothing reacts to %s of field %q yet", u.envelope.Kind, u.envelope.Field)
 		return

@@ -6,9 +6,7 @@ import (
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
-var (
-	errNoText = errors.New("text message without a text")
-)
+var errNoText = errors.New("text message without a text")
 
 // maxWrappers bounds the shells around a message. WhatsApp Web has at most three.
 const maxWrappers = 8

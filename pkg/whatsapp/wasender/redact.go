@@ -24,6 +24,9 @@ var secretNames = map[string]bool{
 	"qr": true, "qrcode": true, "passkey": true,
 }
 
+// passkeyNames are secret in an event about a passkey, and no secret elsewhere.
+var passkeyNames = map[string]bool{"token": true, "code": true, "requestid": true, "request_id": true}
+
 // maxNameBytes is the length of the longest of them.
 const maxNameBytes = len("webhook_secret")
 
@@ -54,15 +57,15 @@ func redact(body []byte, known []string) []byte {
 // held to the secrets.
 func hideNamed(body []byte, secrets []string) ([]byte, []string) {
 	var clean []byte
-	copied := 0
+	copied, passkey := 0, bytes.Contains(body, []byte(eventPasskey))
 	eachString(body, func(start, end int) int {
 		colon := gapEnd(body, end)
-		if colon == len(body) || body[colon] != ':' || !namesSecret(body[start:end]) {
+		if colon == len(body) || body[colon] != ':' || !namesSecret(body[start:end], passkey) {
 			return end
 		}
 		from := gapEnd(body, colon+1)
 		to := valueEnd(body, from)
-		if to-from <= len(`""`) || bytes.IndexByte([]byte(`"{[`), body[from]) < 0 { // nothing, or a number
+		if to-from <= len(`""`) || bytes.IndexByte([]byte(`"{[`), body[from]) < 0 && !passkey { // nothing, or a number
 			return end
 		}
 		secrets = collect(secrets, body[from:to])
@@ -89,7 +92,7 @@ func eachString(body []byte, show func(start, end int) (next int)) {
 }
 
 // namesSecret reports whether a key is one of the names, however it is spelt.
-func namesSecret(quoted []byte) bool {
+func namesSecret(quoted []byte, passkey bool) bool {
 	if len(quoted) > maxNameBytes*len(`\u0000`)+len(`""`) || len(quoted) < len(`"qr"`) {
 		return false
 	}
@@ -100,7 +103,7 @@ func namesSecret(quoted []byte) bool {
 			name[i] = c + 'a' - 'A'
 		}
 	}
-	return secretNames[string(name)]
+	return secretNames[string(name)] || passkey && passkeyNames[string(name)]
 }
 
 // collect adds the strings of a value that can be secrets. A number, a phone and

@@ -1,6 +1,7 @@
 package wasender
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -22,7 +23,13 @@ const (
 	Expired      Status = "expired"
 )
 
-func sessionStatus(s string) Status { return Status(strings.ToLower(s)) }
+// words are WhatsApp Web's own for states that WASenderApi has others for.
+var words = map[string]Status{"open": Connected, "close": Disconnected, "closed": Disconnected}
+
+func sessionStatus(s string) Status {
+	word := strings.ToLower(s)
+	return cmp.Or(words[word], Status(word))
+}
 
 // NeedsPerson reports whether a session stays as it is until somebody takes a phone:
 // a restart does not help.
@@ -31,20 +38,48 @@ func (s Status) NeedsPerson() bool {
 }
 
 // DecodeSession reads what a KIND_ACCOUNT envelope says about its session; ok is
-// false if it says nothing. A new QR code says that one must be scanned: the code
+// false if it says nothing. A new code says that somebody must take a phone: the code
 // itself is not kept, and CodeOf or Client.QRCode has the newest.
+// Source: WASenderApi, "Webhook: Session status"; clients of its passkeys.
 func DecodeSession(e *parleyv1.Envelope) (status Status, ok bool) {
 	raw, fault := parse(e.GetRaw())
 	if fault != "" {
 		return "", false
 	}
+	data := raw.get("data")
 	switch e.GetField() {
-	case "session.status":
-		status = sessionStatus(raw.get("data", "status").limited(maxIDBytes))
-	case "qrcode.updated":
+	case eventSession:
+		for _, v := range []value{data.get("status"), data.get("session", "status"), data.get("connection"), data, raw.get("status")} {
+			status = cmp.Or(status, sessionStatus(v.limited(maxIDBytes)))
+		}
+	case eventCode:
 		status = NeedScan
+	case eventPasskey:
+		status = NeedPasskey
+		if data.get("stage").is("fallback_qr") {
+			status = NeedScan
+		}
 	}
 	return status, status != ""
+}
+
+const (
+	eventSession = "session.status"
+	eventCode    = "qrcode.updated"
+	eventPasskey = "passkey.updated"
+)
+
+// NoticeSession is the kind of what a session says about itself; value: its Status.
+const NoticeSession = "session"
+
+// DecodeNotice reads a notice about a session. Events that are not known give a notice
+// without facts: what came is kept all the same.
+func DecodeNotice(e *parleyv1.Envelope) *parleyv1.AccountNoticed {
+	n := &parleyv1.AccountNoticed{Field: e.GetField(), Account: e.GetChannel(), AtMs: cmp.Or(e.GetProviderAtMs(), e.GetReceivedAtMs())}
+	if status, ok := DecodeSession(e); ok {
+		n.Facts = []*parleyv1.AccountFact{{Kind: NoticeSession, Value: string(status)}}
+	}
+	return n
 }
 
 // CodeOf is the newest code that links a phone in a POST as it came, which no
@@ -62,10 +97,9 @@ func CodeOf(body []byte) Secret {
 	}
 	code := ""
 	for _, event := range events {
-		if event.get("event").limited(maxEventBytes) == "qrcode.updated" {
-			if qr := event.get("data", "qr").limited(maxFieldBytes); qr != "" {
-				code = qr
-			}
+		if event.get("event").limited(maxEventBytes) == eventCode {
+			data := event.get("data")
+			code = cmp.Or(data.get("qr").limited(maxFieldBytes), data.get("qrCode").limited(maxFieldBytes), code)
 		}
 	}
 	return Secret(code)

@@ -196,6 +196,8 @@ func TestNoSecretSurvives(t *testing.T) {
 		"elsewhere":   `{"sessionId":"` + apiKey + `","event":"messages.received","data":{"messages":` + strings.ReplaceAll(message, "%s", escaped) + `}}`,
 		"after":       `{"event":"messages.received","data":{"messages":` + strings.ReplaceAll(message, "%s", apiKey) + `},"session\u0049d" : "` + apiKey + `"}`,
 		"event":       `{"event":"x` + apiKey + `","sessionId":"` + apiKey + `"}`,
+		"passkey":     `{"event":"passkey.updated","data":{"stage":"request","token":"` + apiKey + `","code":"pairing-code","requestId":"` + apiKey + `"}}`,
+		"qrCode":      `{"event":"qrcode.updated","data":{"qrCode":"2@pairing-code"}}`,
 		"spelling":    `{"event":"new","data":{"API_KEY":"` + apiKey + `","webhook_secret":["` + apiKey + `"],"passkey":{"token":"` + apiKey + `"}}}`,
 		"truncated":   `{"event":"messages.received","sessionId":"` + apiKey,
 		"truncated 2": `{"event":"messages.received","data":"` + apiKey + `","sessionId":"` + apiKey + `"`,
@@ -256,6 +258,23 @@ func TestSessions(t *testing.T) {
 	}
 	if got, ok := wasender.DecodeSession(split(t, fake.QR(apiKey, "2@x", at))[0]); !ok || !got.NeedsPerson() {
 		t.Errorf("a QR code: %s, %v", got, ok)
+	}
+	for body, want := range map[string]wasender.Status{
+		`{"event":"session.status","data":"connected"}`:                      wasender.Connected,
+		`{"event":"session.status","data":{"session":{"status":"expired"}}}`: wasender.Expired,
+		`{"event":"session.status","data":{"connection":"close"}}`:           wasender.Disconnected,
+		`{"event":"session.status","status":"LOGGED_OUT"}`:                   wasender.LoggedOut,
+		`{"event":"qrcode.updated","data":{"qrCode":"2@x"}}`:                 wasender.NeedScan,
+		`{"event":"passkey.updated","data":{"stage":"confirmation"}}`:        wasender.NeedPasskey,
+		`{"event":"passkey.updated","data":{"stage":"fallback_qr"}}`:         wasender.NeedScan,
+	} {
+		facts := wasender.DecodeNotice(split(t, []byte(body))[0]).GetFacts()
+		if len(facts) != 1 || facts[0].GetKind() != wasender.NoticeSession || facts[0].GetValue() != string(want) {
+			t.Errorf("%s says %v", body, facts)
+		}
+	}
+	if code := wasender.CodeOf([]byte(`{"event":"qrcode.updated","data":{"qrCode":"2@x"}}`)).Reveal(); code != "2@x" {
+		t.Errorf("the code is %q", code)
 	}
 	for _, body := range [][]byte{fake.PollResults(apiKey, ann, "P", at, "A"), fake.Call("call", apiKey, ann, "C", at), fake.Call("call.received", "", ann, "C", at)} {
 		e := split(t, body)[0]
