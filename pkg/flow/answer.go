@@ -175,7 +175,7 @@ func (e *expectation) longestChoice() int {
 
 // interactive reports whether the question has choices below its text.
 func (e *expectation) interactive() bool {
-	return e.kind == choiceAnswer && e.show != showNumbers || e.kind == yesNoAnswer || e.kind == formAnswer
+	return e.kind == choiceAnswer && e.show != showNumbers || e.kind == yesNoAnswer || e.kind == formAnswer || e.share
 }
 
 // isEmail reports whether value is a bare address ("ada@example.org", without a

@@ -92,8 +92,20 @@ func (t *turn) question(s *step, b bubble) {
 	case formAnswer:
 		t.queueForm(s, b)
 	default:
-		t.say([]bubble{b})
+		if !e.share {
+			t.say([]bubble{b})
+			return
+		}
+		t.queue(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Share{Share: &parleyv1.ShareRequest{Body: t.body(b.body), What: e.shared()}}})
 	}
+}
+
+// shared is what the button of a question shares: of a phone number, the card that it is on.
+func (e *expectation) shared() string {
+	if e.kind == locationAnswer {
+		return "location"
+	}
+	return "contact"
 }
 
 // yesNo are the buttons of a yes or no, to what nonce names. Titles with slots may

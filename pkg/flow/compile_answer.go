@@ -14,7 +14,7 @@ import (
 var (
 	expectFields = []string{
 		"type", "save", "min", "max", "integer", "pattern", "region", "kinds", "max_mb", "check", "table", "invalid", "attempts", "then",
-		"quiet", "wait", "confirm", "options", "show", "button", "yes", "no",
+		"quiet", "wait", "confirm", "options", "show", "button", "yes", "no", "share",
 	}
 	// kindFields are those that only some types have.
 	kindFields = map[string][]answerKind{
@@ -22,6 +22,7 @@ var (
 		"integer": {numberAnswer}, "pattern": {textAnswer}, "region": {phoneAnswer}, "kinds": {mediaAnswer}, "max_mb": {mediaAnswer},
 		"quiet": {textAnswer}, "wait": {textAnswer}, "confirm": {dateAnswer, timeAnswer}, "options": {choiceAnswer},
 		"show": {choiceAnswer}, "button": {choiceAnswer}, "yes": {yesNoAnswer}, "no": {yesNoAnswer},
+		"share": {contactAnswer, locationAnswer, phoneAnswer},
 	}
 	checkFields   = []string{"if", "say"}
 	tableFields   = []string{"name", "where", "first"}
@@ -98,7 +99,7 @@ func (c *compiler) characters(in item, n *float64) {
 
 // ofKind reads what only some types have.
 func (c *compiler) ofKind(e *expectation, all fields) {
-	e.integer = c.boolean(all.of["integer"])
+	e.integer, e.share = c.boolean(all.of["integer"]), c.boolean(all.of["share"])
 	e.pattern = c.pattern(all.of["pattern"])
 	e.region = c.country(c.text(all.of["region"]))
 	e.quietMs, e.waitMs = c.duration(all.of["quiet"]), c.duration(all.of["wait"])

@@ -17,7 +17,7 @@ var mediaKinds = []string{"image", "video", "audio", "document", "sticker"}
 var (
 	bubbleFields = []string{
 		"text", "header", "footer", "link", "image", "video", "audio", "document", "sticker", "location", "contact", "template",
-		"reaction", "typing", "preview",
+		"reaction", "typing", "preview", "reply",
 	}
 	mediaFields     = []string{"file", "id", "link", "caption", "filename"}
 	linkFields      = []string{"title", "url"}
@@ -37,6 +37,7 @@ type bubble struct {
 	header  *header
 	footer  words
 	preview bool
+	reply   bool // quotes the person's last message
 	link    *link
 
 	media    *media
@@ -142,7 +143,7 @@ func (c *compiler) bubble(in item, e *expectation, carries bool) bubble {
 		return bubble{body: c.words(in, limit)}
 	}
 	all := c.fields(in, bubbleFields...)
-	b := bubble{footer: c.label(all.of["footer"], footerMax), preview: c.boolean(all.of["preview"])}
+	b := bubble{footer: c.label(all.of["footer"], footerMax), preview: c.boolean(all.of["preview"]), reply: c.boolean(all.of["reply"])}
 	b.header = c.header(all.of["header"])
 	if b.header != nil && b.header.media != nil && carries && e.kind == choiceAnswer {
 		c.later(func() {
@@ -157,10 +158,13 @@ func (c *compiler) bubble(in item, e *expectation, carries bool) bubble {
 		c.required(all, "text", "the text above the link")
 	}
 	b.body = c.words(all.of["text"], limit)
-	if (b.header != nil || b.footer != nil) && b.link == nil && (!carries || e == anyChoices) {
+	if (b.header != nil || b.footer != nil) && b.link == nil && (!carries || e == anyChoices || e.share) {
 		c.report(in.at, ruleField, "only a message with buttons, a list, a link or a form has header and footer: remove them")
 	}
 	c.other(&b, all)
+	if in := all.of["reply"]; b.reply && (b.reaction != "" || b.typing) {
+		c.report(in.at, ruleField, "a reaction and typing quote nothing: remove reply")
+	}
 	if b.template.opensForm() && !(carries && e.kind == formAnswer && b.body != nil) {
 		c.report(all.of["template"].at, ruleField, "the template opens a form, and this message is none: put it beside the text that the step's form stands below")
 	}
@@ -172,7 +176,7 @@ func (c *compiler) other(b *bubble, all fields) {
 	var found []string
 	for _, key := range bubbleFields {
 		in, ok := all.of[key]
-		if !ok || slices.Contains([]string{"header", "footer", "link", "preview"}, key) {
+		if !ok || slices.Contains([]string{"header", "footer", "link", "preview", "reply"}, key) {
 			continue
 		}
 		if key == "template" && len(found) == 1 { // for when the window is closed: bubbleFields has it behind what it can stand for

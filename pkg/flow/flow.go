@@ -169,6 +169,7 @@ type expectation struct {
 	slot     string // empty if the answer is not kept
 	min, max *float64
 	integer  bool
+	share    bool // a button to share it stands below the question
 	// earliest and latest bound a date or a time.
 	earliest, latest *vm.Program
 	pattern          *regexp.Regexp

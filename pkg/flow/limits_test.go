@@ -22,6 +22,8 @@ func checkMessage(t tester, m *parleyv1.MessageQueued) {
 		checkFrame(t, c.Link.GetHeader(), c.Link.GetBody(), c.Link.GetFooter())
 		wantLength(t, "title", c.Link.GetTitle(), 1, 20)
 		checkAddress(t, c.Link.GetUrl())
+	case *parleyv1.MessageQueued_Share:
+		wantLength(t, "body", c.Share.GetBody(), 1, 1024)
 	case *parleyv1.MessageQueued_Form:
 		checkFrame(t, c.Form.GetHeader(), c.Form.GetBody(), c.Form.GetFooter())
 		wantLength(t, "title", c.Form.GetTitle(), 1, 30)

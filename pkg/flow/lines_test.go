@@ -275,10 +275,14 @@ func kindOfInput(in *parleyv1.Input) string {
 
 // messageLine writes a message as its reader sees it: choices stand in brackets.
 func messageLine(m *parleyv1.MessageQueued) string {
-	if m.GetFallback() != nil {
-		return contentLine(m) + " or " + templateLine(m.GetFallback())
+	line := contentLine(m)
+	if m.GetReplyTo() != "" {
+		line += " to " + m.GetReplyTo()
 	}
-	return contentLine(m)
+	if m.GetFallback() != nil {
+		line += " or " + templateLine(m.GetFallback())
+	}
+	return line
 }
 
 func contentLine(m *parleyv1.MessageQueued) string {
@@ -299,6 +303,8 @@ func contentLine(m *parleyv1.MessageQueued) string {
 		return listLine(c.List)
 	case *parleyv1.MessageQueued_Link:
 		return fmt.Sprintf("link    %s%q%s [%s] %s", headerLine(c.Link.GetHeader()), c.Link.GetBody(), footerLine(c.Link.GetFooter()), c.Link.GetTitle(), c.Link.GetUrl())
+	case *parleyv1.MessageQueued_Share:
+		return fmt.Sprintf("share   %q [%s]", c.Share.GetBody(), c.Share.GetWhat())
 	case *parleyv1.MessageQueued_Form:
 		f := c.Form
 		return fmt.Sprintf("form    %s%q%s [%s] id=%s screen=%s data=%s", headerLine(f.GetHeader()), f.GetBody(), footerLine(f.GetFooter()), f.GetTitle(), f.GetFormId(), f.GetScreen(), f.GetData())

@@ -198,6 +198,8 @@ func (a *author) says() {
 	case 2:
 		a.line("    say:\n      - {location: {latitude: 1, longitude: 2, name: \"{t0}\"}}\n      - {contact: {name: \"{contact.name}\", phone: \"+34600111222\"}}")
 		a.line("      - {template: {name: ready, language: en, body: [\"{t0}\", \"{contact.name}\"], buttons: [{kind: url, text: \"{t1}\"}]}}")
+	case 3:
+		a.line("    say: [{image: {link: \"https://example.org\"}, reply: true}, {text: %s, reply: true}]", a.text())
 	default:
 		a.line("    say: [%s, %s]", a.text(), a.text())
 	}
@@ -270,6 +272,8 @@ func (a *author) fieldsOf(kind string) {
 		a.line("      kinds: [image]\n      max_mb: 1")
 	case "yes_no":
 		a.line("      %s", a.pick("titles", "yes: Of course", "no: \"{h0}\"", ""))
+	case "phone", "location", "contact":
+		a.line("      %s", a.pick("button", "share: true", ""))
 	case "choice":
 		a.choice()
 	}

@@ -126,13 +126,13 @@ func (t *turn) say(all []bubble) {
 		if (b.typing || b.reaction != "") && t.messageID() == "" {
 			continue // they belong to a message, and this turn has none
 		}
-		t.fallback = fallbackOf(b)
+		t.fallback, t.quotes = fallbackOf(b), b.reply
 		if b.isText() {
 			t.emit(textQueued(t.body(b.body), b.preview))
 		} else {
 			t.queue(t.message(b))
 		}
-		t.fallback = nil
+		t.fallback, t.quotes = nil, false
 	}
 }
 
@@ -170,9 +170,9 @@ func (t *turn) sayWith(s *step, say []bubble) {
 	}
 	for i, b := range say {
 		if i == carrier && s.expect != nil {
-			t.fallback = fallbackOf(b)
+			t.fallback, t.quotes = fallbackOf(b), b.reply
 			t.question(s, b)
-			t.fallback = nil
+			t.fallback, t.quotes = nil, false
 			continue
 		}
 		t.say(say[i : i+1])

@@ -89,6 +89,8 @@ type turn struct {
 	promptPending bool
 	// fallback is the template of the message that is being said; nil if it has none.
 	fallback *template
+	// quotes says that it quotes the person's message.
+	quotes bool
 	// opening is said in place of the first message; nil if there is none, or it was said.
 	opening *parleyv1.Template
 	// understood is the {value} of the text that is being filled.

@@ -307,6 +307,9 @@ func (t *turn) read(e *expectation, m *parleyv1.IncomingMessage) (p Pending, rea
 		return t.readForm(e, m)
 	}
 	p.Text = answerOf(m)
+	if e.kind == phoneAnswer && m.GetContact() != nil { // the number on a card is one, too
+		p.Text = storable(m.GetContact().GetPhone())
+	}
 	if p.Text == "" {
 		return p, ReasonType
 	}

@@ -52,6 +52,9 @@ func (t *turn) windowAtStart() int64 {
 // stands for.
 func (t *turn) dress(m *parleyv1.MessageQueued) {
 	m.Step = t.speaker()
+	if t.quotes {
+		m.ReplyTo = t.messageID()
+	}
 	form := m.GetForm()
 	if t.opening != nil {
 		m.Content, t.opening = &parleyv1.MessageQueued_Template{Template: opens(proto.CloneOf(t.opening), form)}, nil

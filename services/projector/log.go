@@ -147,6 +147,8 @@ func told(q *parleyv1.MessageQueued) (kind, body string) {
 		return "link", c.Link.GetBody()
 	case *parleyv1.MessageQueued_Form:
 		return "form", c.Form.GetBody()
+	case *parleyv1.MessageQueued_Share:
+		return "share", c.Share.GetBody()
 	case *parleyv1.MessageQueued_Location:
 		return "location", place(c.Location)
 	case *parleyv1.MessageQueued_Contact:

@@ -50,6 +50,7 @@ func TestMessageOf(t *testing.T) {
 		"out image look":                        toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Media{Media: &parleyv1.Media{Kind: "image", Caption: "look"}}}),
 		"out buttons sure?":                     toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Buttons{Buttons: &parleyv1.Buttons{Body: "sure?"}}}),
 		"out list which?":                       toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_List{List: &parleyv1.List{Body: "which?"}}}),
+		"out share number?":                     toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Share{Share: &parleyv1.ShareRequest{Body: "number?", What: "contact"}}}),
 		"out link see":                          toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Link{Link: &parleyv1.Link{Body: "see"}}}),
 		"out form fill":                         toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Form{Form: &parleyv1.Form{Body: "fill"}}}),
 		"out location 0,0":                      toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Location{Location: &parleyv1.GeoPoint{}}}),

@@ -31,6 +31,8 @@ func Render(m *parleyv1.MessageQueued) []string {
 		return framed(l.GetHeader(), l.GetBody(), l.GetFooter(), "["+l.GetTitle()+"]("+l.GetUrl()+")")
 	case *parleyv1.MessageQueued_Form:
 		return formLines(content.Form)
+	case *parleyv1.MessageQueued_Share:
+		return append(textLines(content.Share.GetBody()), "(share "+content.Share.GetWhat()+")")
 	case *parleyv1.MessageQueued_Location:
 		return []string{"(location) " + place(content.Location)}
 	case *parleyv1.MessageQueued_Contact:

@@ -31,6 +31,7 @@ func expectPart() part {
 			{"button", ref("words"), "The label of the list: at most 20 characters."},
 			{"yes", ref("words"), "The title of yes: at most 20 characters."},
 			{"no", ref("words"), "The title of no: at most 20 characters."},
+			{"share", truth().otherwise(false), "Below the text stands WhatsApp's button to share one's own number, or place."},
 		},
 		also: func(n *node) {
 			n.DependentSchemas = typedFields()
@@ -64,6 +65,7 @@ var typed = []struct {
 	{"button", []string{"choice"}},
 	{"yes", []string{"yes_no"}},
 	{"no", []string{"yes_no"}},
+	{"share", []string{"phone", "contact", "location"}},
 }
 
 func typedFields() ordered {

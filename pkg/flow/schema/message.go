@@ -25,6 +25,7 @@ func messagePart() part {
 			{"template", ref("template"), "An approved template: it may be sent after the 24 hours in which other messages may. Beside another message it is what is sent instead of it then."},
 			{"reaction", text("👍"), "An emoji on the person's last message."},
 			{"typing", truth(), "Shows that somebody is typing."},
+			{"reply", truth().otherwise(false), "Quotes the person's last message above this one."},
 			{"preview", truth().otherwise(false), "Shows a preview of the first link in the text."},
 		},
 		also: func(n *node) {

@@ -9,6 +9,7 @@ import (
 
 var (
 	errHeader   = errors.New("header is neither a text nor an image, a video or a document")
+	errShare    = errors.New("what is to be shared is neither the contact nor the location")
 	errFormData = errors.New("data of the form is not a JSON object")
 )
 
@@ -116,6 +117,21 @@ func linkRequest(l *parleyv1.Link) (*sendInteractive, error) {
 	return interactive("cta_url", l, sendAction{
 		Name: "cta_url", Parameters: sendLink{Title: l.GetTitle(), URL: l.GetUrl()},
 	})
+}
+
+// shareRequest asks for the person's own number (WIRE.md 2.4) or place.
+// Source: Meta, "Location request messages".
+func shareRequest(s *parleyv1.ShareRequest) (*sendInteractive, error) {
+	asks := &sendInteractive{Body: sendLine{s.GetBody()}}
+	switch s.GetWhat() {
+	case "contact":
+		asks.Type, asks.Action.Name = "request_contact_info", "request_contact_info"
+	case "location":
+		asks.Type, asks.Action.Name = "location_request_message", "send_location"
+	default:
+		return nil, errShare
+	}
+	return asks, nil
 }
 
 // formRequest opens the form at its screen, or asks the form's endpoint where to

@@ -30,6 +30,9 @@ func (m Outgoing) request() ([]byte, error) {
 	if err := request.fill(m.Message); err != nil {
 		return nil, err
 	}
+	if quoted := m.Message.GetReplyTo(); quoted != "" {
+		request.Context = &sendContext{quoted}
+	}
 	return json.Marshal(request)
 }
 
@@ -52,6 +55,7 @@ type sendRequest struct {
 	Contacts      []sendContact    `json:"contacts,omitempty"`
 	Template      *sendTemplate    `json:"template,omitempty"`
 	Reaction      *sendReaction    `json:"reaction,omitempty"`
+	Context       *sendContext     `json:"context,omitempty"`
 	Callback      string           `json:"biz_opaque_callback_data,omitempty"`
 }
 
@@ -87,6 +91,9 @@ func (r *sendRequest) fill(m *parleyv1.MessageQueued) (err error) {
 	case m.GetForm() != nil:
 		r.Type = "interactive"
 		r.Interactive, err = formRequest(m.GetForm())
+	case m.GetShare() != nil:
+		r.Type = "interactive"
+		r.Interactive, err = shareRequest(m.GetShare())
 	case m.GetLocation() != nil:
 		r.Type, r.Location = "location", locationRequest(m.GetLocation())
 	case m.GetContact() != nil:
@@ -100,6 +107,11 @@ func (r *sendRequest) fill(m *parleyv1.MessageQueued) (err error) {
 		err = errNoContent
 	}
 	return err
+}
+
+// sendContext names the message that is quoted.
+type sendContext struct {
+	MessageID string `json:"message_id"`
 }
 
 type sendText struct {

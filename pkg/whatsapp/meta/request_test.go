@@ -90,6 +90,16 @@ func TestRequests(t *testing.T) {
 				`"flow_cta":"Fill in","flow_token":"T","mode":"published","flow_action":"data_exchange"}}}`,
 		},
 
+		{
+			`"share":{"body":"Your number?","what":"contact"}`, "Your number?",
+			`"type":"interactive","interactive":{"type":"request_contact_info","body":{"text":"Your number?"},"action":{"name":"request_contact_info"}}`,
+		},
+		{
+			`"share":{"body":"Where?","what":"location"},"replyTo":"wamid.Q"`, "Where?",
+			`"type":"interactive","interactive":{"type":"location_request_message","body":{"text":"Where?"},"action":{"name":"send_location"}},"context":{"message_id":"wamid.Q"}`,
+		},
+		{`"text":{"body":"hi"},"replyTo":"wamid.Q"`, "hi", `"type":"text","text":{"body":"hi"},"context":{"message_id":"wamid.Q"}`},
+
 		{`"location":{"latitude":0,"longitude":-2.5}`, "", `"type":"location","location":{"latitude":0,"longitude":-2.5}`},
 		{
 			`"location":{"latitude":1.5,"longitude":2,"name":"Home","address":"Street 1"}`, "Home\nStreet 1",

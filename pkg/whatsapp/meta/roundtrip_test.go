@@ -71,6 +71,8 @@ func bodyOf(m *parleyv1.MessageQueued) (body string, told bool) {
 		return content.List.GetBody(), true
 	case *parleyv1.MessageQueued_Link:
 		return content.Link.GetBody(), true
+	case *parleyv1.MessageQueued_Share:
+		return content.Share.GetBody(), true
 	case *parleyv1.MessageQueued_Form:
 		return content.Form.GetBody(), true
 	}
@@ -89,7 +91,7 @@ func drawMessage(t *rapid.T) *parleyv1.MessageQueued {
 	if rapid.Bool().Draw(t, "phone") {
 		m.Phone = "15550002222"
 	}
-	switch rapid.IntRange(0, 10).Draw(t, "kind") {
+	switch rapid.IntRange(0, 11).Draw(t, "kind") {
 	case 0:
 		m.Content = &parleyv1.MessageQueued_Text{Text: &parleyv1.Text{Body: characters(t, 1, 4096), PreviewUrl: rapid.Bool().Draw(t, "preview")}}
 	case 1:
@@ -116,6 +118,13 @@ func drawMessage(t *rapid.T) *parleyv1.MessageQueued {
 		m.Content = &parleyv1.MessageQueued_Reaction{Reaction: &parleyv1.Reaction{MessageId: "wamid.T", Emoji: characters(t, 0, 1)}}
 	case 10:
 		m.Content = &parleyv1.MessageQueued_Typing{Typing: &parleyv1.Typing{MessageId: "wamid.T"}}
+	case 11:
+		m.Content = &parleyv1.MessageQueued_Share{Share: &parleyv1.ShareRequest{
+			Body: characters(t, 1, 1024), What: rapid.SampledFrom([]string{"contact", "location"}).Draw(t, "what"),
+		}}
+	}
+	if m.GetReaction() == nil && m.GetTyping() == nil && rapid.Bool().Draw(t, "quotes") {
+		m.ReplyTo = "wamid.Q"
 	}
 	return m
 }

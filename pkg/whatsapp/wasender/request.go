@@ -68,6 +68,8 @@ func (r *sendRequest) fill(m *parleyv1.MessageQueued) error {
 	case m.GetLink() != nil:
 		r.Text = linkText(m.GetLink())
 		return r.head(m.GetLink().GetHeader())
+	case m.GetShare() != nil: // it has no such button: what is asked for can be sent without
+		r.Text = m.GetShare().GetBody()
 	case m.GetLocation() != nil:
 		p := m.GetLocation()
 		r.Location = &sendLocation{Latitude: p.GetLatitude(), Longitude: p.GetLongitude(), Name: p.GetName(), Address: p.GetAddress()}

@@ -1609,7 +1609,11 @@ type MessageQueued struct {
 	//	*MessageQueued_Template
 	//	*MessageQueued_Reaction
 	//	*MessageQueued_Typing
+	//	*MessageQueued_Share
 	Content isMessageQueued_Content `protobuf_oneof:"content"`
+	// reply_to is the provider's id of the person's message that is quoted above; empty
+	// for none.
+	ReplyTo string `protobuf:"bytes,32,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	// priority says how soon the message goes where many wait: the order of messages
 	// to one person is never broken by it.
 	Priority Priority `protobuf:"varint,21,opt,name=priority,proto3,enum=parley.v1.Priority" json:"priority,omitempty"`
@@ -1787,6 +1791,22 @@ func (x *MessageQueued) GetTyping() *Typing {
 	return nil
 }
 
+func (x *MessageQueued) GetShare() *ShareRequest {
+	if x != nil {
+		if x, ok := x.Content.(*MessageQueued_Share); ok {
+			return x.Share
+		}
+	}
+	return nil
+}
+
+func (x *MessageQueued) GetReplyTo() string {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return ""
+}
+
 func (x *MessageQueued) GetPriority() Priority {
 	if x != nil {
 		return x.Priority
@@ -1884,6 +1904,10 @@ type MessageQueued_Typing struct {
 	Typing *Typing `protobuf:"bytes,20,opt,name=typing,proto3,oneof"`
 }
 
+type MessageQueued_Share struct {
+	Share *ShareRequest `protobuf:"bytes,31,opt,name=share,proto3,oneof"`
+}
+
 func (*MessageQueued_Text) isMessageQueued_Content() {}
 
 func (*MessageQueued_Media) isMessageQueued_Content() {}
@@ -1905,6 +1929,8 @@ func (*MessageQueued_Template) isMessageQueued_Content() {}
 func (*MessageQueued_Reaction) isMessageQueued_Content() {}
 
 func (*MessageQueued_Typing) isMessageQueued_Content() {}
+
+func (*MessageQueued_Share) isMessageQueued_Content() {}
 
 // SessionCompleted says that the flow reached its end.
 type SessionCompleted struct {
@@ -5733,7 +5759,7 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\x0eAnswerRejected\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\tR\x04step\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1a\n" +
-	"\bfailures\x18\x03 \x01(\rR\bfailures\"\xc1\x06\n" +
+	"\bfailures\x18\x03 \x01(\rR\bfailures\"\x8d\a\n" +
 	"\rMessageQueued\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x14\n" +
 	"\x05bsuid\x18\x02 \x01(\tR\x05bsuid\x12\x19\n" +
@@ -5750,6 +5776,8 @@ const file_parley_v1_event_proto_rawDesc = "" +
 	"\btemplate\x18\x12 \x01(\v2\x13.parley.v1.TemplateH\x00R\btemplate\x121\n" +
 	"\breaction\x18\x13 \x01(\v2\x13.parley.v1.ReactionH\x00R\breaction\x12+\n" +
 	"\x06typing\x18\x14 \x01(\v2\x11.parley.v1.TypingH\x00R\x06typing\x12/\n" +
+	"\x05share\x18\x1f \x01(\v2\x17.parley.v1.ShareRequestH\x00R\x05share\x12\x19\n" +
+	"\breply_to\x18  \x01(\tR\areplyTo\x12/\n" +
 	"\bpriority\x18\x15 \x01(\x0e2\x13.parley.v1.PriorityR\bpriority\x12\x1a\n" +
 	"\bcampaign\x18\x16 \x01(\tR\bcampaign\x12\x12\n" +
 	"\x04step\x18\x18 \x01(\tR\x04step\x12/\n" +
@@ -6116,6 +6144,7 @@ var file_parley_v1_event_proto_goTypes = []any{
 	(*Template)(nil),           // 78: parley.v1.Template
 	(*Reaction)(nil),           // 79: parley.v1.Reaction
 	(*Typing)(nil),             // 80: parley.v1.Typing
+	(*ShareRequest)(nil),       // 81: parley.v1.ShareRequest
 }
 var file_parley_v1_event_proto_depIdxs = []int32{
 	3,  // 0: parley.v1.Event.session_started:type_name -> parley.v1.SessionStarted
@@ -6192,23 +6221,24 @@ var file_parley_v1_event_proto_depIdxs = []int32{
 	78, // 71: parley.v1.MessageQueued.template:type_name -> parley.v1.Template
 	79, // 72: parley.v1.MessageQueued.reaction:type_name -> parley.v1.Reaction
 	80, // 73: parley.v1.MessageQueued.typing:type_name -> parley.v1.Typing
-	0,  // 74: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
-	78, // 75: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
-	22, // 76: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
-	67, // 77: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
-	46, // 78: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
-	46, // 79: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
-	46, // 80: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
-	46, // 81: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
-	46, // 82: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
-	46, // 83: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
-	60, // 84: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
-	68, // 85: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
-	86, // [86:86] is the sub-list for method output_type
-	86, // [86:86] is the sub-list for method input_type
-	86, // [86:86] is the sub-list for extension type_name
-	86, // [86:86] is the sub-list for extension extendee
-	0,  // [0:86] is the sub-list for field type_name
+	81, // 74: parley.v1.MessageQueued.share:type_name -> parley.v1.ShareRequest
+	0,  // 75: parley.v1.MessageQueued.priority:type_name -> parley.v1.Priority
+	78, // 76: parley.v1.MessageQueued.fallback:type_name -> parley.v1.Template
+	22, // 77: parley.v1.ChoicesOffered.choices:type_name -> parley.v1.Choice
+	67, // 78: parley.v1.LookupAsked.where:type_name -> parley.v1.LookupAsked.WhereEntry
+	46, // 79: parley.v1.SlotBooked.slot:type_name -> parley.v1.Bookable
+	46, // 80: parley.v1.SlotHeld.slot:type_name -> parley.v1.Bookable
+	46, // 81: parley.v1.SlotReleased.slot:type_name -> parley.v1.Bookable
+	46, // 82: parley.v1.BookingMoved.from:type_name -> parley.v1.Bookable
+	46, // 83: parley.v1.BookingMoved.to:type_name -> parley.v1.Bookable
+	46, // 84: parley.v1.BookingCancelled.slot:type_name -> parley.v1.Bookable
+	60, // 85: parley.v1.AccountNoticed.facts:type_name -> parley.v1.AccountFact
+	68, // 86: parley.v1.CallQueued.headers:type_name -> parley.v1.CallQueued.HeadersEntry
+	87, // [87:87] is the sub-list for method output_type
+	87, // [87:87] is the sub-list for method input_type
+	87, // [87:87] is the sub-list for extension type_name
+	87, // [87:87] is the sub-list for extension extendee
+	0,  // [0:87] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_event_proto_init() }
@@ -6293,6 +6323,7 @@ func file_parley_v1_event_proto_init() {
 		(*MessageQueued_Template)(nil),
 		(*MessageQueued_Reaction)(nil),
 		(*MessageQueued_Typing)(nil),
+		(*MessageQueued_Share)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

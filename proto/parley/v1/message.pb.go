@@ -954,6 +954,61 @@ func (x *TemplateButton) GetForm() *Form {
 	return nil
 }
 
+// ShareRequest is a text with a button by which a person shares something of their own.
+type ShareRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// body has at most 1,024 characters.
+	Body string `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
+	// what is "contact", their name and phone number, or "location".
+	What          string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShareRequest) Reset() {
+	*x = ShareRequest{}
+	mi := &file_parley_v1_message_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShareRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShareRequest) ProtoMessage() {}
+
+func (x *ShareRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_message_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShareRequest.ProtoReflect.Descriptor instead.
+func (*ShareRequest) Descriptor() ([]byte, []int) {
+	return file_parley_v1_message_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ShareRequest) GetBody() string {
+	if x != nil {
+		return x.Body
+	}
+	return ""
+}
+
+func (x *ShareRequest) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
 // Reaction puts an emoji on a message of the person; an empty one removes it.
 type Reaction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -966,7 +1021,7 @@ type Reaction struct {
 
 func (x *Reaction) Reset() {
 	*x = Reaction{}
-	mi := &file_parley_v1_message_proto_msgTypes[13]
+	mi := &file_parley_v1_message_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1033,7 @@ func (x *Reaction) String() string {
 func (*Reaction) ProtoMessage() {}
 
 func (x *Reaction) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_proto_msgTypes[13]
+	mi := &file_parley_v1_message_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1046,7 @@ func (x *Reaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reaction.ProtoReflect.Descriptor instead.
 func (*Reaction) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_proto_rawDescGZIP(), []int{13}
+	return file_parley_v1_message_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Reaction) GetMessageId() string {
@@ -1019,7 +1074,7 @@ type Typing struct {
 
 func (x *Typing) Reset() {
 	*x = Typing{}
-	mi := &file_parley_v1_message_proto_msgTypes[14]
+	mi := &file_parley_v1_message_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1086,7 @@ func (x *Typing) String() string {
 func (*Typing) ProtoMessage() {}
 
 func (x *Typing) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_message_proto_msgTypes[14]
+	mi := &file_parley_v1_message_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1099,7 @@ func (x *Typing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Typing.ProtoReflect.Descriptor instead.
 func (*Typing) Descriptor() ([]byte, []int) {
-	return file_parley_v1_message_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_message_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Typing) GetMessageId() string {
@@ -1124,7 +1179,10 @@ const file_parley_v1_message_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12#\n" +
-	"\x04form\x18\x04 \x01(\v2\x0f.parley.v1.FormR\x04form\"?\n" +
+	"\x04form\x18\x04 \x01(\v2\x0f.parley.v1.FormR\x04form\"6\n" +
+	"\fShareRequest\x12\x12\n" +
+	"\x04body\x18\x01 \x01(\tR\x04body\x12\x12\n" +
+	"\x04what\x18\x02 \x01(\tR\x04what\"?\n" +
 	"\bReaction\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x14\n" +
@@ -1145,7 +1203,7 @@ func file_parley_v1_message_proto_rawDescGZIP() []byte {
 	return file_parley_v1_message_proto_rawDescData
 }
 
-var file_parley_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_parley_v1_message_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_parley_v1_message_proto_goTypes = []any{
 	(*Text)(nil),              // 0: parley.v1.Text
 	(*Media)(nil),             // 1: parley.v1.Media
@@ -1160,8 +1218,9 @@ var file_parley_v1_message_proto_goTypes = []any{
 	(*Template)(nil),          // 10: parley.v1.Template
 	(*TemplateParameter)(nil), // 11: parley.v1.TemplateParameter
 	(*TemplateButton)(nil),    // 12: parley.v1.TemplateButton
-	(*Reaction)(nil),          // 13: parley.v1.Reaction
-	(*Typing)(nil),            // 14: parley.v1.Typing
+	(*ShareRequest)(nil),      // 13: parley.v1.ShareRequest
+	(*Reaction)(nil),          // 14: parley.v1.Reaction
+	(*Typing)(nil),            // 15: parley.v1.Typing
 }
 var file_parley_v1_message_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Header.media:type_name -> parley.v1.Media
@@ -1193,7 +1252,7 @@ func file_parley_v1_message_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_message_proto_rawDesc), len(file_parley_v1_message_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -29,6 +29,7 @@ type Send struct {
 	// Text is what there is to read: the body, the caption, the name of a place or
 	// a person, the emoji. Of a template the fake knows only name and parameters.
 	Text      string
+	ReplyTo   string // message that is quoted; empty for none
 	MessageID string // that a reaction, a typing indicator or a read receipt is about
 	Callback  string // biz_opaque_callback_data
 	Body      []byte // the whole request

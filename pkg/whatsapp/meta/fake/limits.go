@@ -89,7 +89,15 @@ func (q *request) fault() *fault {
 	case q.To == "" && !bsuidPattern.MatchString(q.Recipient):
 		return &fault{codeInvalid, "Param recipient must be a valid business-scoped user ID"}
 	}
-	return q.contentFault()
+	return first(q.contextFault(), q.contentFault())
+}
+
+// contextFault is about the message that is quoted.
+func (q *request) contextFault() *fault {
+	if q.Context == nil {
+		return nil
+	}
+	return first(required("context['message_id']", q.Context.MessageID), unless(q.Type != "reaction", "a reaction has no context"))
 }
 
 func (q *request) readFault() *fault {

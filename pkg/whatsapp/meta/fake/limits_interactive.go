@@ -57,8 +57,17 @@ func (i *interactive) actionFault() *fault {
 		return first(i.named(), within("display_text", p.DisplayText, maxButtonTitle), unless(isURL(p.URL), "url is not a valid URI"))
 	case "flow":
 		return first(i.named(), p.formFault())
+	case "request_contact_info":
+		return first(i.named(), i.bareFault())
+	case "location_request_message":
+		return first(unless(i.Action.Name == "send_location", "interactive['action']['name'] must be send_location"), i.bareFault())
 	}
-	return unless(false, "interactive['type'] must be one of {button, list, cta_url, flow}")
+	return unless(false, "interactive['type'] must be one of {button, list, cta_url, flow, request_contact_info, location_request_message}")
+}
+
+// bareFault is about messages that have a body only.
+func (i *interactive) bareFault() *fault {
+	return unless(i.Header == nil && i.Footer == nil, "%s can have neither header nor footer", i.Type)
 }
 
 func (i *interactive) named() *fault {

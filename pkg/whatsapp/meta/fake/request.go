@@ -27,6 +27,9 @@ type request struct {
 	Contacts    []addressCard   `json:"contacts"`
 	Template    *template       `json:"template"`
 	Reaction    *reactionObject `json:"reaction"`
+	Context     *struct {
+		MessageID string `json:"message_id"`
+	} `json:"context"`
 }
 
 type typeOnly struct {
@@ -163,6 +166,9 @@ func (q *request) send(channel string, body []byte) Send {
 		s.Recipient = q.Recipient
 	}
 	s.Text = q.visible()
+	if q.Context != nil {
+		s.ReplyTo = q.Context.MessageID
+	}
 	switch q.Type {
 	case "":
 		s.Type = "text"
