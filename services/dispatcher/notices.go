@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 // noticeStore keeps what the provider tells about accounts, for all replicas.
@@ -28,7 +30,17 @@ type noticed struct {
 	accounts map[string]bool
 	numbers  map[string]string
 	known    []store.AccountFact
+	// usual is the rate of a number of which nothing is known.
+	usual float64
 }
+
+const (
+	// factCoexistence is of a number that is used with the phone's own app as well; the
+	// subject is its channel. No notice says so: what is written there does.
+	factCoexistence = "coexistence"
+	// coexistenceRate is what such a number may send (WIRE.md 3.3).
+	coexistenceRate = 20.0
+)
 
 // stopFor is how long a stop of a notice holds without being said again: it is, as
 // long as the notice is the newest.
@@ -38,7 +50,7 @@ const stopFor = 10 * time.Second
 // lanes run; base is what the configuration says of the numbers, and numbers are
 // the channels by their displayed number.
 func (s *Service) FollowNotices(db noticeStore, base map[string]Facts, numbers map[string]string) {
-	s.notices = noticed{store: db, base: base, accounts: map[string]bool{}, numbers: numbers}
+	s.notices = noticed{store: db, base: base, accounts: map[string]bool{}, numbers: numbers, usual: s.desk.limits.ChannelRate}
 	for _, f := range base {
 		s.notices.accounts[f.Account] = true
 	}
@@ -49,6 +61,9 @@ func (s *Service) note(ctx context.Context, parts []lane.Part) error {
 	var facts []store.AccountFact
 	for _, part := range parts {
 		for _, m := range part.Messages {
+			if fact, found := s.notices.coexistence(m.Event); found && s.notices.store != nil {
+				facts = append(facts, fact)
+			}
 			n := m.Event.GetAccountNoticed()
 			for _, f := range n.GetFacts() {
 				fact := store.AccountFact{
@@ -66,6 +81,20 @@ func (s *Service) note(ctx context.Context, parts []lane.Part) error {
 		return nil
 	}
 	return s.notices.store.PutAccountFacts(ctx, facts)
+}
+
+// coexistence finds out that a number is used with the phone's own app, by what the
+// business writes there. It is kept once, and does not end.
+func (n noticed) coexistence(e *parleyv1.Event) (fact store.AccountFact, found bool) {
+	if e.GetInputReceived().GetInput().GetEcho() == nil || n.base[e.GetChannel()].OutOnly {
+		return fact, false
+	}
+	fact = store.AccountFact{
+		Account: n.base[e.GetChannel()].Account, Kind: factCoexistence, Subject: e.GetChannel(),
+		Value: strconv.FormatFloat(coexistenceRate, 'f', -1, 64), At: time.UnixMilli(e.GetAtMs()),
+	}
+	known := slices.ContainsFunc(n.known, func(k store.AccountFact) bool { return k.Kind == fact.Kind && k.Subject == fact.Subject })
+	return fact, !known
 }
 
 // followNotices reads what all replicas were told. It returns the stops of it.
@@ -95,9 +124,15 @@ func sameFact(a, b store.AccountFact) bool {
 }
 
 // facts are those of the configuration with the throughput that was learned. The
-// configuration's own rate is a limit that a notice raises.
+// configuration's own rate is a limit that a notice raises, and coexistence lowers.
 func (n noticed) facts(all []store.AccountFact) map[string]Facts {
 	facts := maps.Clone(n.base)
+	for _, f := range all {
+		if of := facts[f.Subject]; f.Kind == factCoexistence && !of.OutOnly {
+			of.Rate = min(coexistenceRate, cmp.Or(of.Rate, n.usual))
+			facts[f.Subject] = of
+		}
+	}
 	for _, f := range all {
 		channel, known := n.numbers[f.Number]
 		rate, err := strconv.ParseFloat(f.Value, 64)

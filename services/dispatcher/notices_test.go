@@ -56,6 +56,40 @@ func TestNoticesChangeSending(t *testing.T) {
 	}
 }
 
+// What the business writes with the phone's own app tells that Meta lets the number send
+// 20 a second only, unless it is upgraded. Sessions of WASenderApi keep their own rate.
+func TestCoexistenceIsSlower(t *testing.T) {
+	db := newDatabase(t)
+	s := New(db, Limits{ChannelRate: 80, PairEvery: time.Second, PairBurst: 45, InFlight: 10}, func(Job) {}, func() time.Time { return start }, zerolog.Nop())
+	s.FollowNotices(db, map[string]Facts{"n1": {Account: "waba"}, "shop": {Rate: 4, OutOnly: true}}, map[string]string{"15550001111": "n1"})
+	wrote := func(channel string) lane.Message {
+		in := &parleyv1.Input{Body: &parleyv1.Input_Echo{Echo: &parleyv1.Echo{}}}
+		return lane.Message{Event: &parleyv1.Event{Channel: channel, AtMs: 1000, Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{Input: in}}}}
+	}
+	rates := func() (n1, shop float64) {
+		t.Helper()
+		if _, err := s.followNotices(t.Context(), start); err != nil {
+			t.Fatal(err)
+		}
+		return s.desk.facts["n1"].Rate, s.desk.facts["shop"].Rate
+	}
+	for range 2 {
+		if err := s.note(t.Context(), []lane.Part{{Messages: []lane.Message{wrote("n1"), wrote("shop")}}}); err != nil {
+			t.Fatal(err)
+		}
+		if n1, shop := rates(); n1 != 20 || shop != 4 {
+			t.Errorf("%v and %v a second, want 20 and 4", n1, shop)
+		}
+	}
+	upgrade := store.AccountFact{Account: "waba", Number: "15550001111", Kind: meta.NoticeThroughput, Value: "1000", At: start}
+	if err := db.PutAccountFacts(t.Context(), []store.AccountFact{upgrade}); err != nil {
+		t.Fatal(err)
+	}
+	if n1, _ := rates(); n1 != 1000 {
+		t.Errorf("after the upgrade %v a second", n1)
+	}
+}
+
 // A notice is an event of one shard, and every replica follows it: a template that is
 // paused is refused until it is approved again.
 func TestNoticeReachesEveryReplica(t *testing.T) {
