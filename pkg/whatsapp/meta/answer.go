@@ -44,7 +44,7 @@ func (e *SendError) Unwrap() error { return e.Err }
 // with a wamid is a message sent; only an error that Meta itself wrote, or a 4xx,
 // is a message not sent. Everything else may have been sent.
 func judge(status int, header http.Header, body []byte) (wamid string, err *SendError) {
-	code, isGraphError := errorCode(body)
+	code, isTransient, isGraphError := errorCode(body)
 	known, isKnown := classOf(code)
 	e := &SendError{
 		Class: Ambiguous, Status: status, RetryAfter: retryAfter(header.Get("Retry-After")),
@@ -66,6 +66,8 @@ func judge(status int, header http.Header, body []byte) (wamid string, err *Send
 		e.Class = RetryNumber
 	case status == http.StatusUnauthorized:
 		e.Class = StopAccount
+	case status < 500 && isTransient:
+		e.Class = Retry
 	case status < 500:
 		e.Class = Permanent
 	}
@@ -75,17 +77,27 @@ func judge(status int, header http.Header, body []byte) (wamid string, err *Send
 	return "", e
 }
 
-// errorCode is the code of a Graph API error; ok is false if body is none.
-func errorCode(body []byte) (code int, ok bool) {
-	var answer struct {
-		Error struct {
-			Code *int32 `json:"code"` // Meta's have six digits; a number beyond 32 bits is no code
-		} `json:"error"`
+// What the Graph API says of a number that is not there, or that the token cannot see:
+// an invalid parameter to all calls, deleted to those that WIRE.md 3.4 knows.
+const (
+	codeInvalid  = 100
+	subcodeNoObj = 33
+	codeDeleted  = 33
+)
+
+// errorCode is the code of a Graph API error, a number or one in quotes, and whether it
+// says that it will pass; ok is false if body is none.
+func errorCode(body []byte) (code int, isTransient, ok bool) {
+	answer, fault := parse(body)
+	e := answer.get("error")
+	code, isCode := e.get("code").whole()
+	if fault != "" || !isCode {
+		return 0, false, false
 	}
-	if json.Unmarshal(body, &answer) != nil || answer.Error.Code == nil {
-		return 0, false
+	if code == codeInvalid && e.get("error_subcode").number() == subcodeNoObj {
+		code = codeDeleted
 	}
-	return int(*answer.Error.Code), true
+	return code, e.get("is_transient").isTrue(), true
 }
 
 // wamidOf is the id of an accepted message; empty if body does not have one.

@@ -18,6 +18,11 @@ var asideParts = map[string]bool{
 // asideKind is what an update does besides saying something; empty for a message.
 func asideKind(raw value) string {
 	switch kind := raw.get("type").text(); kind {
+	case "interactive": // leave to call is the person's, not an answer
+		if word := "call_permission_reply"; raw.get(kind, "type").is(word) {
+			return word
+		}
+		return ""
 	case "system":
 		return cmp.Or(limited(raw.get("system", "type"), maxTypeBytes), kind)
 	case unsupported, "unknown":

@@ -1,6 +1,7 @@
 package meta
 
 import (
+	"math"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -20,6 +21,9 @@ const (
 	maxFieldBytes = 4096
 )
 
+// contentTypes are those that decodeContent reads.
+var contentTypes = []string{"text", "image", "video", "audio", "voice", "document", "sticker", "location", "contacts", "interactive", "button", "order"}
+
 // decodeContent reads the object that is named like the message's type. A message
 // without what makes it one is kept without content: somebody waits for an answer.
 func decodeContent(msg *parleyv1.IncomingMessage, body value) {
@@ -30,7 +34,9 @@ func decodeContent(msg *parleyv1.IncomingMessage, body value) {
 		}
 	case "image", "video", "audio", "voice", "document", "sticker":
 		msg.Text = body.get("caption").text()
-		msg.Content = &parleyv1.IncomingMessage_Media{Media: mediaOf(msg.Type, body)}
+		if file := mediaOf(msg.Type, body); file.Id != "" { // Meta has not got it if it has no id (WIRE.md 3.4, 131052)
+			msg.Content = &parleyv1.IncomingMessage_Media{Media: file}
+		}
 	case "location":
 		if place := placeOf(body); place != nil {
 			msg.Content = &parleyv1.IncomingMessage_Location{Location: place}
@@ -49,17 +55,20 @@ func decodeContent(msg *parleyv1.IncomingMessage, body value) {
 	}
 }
 
-// decodeReply reads what a person tapped or filled in. Other replies, as to a
-// request for a call, are messages without content.
+// decodeReply reads what a person tapped or filled in, whose type may be left out.
+// Other replies are messages without content.
 func decodeReply(msg *parleyv1.IncomingMessage, interactive value) {
 	kind := interactive.get("type").text()
-	reply := interactive.get(kind)
-	switch kind {
-	case "button_reply", "list_reply":
-		msg.Text, msg.Tap = reply.get("title").text(), limited(reply.get("id"), maxTapBytes)
-	case "nfm_reply":
-		msg.Text = reply.get("body").text()
-		msg.Content = &parleyv1.IncomingMessage_Form{Form: formOf(reply)}
+	for _, name := range []string{"button_reply", "list_reply", "nfm_reply"} {
+		reply := interactive.get(name)
+		switch {
+		case kind != name && (kind != "" || !reply.isObject()):
+		case name == "nfm_reply":
+			msg.Text = reply.get("body").text()
+			msg.Content = &parleyv1.IncomingMessage_Form{Form: formOf(reply)}
+		default:
+			msg.Text, msg.Tap = reply.get("title").text(), limited(reply.get("id"), maxTapBytes)
+		}
 	}
 }
 
@@ -113,9 +122,13 @@ func cardOf(card value) *parleyv1.ContactCard {
 }
 
 // formOf reads what a form gave: a string that should be a JSON object with the
-// form's token among its members, and need not be. The rest of it is kept.
+// form's token among its members, and need not be. The rest of it is kept. Some who
+// pass webhooks on have read the string already.
 func formOf(reply value) *parleyv1.FormResult {
-	data, fault := parse([]byte(reply.get("response_json").text()))
+	data, fault := reply.get("response_json"), ""
+	if !data.isObject() {
+		data, fault = parse([]byte(data.text()))
+	}
 	if fault != "" || !data.isObject() {
 		return &parleyv1.FormResult{}
 	}
@@ -133,8 +146,9 @@ func orderOf(body value) *parleyv1.Order {
 			break
 		}
 		price, _ := item.get("item_price").decimal()
+		quantity, _ := item.get("quantity").decimal()
 		order.Items = append(order.Items, &parleyv1.OrderItem{
-			ProductId: limited(item.get("product_retailer_id"), maxFieldBytes), Quantity: uint32(max(item.get("quantity").number(), 0)),
+			ProductId: limited(item.get("product_retailer_id"), maxFieldBytes), Quantity: uint32(min(max(math.Round(quantity), 0), math.MaxUint32)),
 			Price: price, Currency: limited(item.get("currency"), maxTypeBytes),
 		})
 	}

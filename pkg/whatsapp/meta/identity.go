@@ -55,16 +55,27 @@ func laneKey(id *parleyv1.Identity) string {
 	return id.GetPhone()
 }
 
-// people holds the contacts[] of a change by each of their ids.
-type people struct{ byBSUID, byPhone map[string]*parleyv1.Identity }
+// people holds the contacts[] of a change by each of their ids, and the one there is if
+// there is only one.
+type people struct {
+	byBSUID, byPhone map[string]*parleyv1.Identity
+	only             *parleyv1.Identity
+}
 
 func peopleOf(contacts value) people {
 	p := people{byBSUID: map[string]*parleyv1.Identity{}, byPhone: map[string]*parleyv1.Identity{}}
+	count := 0
 	for contact := range contacts.elements() {
 		id := identity(contact.get("wa_id"), contact.get("user_id"), contact.get("parent_user_id"))
 		id.Name = contact.get("profile", "name").text()
 		id.Username = contact.get("profile", "username").text()
 		p.byBSUID[id.Bsuid], p.byPhone[id.Phone] = id, id
+		if count++; count == 1 {
+			p.only = id
+		}
+	}
+	if count > 1 {
+		p.only = nil
 	}
 	return p
 }
@@ -92,8 +103,19 @@ func fill(field *string, value string) {
 	}
 }
 
-// renames are the system messages that say that a person's ids are others now.
-var renames = map[string]bool{"user_changed_number": true, "user_changed_user_id": true}
+// renames are the system messages that say that a person's ids are others now. The
+// one about a customer is what Meta called the first before.
+var renames = map[string]bool{"user_changed_number": true, "customer_changed_number": true, "user_changed_user_id": true}
+
+// newIdentity is who a person is from a system message on. Before version 12 of its
+// webhooks Meta had another name for the new number.
+func newIdentity(system value) *parleyv1.Identity {
+	phone := system.get("new_wa_id")
+	if phone.text() == "" {
+		phone = system.get("wa_id")
+	}
+	return identity(phone, system.get("user_id"), system.get("parent_user_id"))
+}
 
 // DecodeRenamed reads the ids that a person has from here on: of a system message, and of
 // the field user_id_update (WIRE.md 1.7, 2.2). It is nil for everything else. The old ids
@@ -108,7 +130,7 @@ func DecodeRenamed(e *parleyv1.Envelope) *parleyv1.Identity {
 	case e.GetKind() == parleyv1.Kind_KIND_IDENTITY:
 		id = identity(raw.get("wa_id"), raw.get("user_id", "current"), raw.get("parent_user_id", "current"))
 	case raw.get("type").is("system") && renames[system.get("type").text()]:
-		id = identity(system.get("wa_id"), system.get("user_id"), system.get("parent_user_id"))
+		id = newIdentity(system)
 	}
 	if laneKey(id) == "" {
 		return nil

@@ -40,9 +40,15 @@ func messageOf(raw value) *parleyv1.IncomingMessage {
 }
 
 // typeOf is Meta's word for the kind of a message, or its word for what it cannot say.
+// A message without a type is what it has the content of.
 func typeOf(raw value) string {
 	if kind := limited(raw.get("type"), maxTypeBytes); kind != "" && kind != "unknown" {
 		return kind
+	}
+	for _, kind := range contentTypes {
+		if content := raw.get(kind); !raw.get("type").isString() && (content.isObject() || content.isList()) {
+			return kind
+		}
 	}
 	return unsupported
 }

@@ -3,6 +3,7 @@ package meta_test
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,7 +106,7 @@ func TestDecodeMessageTakesEveryFormResult(t *testing.T) {
 			t.Errorf("%.60s: token %q, json %s", response, form.GetToken(), form.GetJson())
 		}
 	}
-	for _, nfm := range []string{`{}`, `null`, `{"response_json":{"flow_token":"T"}}`, `{"response_json":7}`} {
+	for _, nfm := range []string{`{}`, `null`, `{"response_json":["T"]}`, `{"response_json":7}`} {
 		e := &parleyv1.Envelope{Raw: []byte(`{"type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":` + nfm + `}}`)}
 		if msg, ok, err := meta.DecodeMessage(e); !ok || err != nil || msg.GetForm() == nil || msg.GetForm().GetJson() != nil {
 			t.Errorf("%s: %v, %v, %v", nfm, msg, ok, err)
@@ -124,7 +125,7 @@ func TestDecodeMessageBoundsWhatIsAboutAMessage(t *testing.T) {
 		{fake.Text(ann, "m", at, "hi", fake.From(fake.Referral{SourceURL: long})), `{"type":"text","text":"hi"}`},
 		{fake.ButtonTap(ann, "m", at, long, "Yes"), `{"type":"interactive","text":"Yes"}`},
 		{fake.TemplateTap(ann, "m", at, long, "Yes"), `{"type":"button","text":"Yes"}`},
-		{fake.File(ann, "m", at, "image", fake.Media{ID: long, MimeType: long, SHA256: long, Filename: long}), `{"type":"image","media":{"kind":"image"}}`},
+		{fake.File(ann, "m", at, "image", fake.Media{ID: long, MimeType: long, SHA256: long, Filename: long}), `{"type":"image"}`},
 		{fake.Contacts(ann, "m", at, []fake.Card{{Name: long, Phone: long, Email: long, Organization: long}}), `{"type":"contacts","contact":{}}`},
 		{fake.FormReply(ann, "m", at, "Sent", `{"flow_token":"`+long+`"}`), `{"type":"interactive","text":"Sent","form":{"json":"e30="}}`},
 	} {
@@ -194,9 +195,56 @@ func TestDecodeMessageTakesWhatIsBroken(t *testing.T) {
 			Type: "location", Content: &parleyv1.IncomingMessage_Location{Location: &parleyv1.GeoPoint{Latitude: 1.5, Longitude: -2}},
 		},
 		`{"type":"text"}`: {Type: "unsupported"},
+		`{"type":"image","image":{"caption":"not downloaded"},"errors":[{"code":131052}]}`: {Type: "image", Text: "not downloaded"},
+		`{"type":"interactive","interactive":{"list_reply":{"id":"r1","title":"Yes"}}}`:    {Type: "interactive", Text: "Yes", Tap: "r1"},
+		`{"text":{"body":"hi"}}`:                {Type: "text", Text: "hi"},
+		`{"type":"unknown","text":{"body":""}}`: {Type: "unsupported"},
+		`{"type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":{"response_json":{"flow_token":"T","k":1}}}}`: {
+			Type: "interactive", Content: &parleyv1.IncomingMessage_Form{Form: &parleyv1.FormResult{Token: "T", Json: []byte(`{"k":1}`)}},
+		},
+		`{"type":"order","order":{"product_items":[{"quantity":"2.0"},{"quantity":-1},{"quantity":1e99}]}}`: {
+			Type: "order", Content: &parleyv1.IncomingMessage_Order{Order: &parleyv1.Order{
+				Items: []*parleyv1.OrderItem{{Quantity: 2}, {}, {Quantity: math.MaxUint32}},
+			}},
+		},
 	} {
 		if msg, ok, err := meta.DecodeMessage(&parleyv1.Envelope{Raw: []byte(raw)}); !ok || err != nil || !proto.Equal(msg, want) {
 			t.Errorf("%s: %v, %v, %v", raw, msg, ok, err)
+		}
+	}
+}
+
+// A changed number or user id is told in several ways; the lane is the old id's, as far
+// as it is told.
+func TestRenames(t *testing.T) {
+	for system, want := range map[string]struct{ lane, phone, bsuid string }{
+		`"from":"1555","system":{"type":"user_changed_number","wa_id":"1666"}`:                       {"1555", "1666", ""},
+		`"from":"1555","system":{"type":"customer_changed_number","wa_id":"1666","customer":"1555"}`: {"1555", "1666", ""},
+		`"from":"1555","system":{"type":"customer_changed_number","new_wa_id":1666}`:                 {"1555", "1666", ""},
+		`"from_user_id":"US.1","system":{"type":"user_changed_user_id","user_id":"MX.2"}`:            {"US.1", "", "MX.2"},
+		`"system":{"type":"user_changed_user_id","user_id":"MX.2","previous_user_id":"US.1"}`:        {"US.1", "", "MX.2"},
+		`"system":{"type":"user_changed_user_id","user_id":"MX.2"}`:                                  {"MX.2", "", "MX.2"},
+		`"from":"1555","system":{"type":"customer_identity_changed","wa_id":"1666"}`:                 {"1555", "", ""},
+	} {
+		body := `{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"1"},"messages":[{"id":"m","type":"system",` + system + `}]}}]}]}`
+		e := meta.Split([]byte(body), receivedAt)[0]
+		if id := meta.DecodeRenamed(e); e.GetLaneKey() != want.lane || id.GetPhone() != want.phone || id.GetBsuid() != want.bsuid {
+			t.Errorf("%s: of %s, now %v", system, e.GetLaneKey(), id)
+		}
+	}
+}
+
+// A message that does not say from whom it is, is of the only contact beside it.
+func TestOnlyContactIsTheSender(t *testing.T) {
+	for contacts, lane := range map[string]string{
+		`{"wa_id":"1555","user_id":"US.1","profile":{"name":"Ann"}}`: "US.1", `{"wa_id":"1555"}`: "1555",
+		`{"profile":{"name":"Ann"}}`: "", `{"wa_id":"1555"},{"wa_id":"1666"}`: "",
+	} {
+		body := `{"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"1"},"contacts":[` + contacts +
+			`],"messages":[{"id":"m","type":"text","text":{"body":"hi"}}]}}]}]}`
+		e := meta.Split([]byte(body), receivedAt)[0]
+		if (e.GetKind() == parleyv1.Kind_KIND_MESSAGE) != (lane != "") || lane != "" && e.GetLaneKey() != lane {
+			t.Errorf("%s: %v", contacts, e)
 		}
 	}
 }

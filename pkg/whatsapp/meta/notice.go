@@ -41,7 +41,7 @@ func DecodeNotice(e *parleyv1.Envelope) *parleyv1.AccountNoticed {
 		return n
 	}
 	content := whole.get("value")
-	n.Number = digitsOf(content.get("display_phone_number").text())
+	n.Number = digitsOf(cmp.Or(content.get("display_phone_number").text(), content.get("phone_number").text()))
 	n.Event = limited(content.get("event"), maxFieldBytes)
 	if n.Facts = factsOf(n, content); n.Field == "messages" {
 		n.Facts = errorFacts(whole)
@@ -70,8 +70,16 @@ func factsOf(n *parleyv1.AccountNoticed, content value) []*parleyv1.AccountFact 
 		return fact(NoticeName, "username", limited(content.get("status"), maxFieldBytes))
 	case "message_template_components_update":
 		return fact(NoticeOther, template, n.Field)
+	case "template_category_update", "template_correct_category_detection": // what will be, or should
+		return fact(NoticeOther, template, limited(content.get("correct_category"), maxFieldBytes))
 	case "partner_solutions":
 		return fact(NoticeOther, "", n.Event)
+	case "account_settings_update":
+		return fact(NoticeOther, "settings", limited(content.get("type"), maxFieldBytes))
+	case "payment_configuration_update":
+		return fact(NoticeOther, "payment "+limited(content.get("configuration_name"), maxFieldBytes), limited(content.get("status"), maxFieldBytes))
+	case "automatic_events":
+		return fact(NoticeOther, n.Field, limited(content.get("automatic_events").first().get("event_name"), maxFieldBytes))
 	case "account_update":
 		return accountFacts(n, content)
 	case "account_review_update":
@@ -152,7 +160,7 @@ func accountFacts(n *parleyv1.AccountNoticed, content value) []*parleyv1.Account
 	switch n.Event {
 	case "ACCOUNT_RESTRICTION":
 		var facts []*parleyv1.AccountFact
-		for info := range content.get("restriction_info").elements() {
+		for info := range content.get("restriction_info").items() {
 			if kind := limited(info.get("restriction_type"), maxFieldBytes); kind != "" {
 				facts = append(facts, &parleyv1.AccountFact{Kind: NoticeRestriction, Subject: kind, Value: "ON", UntilMs: untilOf(info.get("expiration"))})
 			}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -140,7 +142,7 @@ func (s *splitter) change(c change, whole value) {
 // is false, and nothing is taken, if one of them does not say what became of which.
 func (s *splitter) userIDs(c *change, content value) bool {
 	before := len(s.envelopes)
-	for u := range content.get(fieldUserID).elements() {
+	for u := range content.get(fieldUserID).items() {
 		old := identity(value{}, u.get("user_id", "previous"), u.get("parent_user_id", "previous"))
 		now := identity(u.get("wa_id"), u.get("user_id", "current"), u.get("parent_user_id", "current"))
 		if c.number == "" || old.Bsuid == "" || laneKey(now) == "" {
@@ -186,11 +188,7 @@ func (s *splitter) lists(c *change, content value) (unknown bool, fault string) 
 
 func (s *splitter) message(c *change, m value) {
 	id := m.get("id").text()
-	sender := identity(m.get("from"), m.get("from_user_id"), m.get("from_parent_user_id"))
-	if laneKey(sender) == "" { // a rotated BSUID is announced by its new owner only
-		system := m.get("system")
-		sender = identity(system.get("wa_id"), system.get("user_id"), system.get("parent_user_id"))
-	}
+	sender := c.sender(m)
 	switch {
 	case !validID(id):
 		s.unreadable(c, m.raw(), "message without an id")
@@ -201,6 +199,23 @@ func (s *splitter) message(c *change, m value) {
 	default:
 		s.add(c, parleyv1.Kind_KIND_MESSAGE, id, sender, m.get("timestamp"), m.raw())
 	}
+}
+
+// sender is who a message is from. It may not say so: then a rotated BSUID is announced
+// by the old one, or by its new owner only, and everything else is of the only person
+// that the change is about.
+func (c *change) sender(m value) *parleyv1.Identity {
+	sender, system := identity(m.get("from"), m.get("from_user_id"), m.get("from_parent_user_id")), m.get("system")
+	if laneKey(sender) == "" && system.isObject() {
+		sender = identity(value{}, system.get("previous_user_id"), system.get("previous_parent_user_id"))
+		if laneKey(sender) == "" {
+			sender = newIdentity(system)
+		}
+	}
+	if laneKey(sender) == "" && c.people.only != nil {
+		sender = proto.CloneOf(c.people.only)
+	}
+	return sender
 }
 
 // echo is a message that the business sent with the phone's own app. Its id is told

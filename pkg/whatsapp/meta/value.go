@@ -135,6 +135,8 @@ func (v value) isObject() bool { return v.startsWith('{') }
 
 func (v value) isList() bool { return v.startsWith('[') }
 
+func (v value) isString() bool { return v.startsWith('"') }
+
 func (v value) isTrue() bool { return v.startsWith('t') || v.is("true") }
 
 func (v value) isNull() bool { return v.startsWith('n') }
@@ -174,6 +176,14 @@ func (v value) elements() iter.Seq[value] {
 			at = d.nextStart(element.end)
 		}
 	}
+}
+
+// items are the elements of a list, or an object that stands where a list of it belongs.
+func (v value) items() iter.Seq[value] {
+	if v.isObject() {
+		return func(yield func(value) bool) { yield(v) }
+	}
+	return v.elements()
 }
 
 // get is the value at the end of a path of keys, the last one where a key is repeated.
@@ -237,11 +247,17 @@ func isPlain(quoted []byte) bool {
 // number is a whole number of at most 32 bits, written as one or as a string; 0
 // if it is neither.
 func (v value) number() int {
-	n, err := strconv.ParseInt(v.text(), 10, 32)
+	n, _ := v.whole()
+	return n
+}
+
+// whole is the same, and says whether it is one.
+func (v value) whole() (n int, ok bool) {
+	long, err := strconv.ParseInt(v.text(), 10, 32)
 	if err != nil {
-		return 0
+		return 0, false
 	}
-	return int(n)
+	return int(long), true
 }
 
 // decimal is what a number says, written as one or as a string; ok is false for other

@@ -35,6 +35,9 @@ var phrases = []struct {
 	class Class
 	title string
 }{
+	{"not registered on whatsapp", Permanent, "not on WhatsApp"},
+	{"not on whatsapp", Permanent, "not on WhatsApp"},
+	{"does not exist on whatsapp", Permanent, "not on WhatsApp"},
 	{"logged out", StopNumber, "session logged out"},
 	{"need_scan", StopNumber, "session must be scanned"},
 	{"subscription", StopNumber, "subscription"},
@@ -61,6 +64,9 @@ func judge(a answer, now time.Time) *SendError {
 		Class: statusClass(a.status, refuses, f.get("errors") != nil), Status: a.status,
 		RetryAfter: retryAfter(a.header, f, now), Message: "HTTP " + strconv.Itoa(a.status),
 	}
+	if a.body == nil && isPage[a.status] != 0 {
+		e.Class, e.RetryAfter = isPage[a.status], max(e.RetryAfter, sessionPause)
+	}
 	if a.body == nil || a.status >= 300 && a.status < 400 {
 		return e
 	}
@@ -76,6 +82,13 @@ func judge(a answer, now time.Time) *SendError {
 		}
 	}
 	return e
+}
+
+// isPage are the statuses with which what stands in front of WASenderApi answers by
+// itself, with a page: it is in doubt about us, or did not reach it.
+// Source: Cloudflare, "5xx errors".
+var isPage = map[int]Class{
+	http.StatusForbidden: RetryNumber, 521: RetryNumber, 523: RetryNumber, 525: RetryNumber, 526: RetryNumber,
 }
 
 // statusClass is what the status of a refusal means. A path that does not exist and
