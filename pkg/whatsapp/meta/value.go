@@ -2,123 +2,32 @@ package meta
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"iter"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/parleyhq/parley/pkg/whatsapp/grammar"
 )
 
-const (
-	// maxDepth is how deep the JSON of a POST may be nested. Meta's own is about 12 deep.
-	maxDepth = 64
-	// indexDepth is how deep the members of a message are.
-	indexDepth = 9
-	// indexBytes is the size from which on a container's end is noted: below, it is
-	// found as fast.
-	indexBytes = 256
-)
-
-// document is valid JSON with an index of its large outer containers. Walking over it
-// copies nothing, so each update keeps its own bytes; the index keeps the price of
-// a walk independent of what the containers hold.
-type document struct {
-	data  []byte
-	spans []span // of large containers down to indexDepth, in order of their start
-}
-
-type span struct{ start, end int }
+// maxDepth is how deep the JSON of a POST may be nested. Meta's own is about 12 deep.
+const maxDepth = 64
 
 // value is one JSON value of a document. The zero value stands for none.
 type value struct {
-	doc        *document
+	doc        *grammar.Document
 	start, end int
 }
 
 // parse checks data, and gives its value or says what is wrong with it.
 func parse(data []byte) (root value, fault string) {
-	doc := &document{data: data}
-	if err := grammar.Check(data, maxDepth, doc.closed); err != nil {
+	doc, err := grammar.Read(data, maxDepth)
+	if err != nil {
 		return value{}, err.Error()
 	}
-	slices.SortFunc(doc.spans, func(a, b span) int { return cmp.Compare(a.start, b.start) })
-	start := len(data) - len(bytes.TrimLeft(data, " \n\t\r"))
-	return value{doc, start, doc.valueEnd(start)}, ""
-}
-
-// closed notes where a container is, if it is large and far enough out.
-func (d *document) closed(depth, start, end int) {
-	if depth < indexDepth && end-start >= indexBytes {
-		d.spans = append(d.spans, span{start, end})
-	}
-}
-
-// valueEnd is the index behind the value that starts at at.
-func (d *document) valueEnd(at int) int {
-	switch d.data[at] {
-	case '"':
-		return d.stringEnd(at)
-	case '{', '[':
-		return d.containerEnd(at)
-	}
-	for at < len(d.data) && strings.IndexByte(",]} \n\t\r", d.data[at]) < 0 {
-		at++
-	}
-	return at
-}
-
-func (d *document) containerEnd(at int) int {
-	byStart := func(s span, at int) int { return cmp.Compare(s.start, at) }
-	if i, ok := slices.BinarySearchFunc(d.spans, at, byStart); ok {
-		return d.spans[i].end
-	}
-	for depth := 0; ; at++ {
-		switch d.data[at] {
-		case '"':
-			at = d.stringEnd(at) - 1
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth--; depth == 0 {
-				return at + 1
-			}
-		}
-	}
-}
-
-// stringEnd is the index behind the string that starts at at.
-func (d *document) stringEnd(at int) int {
-	for at++; at < len(d.data); at++ {
-		switch d.data[at] {
-		case '\\':
-			at++
-		case '"':
-			return at + 1
-		}
-	}
-	return len(d.data)
-}
-
-// gapEnd is the index of what follows the white space at at.
-func (d *document) gapEnd(at int) int {
-	for d.data[at] <= ' ' { // valid JSON has no other control characters here
-		at++
-	}
-	return at
-}
-
-// nextStart is where the next member or element starts, or where the container
-// closes, given the end of the one before it.
-func (d *document) nextStart(end int) int {
-	at := d.gapEnd(end)
-	if d.data[at] == ',' {
-		return d.gapEnd(at + 1)
-	}
-	return at
+	start := doc.Start()
+	return value{doc, start, doc.ValueEnd(start)}, ""
 }
 
 // raw is the value byte for byte.
@@ -126,10 +35,10 @@ func (v value) raw() []byte {
 	if v.doc == nil {
 		return nil
 	}
-	return v.doc.data[v.start:v.end:v.end]
+	return v.doc.Data[v.start:v.end:v.end]
 }
 
-func (v value) startsWith(c byte) bool { return v.doc != nil && v.doc.data[v.start] == c }
+func (v value) startsWith(c byte) bool { return v.doc != nil && v.doc.Data[v.start] == c }
 
 func (v value) isObject() bool { return v.startsWith('{') }
 
@@ -149,14 +58,14 @@ func (v value) members() iter.Seq2[value, value] {
 			return
 		}
 		d := v.doc
-		for at := d.gapEnd(v.start + 1); d.data[at] != '}'; {
-			key := value{d, at, d.stringEnd(at)}
-			at = d.gapEnd(d.gapEnd(key.end) + len(":"))
-			member := value{d, at, d.valueEnd(at)}
+		for at := d.GapEnd(v.start + 1); d.Data[at] != '}'; {
+			key := value{d, at, d.StringEnd(at)}
+			at = d.MemberStart(key.end)
+			member := value{d, at, d.ValueEnd(at)}
 			if !yield(key, member) {
 				return
 			}
-			at = d.nextStart(member.end)
+			at = d.NextStart(member.end)
 		}
 	}
 }
@@ -168,12 +77,12 @@ func (v value) elements() iter.Seq[value] {
 			return
 		}
 		d := v.doc
-		for at := d.gapEnd(v.start + 1); d.data[at] != ']'; {
-			element := value{d, at, d.valueEnd(at)}
+		for at := d.GapEnd(v.start + 1); d.Data[at] != ']'; {
+			element := value{d, at, d.ValueEnd(at)}
 			if !yield(element) {
 				return
 			}
-			at = d.nextStart(element.end)
+			at = d.NextStart(element.end)
 		}
 	}
 }

@@ -15,7 +15,7 @@ const sessionPause = 10 * time.Second
 type answer struct {
 	status int
 	header http.Header
-	body   value // nil if it is no JSON object
+	body   value // none if it is no JSON object
 }
 
 func newAnswer(status int, header http.Header, body []byte) answer {
@@ -57,17 +57,17 @@ var phrases = []struct {
 func judge(a answer, now time.Time) *SendError {
 	f := a.body.fields()
 	refuses := f.get("success").isFalse()
-	if a.status >= 200 && a.status < 300 && a.body != nil && !refuses {
+	if a.status >= 200 && a.status < 300 && !a.body.isNone() && !refuses {
 		return nil
 	}
 	e := &SendError{
-		Class: statusClass(a.status, refuses, f.get("errors") != nil), Status: a.status,
+		Class: statusClass(a.status, refuses, !f.get("errors").isNone()), Status: a.status,
 		RetryAfter: retryAfter(a.header, f, now), Message: "HTTP " + strconv.Itoa(a.status),
 	}
-	if a.body == nil && isPage[a.status] != 0 {
+	if a.body.isNone() && isPage[a.status] != 0 {
 		e.Class, e.RetryAfter = isPage[a.status], max(e.RetryAfter, sessionPause)
 	}
-	if a.body == nil || a.status >= 300 && a.status < 400 {
+	if a.body.isNone() || a.status >= 300 && a.status < 400 {
 		return e
 	}
 	e.Code = a.status

@@ -81,7 +81,7 @@ func changeOf(f fields) *parleyv1.Aside {
 		aside.Kind, aside.Edited = "edit", editedOf(content)
 	case stubs[update.get("messageStubType").limited(maxKindBytes)] == "revoke":
 		aside.Kind = "revoke"
-	case update.get(pollUpdates) != nil:
+	case !update.get(pollUpdates).isNone():
 		aside.Kind = "poll_update"
 	}
 	return aside
@@ -135,7 +135,7 @@ func wordFor(kind string, content value) string {
 		return known
 	case content.get("editedMessage").isObject():
 		return "edit"
-	case content.get("type") == nil && content.get("key").isObject():
+	case content.get("type").isNone() && content.get("key").isObject():
 		return "revoke" // the first of the types, which may be left out
 	}
 	return word

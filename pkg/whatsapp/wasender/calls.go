@@ -43,9 +43,9 @@ var errNoData = errors.New("answer without data")
 func (c *Client) ask(ctx context.Context, k call) (value, error) {
 	a, refused := c.do(ctx, k)
 	if refused != nil {
-		return nil, &CallError{Call: k.name, Refusal: refused}
+		return value{}, &CallError{Call: k.name, Refusal: refused}
 	}
-	if data := a.body.get("data"); data != nil {
+	if data := a.body.get("data"); !data.isNone() {
 		return data, nil
 	}
 	return a.body, nil
@@ -287,7 +287,7 @@ func (c *Client) DecryptMedia(ctx context.Context, channel string, raw []byte) (
 	if fault != "" || !message.isObject() {
 		return "", &CallError{Call: "decrypt media", Refusal: cannot(errNoObject)}
 	}
-	body := map[string]any{"data": map[string]any{"messages": json.RawMessage(message)}}
+	body := map[string]any{"data": map[string]any{"messages": json.RawMessage(message.raw())}}
 	return c.publicURL(ctx, post("decrypt media", "/decrypt-media", body).of(channel))
 }
 

@@ -133,7 +133,7 @@ func (d *decoding) card(v value) (bool, error) {
 // cards are several; the first is taken, as of Meta's.
 func (d *decoding) cards(v value) (bool, error) {
 	f := v.fields()
-	if first := f.get("contacts").first(); first != nil {
+	if first := f.get("contacts").first(); !first.isNone() {
 		_, _ = d.card(first) // a card is never wrong
 	}
 	d.context(f.get("contextInfo"))
@@ -169,7 +169,7 @@ func (d *decoding) interactive(v value) (bool, error) {
 	d.context(f.get("contextInfo"))
 	params, fault := parse([]byte(f.get("nativeFlowResponseMessage").get("paramsJson").text()))
 	if fault != "" {
-		params = nil
+		params = value{}
 	}
 	title := f.get("body").get("text")
 	for _, name := range []string{"title", "display_text"} {

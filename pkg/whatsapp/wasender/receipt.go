@@ -86,7 +86,7 @@ func latest(receipt value) (status string, at value) {
 			return of.status, at
 		}
 	}
-	return statusOf(f.get("status")), nil
+	return statusOf(f.get("status")), value{}
 }
 
 // IsPending reports whether an envelope only says that a message of ours has not yet

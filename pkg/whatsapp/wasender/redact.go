@@ -181,3 +181,68 @@ func asciiOf(s []byte) (c byte, ok bool) {
 }
 
 const hexDigits = "0123456789abcdef"
+
+// structural are the bytes that a scan for the end of a container stops at.
+var structural = [256]bool{'"': true, '{': true, '[': true, '}': true, ']': true}
+
+// nextStructural is the index of the next of them at or behind at.
+func nextStructural(data []byte, at int) int {
+	for at < len(data) && !structural[data[at]] {
+		at++
+	}
+	return at
+}
+
+// stringEnd is the index behind the string that starts at at, or the end of data
+// if it does not end.
+func stringEnd(data []byte, at int) int {
+	for at++; at < len(data); at++ {
+		switch data[at] {
+		case '\\':
+			at++
+		case '"':
+			return at + 1
+		}
+	}
+	return len(data)
+}
+
+// valueEnd is the index behind the value that starts at at, or the end of data if
+// it does not end.
+func valueEnd(data []byte, at int) int {
+	if at == len(data) || !structural[data[at]] {
+		return at + scalarLength(data[at:])
+	}
+	for depth := 0; at < len(data); at = nextStructural(data, at) {
+		switch data[at] {
+		case '"':
+			at = stringEnd(data, at)
+		case '{', '[':
+			depth++
+			at++
+		default:
+			depth--
+			at++
+		}
+		if depth <= 0 {
+			return at
+		}
+	}
+	return len(data)
+}
+
+// scalarLength is that of the number or the word that data begins with.
+func scalarLength(data []byte) int {
+	if n := bytes.IndexAny(data, ",:]} \n\t\r"); n >= 0 {
+		return n
+	}
+	return len(data)
+}
+
+// gapEnd is the index of what follows the white space at at.
+func gapEnd(data []byte, at int) int {
+	for at < len(data) && data[at] <= ' ' {
+		at++
+	}
+	return at
+}

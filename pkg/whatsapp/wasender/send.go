@@ -114,7 +114,7 @@ func (c *Client) phone(ctx context.Context, channel string, m *parleyv1.MessageQ
 func (c *Client) phoneOf(ctx context.Context, channel, lid string) (string, *SendError) {
 	a, refused := c.do(ctx, call{name: "pn-from-lid", method: http.MethodGet, path: "/pn-from-lid/" + lid, channel: channel})
 	if refused != nil {
-		if refused.Status == http.StatusNotFound && a.body != nil {
+		if refused.Status == http.StatusNotFound && !a.body.isNone() {
 			return "", nil
 		}
 		return "", refused

@@ -53,7 +53,7 @@ func Split(body []byte, channel string, receivedAt time.Time, secrets ...string)
 		fault = "more than " + strconv.Itoa(maxUpdates) + " updates"
 	}
 	if fault != "" {
-		s.event, s.at, s.envelopes = "", nil, nil
+		s.event, s.at, s.envelopes = "", value{}, nil
 		s.unreadable(s.whole, fault)
 	}
 	return s.envelopes
@@ -71,7 +71,7 @@ type splitter struct {
 
 // posts takes an event apart, or each of a list of them.
 func (s *splitter) posts(root value) {
-	if !root.isList() || root.first() == nil {
+	if !root.isList() || root.first().isNone() {
 		s.post(root)
 		return
 	}
@@ -86,10 +86,10 @@ func (s *splitter) post(event value) {
 	take, isKnown := readers[s.event]
 	switch {
 	case !event.isObject():
-		s.unreadable(event, "event is not an object")
+		s.unreadable(event.raw(), "event is not an object")
 		return
 	case s.event == "":
-		s.unreadable(event, "event without a name")
+		s.unreadable(event.raw(), "event without a name")
 		return
 	case !isKnown:
 		s.account(event)
@@ -105,7 +105,7 @@ func (s *splitter) post(event value) {
 				take.read(s, update)
 			}
 		default:
-			rest = rest || member.value.first() != nil
+			rest = rest || !member.value.first().isNone()
 		}
 	}
 	if rest || len(s.envelopes) == before {
@@ -148,7 +148,7 @@ func updatesOf(data value, names []string) (updates []value, rest bool) {
 	for _, member := range f {
 		switch {
 		case !slices.ContainsFunc(names, member.key.is), isUpdate && member.key.is("message"):
-			rest = rest || member.value.first() != nil
+			rest = rest || !member.value.first().isNone()
 			continue
 		case member.value.isList():
 			updates = slices.AppendSeq(updates, member.value.elements())
@@ -169,15 +169,15 @@ func (s *splitter) message(m value) {
 	fill(&k.person.Name, f.get("pushName").limited(maxFieldBytes))
 	switch {
 	case !validID(k.id) && (k.id != "" || k.fromMe || laneKey(k.person) == ""):
-		s.unreadable(m, "message without an id")
+		s.unreadable(m.raw(), "message without an id")
 	case k.fromMe:
 		s.receipt(m)
 	case laneKey(k.person) != "":
-		s.add(parleyv1.Kind_KIND_MESSAGE, s.messageID(k, f), k.person, f.get("messageTimestamp"), m)
+		s.add(parleyv1.Kind_KIND_MESSAGE, s.messageID(k, f), k.person, f.get("messageTimestamp"), m.raw())
 	case k.chat.isGroup():
-		s.add(parleyv1.Kind_KIND_ACCOUNT, k.id, k.person, f.get("messageTimestamp"), m)
+		s.add(parleyv1.Kind_KIND_ACCOUNT, k.id, k.person, f.get("messageTimestamp"), m.raw())
 	default:
-		s.unreadable(m, "message without a sender")
+		s.unreadable(m.raw(), "message without a sender")
 	}
 }
 
@@ -186,10 +186,10 @@ func (s *splitter) message(m value) {
 // id is known by what it says and when.
 func (s *splitter) messageID(k key, f fields) string {
 	switch {
-	case k.id == "" && f.get("messageTimestamp") != nil:
-		return digest([]byte(laneKey(k.person)), f.get("messageTimestamp"), f.get("message"), f.get("messageBody"))
+	case k.id == "" && !f.get("messageTimestamp").isNone():
+		return digest([]byte(laneKey(k.person)), f.get("messageTimestamp").raw(), f.get("message").raw(), f.get("messageBody").raw())
 	case k.id == "":
-		return digest([]byte(laneKey(k.person)), s.at, f.get("message"), f.get("messageBody"))
+		return digest([]byte(laneKey(k.person)), s.at.raw(), f.get("message").raw(), f.get("messageBody").raw())
 	case isEmpty(f):
 		return k.id + "/empty"
 	}
@@ -198,7 +198,7 @@ func (s *splitter) messageID(k key, f fields) string {
 
 // sent is what came of a send. A failed one does not say which: it is kept.
 func (s *splitter) sent(m value) {
-	if m.isObject() && m.get("key", "id") == nil {
+	if m.isObject() && m.get("key", "id").isNone() {
 		s.account(m)
 		return
 	}
@@ -210,7 +210,7 @@ func (s *splitter) receipt(r value) {
 	k, status, at := receiptOf(s.event, r)
 	switch {
 	case !validID(k.id):
-		s.unreadable(r, "receipt without an id")
+		s.unreadable(r.raw(), "receipt without an id")
 		return
 	case !validID(status):
 		s.changed(k, r)
@@ -220,7 +220,7 @@ func (s *splitter) receipt(r value) {
 	if k.chat.isGroup() && laneKey(k.person) != "" { // in a group each participant has receipts
 		id += "/" + laneKey(k.person)
 	}
-	s.add(parleyv1.Kind_KIND_RECEIPT, id, k.person, at, r)
+	s.add(parleyv1.Kind_KIND_RECEIPT, id, k.person, at, r.raw())
 }
 
 // changed keeps an update of something else than the status: a person edited or
@@ -229,12 +229,12 @@ func (s *splitter) receipt(r value) {
 func (s *splitter) changed(k key, r value) {
 	update := r.get("update")
 	switch content := update.get("message"); {
-	case s.event != eventUpdate || k.chat.isGroup() || laneKey(k.person) == "", k.fromMe && update.get(pollUpdates) == nil:
+	case s.event != eventUpdate || k.chat.isGroup() || laneKey(k.person) == "", k.fromMe && update.get(pollUpdates).isNone():
 		s.account(r)
 	case isContent(content):
-		s.add(parleyv1.Kind_KIND_MESSAGE, k.id, k.person, update.get("messageTimestamp"), r)
+		s.add(parleyv1.Kind_KIND_MESSAGE, k.id, k.person, update.get("messageTimestamp"), r.raw())
 	default:
-		s.add(parleyv1.Kind_KIND_MESSAGE, k.id+"/update/"+digest(r)[:16], k.person, nil, r)
+		s.add(parleyv1.Kind_KIND_MESSAGE, k.id+"/update/"+digest(r.raw())[:16], k.person, value{}, r.raw())
 	}
 }
 
@@ -247,11 +247,11 @@ func (s *splitter) deletion(v value) {
 	k := keyOf(whose)
 	switch {
 	case !v.isObject():
-		s.unreadable(v, "deletion without a key")
+		s.unreadable(v.raw(), "deletion without a key")
 	case !validID(k.id) || k.fromMe || laneKey(k.person) == "":
 		s.account(v)
 	default:
-		s.add(parleyv1.Kind_KIND_MESSAGE, k.id+"/deleted", k.person, nil, v)
+		s.add(parleyv1.Kind_KIND_MESSAGE, k.id+"/deleted", k.person, value{}, v.raw())
 	}
 }
 
@@ -266,22 +266,22 @@ func (s *splitter) reaction(v value) {
 	}
 	switch {
 	case !v.isObject() || !validID(own.id) && !validID(target.id):
-		s.unreadable(v, "reaction without a key")
+		s.unreadable(v.raw(), "reaction without a key")
 	case own.fromMe || laneKey(own.person) == "":
 		s.account(v)
 	default:
-		id := own.id + "/reaction/" + digest(v)[:16]
-		s.add(parleyv1.Kind_KIND_MESSAGE, id, own.person, nil, v)
+		id := own.id + "/reaction/" + digest(v.raw())[:16]
+		s.add(parleyv1.Kind_KIND_MESSAGE, id, own.person, value{}, v.raw())
 	}
 }
 
 // account keeps what concerns no single person.
 func (s *splitter) account(v value) {
-	s.add(parleyv1.Kind_KIND_ACCOUNT, digest([]byte(s.event), v), &parleyv1.Identity{}, nil, v)
+	s.add(parleyv1.Kind_KIND_ACCOUNT, digest([]byte(s.event), v.raw()), &parleyv1.Identity{}, value{}, v.raw())
 }
 
 func (s *splitter) unreadable(raw []byte, reason string) {
-	s.add(parleyv1.Kind_KIND_UNREADABLE, digest([]byte(s.event), raw), &parleyv1.Identity{}, nil, raw)
+	s.add(parleyv1.Kind_KIND_UNREADABLE, digest([]byte(s.event), raw), &parleyv1.Identity{}, value{}, raw)
 	s.envelopes[len(s.envelopes)-1].Reason = reason
 }
 

@@ -21,8 +21,11 @@ const (
 	maxMembers = 4096
 )
 
-// value is one JSON value, byte for byte. It is known to be valid; nil is none.
-type value []byte
+// value is one JSON value of a document. The zero value stands for none.
+type value struct {
+	doc        *grammar.Document
+	start, end int
+}
 
 // field is a member of an object; its key has its quotes.
 type field struct{ key, value value }
@@ -32,78 +35,25 @@ type fields []field
 
 // parse checks data, and gives its value or says what is wrong with it.
 func parse(data []byte) (root value, fault string) {
-	if err := grammar.Check(data, maxDepth, nil); err != nil {
-		return nil, err.Error()
+	doc, err := grammar.Read(data, maxDepth)
+	if err != nil {
+		return value{}, err.Error()
 	}
-	return bytes.Trim(data, " \n\t\r"), ""
+	start := doc.Start()
+	return value{doc, start, doc.ValueEnd(start)}, ""
 }
 
-// structural are the bytes that a scan for the end of a container stops at.
-var structural = [256]bool{'"': true, '{': true, '[': true, '}': true, ']': true}
-
-// nextStructural is the index of the next of them at or behind at.
-func nextStructural(data []byte, at int) int {
-	for at < len(data) && !structural[data[at]] {
-		at++
+// raw is the value byte for byte.
+func (v value) raw() []byte {
+	if v.doc == nil {
+		return nil
 	}
-	return at
+	return v.doc.Data[v.start:v.end:v.end]
 }
 
-// stringEnd is the index behind the string that starts at at, or the end of data
-// if it does not end.
-func stringEnd(data []byte, at int) int {
-	for at++; at < len(data); at++ {
-		switch data[at] {
-		case '\\':
-			at++
-		case '"':
-			return at + 1
-		}
-	}
-	return len(data)
-}
+func (v value) isNone() bool { return v.doc == nil }
 
-// valueEnd is the index behind the value that starts at at, or the end of data if
-// it does not end.
-func valueEnd(data []byte, at int) int {
-	if at == len(data) || !structural[data[at]] {
-		return at + scalarLength(data[at:])
-	}
-	for depth := 0; at < len(data); at = nextStructural(data, at) {
-		switch data[at] {
-		case '"':
-			at = stringEnd(data, at)
-		case '{', '[':
-			depth++
-			at++
-		default:
-			depth--
-			at++
-		}
-		if depth <= 0 {
-			return at
-		}
-	}
-	return len(data)
-}
-
-// scalarLength is that of the number or the word that data begins with.
-func scalarLength(data []byte) int {
-	if n := bytes.IndexAny(data, ",:]} \n\t\r"); n >= 0 {
-		return n
-	}
-	return len(data)
-}
-
-// gapEnd is the index of what follows the white space at at.
-func gapEnd(data []byte, at int) int {
-	for at < len(data) && data[at] <= ' ' {
-		at++
-	}
-	return at
-}
-
-func (v value) startsWith(c byte) bool { return len(v) > 0 && v[0] == c }
+func (v value) startsWith(c byte) bool { return v.doc != nil && v.doc.Data[v.start] == c }
 
 func (v value) isObject() bool { return v.startsWith('{') }
 
@@ -117,12 +67,13 @@ func (v value) fields() fields {
 		return nil
 	}
 	var list fields
-	for at := gapEnd(v, 1); v[at] != '}' && len(list) < maxMembers; {
-		keyEnd := stringEnd(v, at)
-		start := gapEnd(v, gapEnd(v, keyEnd)+len(":"))
-		end := valueEnd(v, start)
-		list = append(list, field{v[at:keyEnd], v[start:end:end]})
-		at = nextStart(v, end)
+	d := v.doc
+	for at := d.GapEnd(v.start + 1); d.Data[at] != '}' && len(list) < maxMembers; {
+		key := value{d, at, d.StringEnd(at)}
+		start := d.MemberStart(key.end)
+		member := value{d, start, d.ValueEnd(start)}
+		list = append(list, field{key, member})
+		at = d.NextStart(member.end)
 	}
 	return list
 }
@@ -133,24 +84,15 @@ func (v value) elements() iter.Seq[value] {
 		if !v.isList() {
 			return
 		}
-		for at := gapEnd(v, 1); v[at] != ']'; {
-			end := valueEnd(v, at)
-			if !yield(v[at:end:end]) {
+		d := v.doc
+		for at := d.GapEnd(v.start + 1); d.Data[at] != ']'; {
+			element := value{d, at, d.ValueEnd(at)}
+			if !yield(element) {
 				return
 			}
-			at = nextStart(v, end)
+			at = d.NextStart(element.end)
 		}
 	}
-}
-
-// nextStart is where the next member or element starts, or where the container
-// closes, given the end of the one before it.
-func nextStart(data []byte, end int) int {
-	at := gapEnd(data, end)
-	if data[at] == ',' {
-		return gapEnd(data, at+1)
-	}
-	return at
 }
 
 // first is the first element of a list.
@@ -158,7 +100,7 @@ func (v value) first() value {
 	for element := range v.elements() {
 		return element
 	}
-	return nil
+	return value{}
 }
 
 // get is the member of a name, the last one if there are several.
@@ -168,7 +110,7 @@ func (f fields) get(name string) value {
 			return f[i].value
 		}
 	}
-	return nil
+	return value{}
 }
 
 // get is the value at the end of a path of names.
@@ -181,31 +123,33 @@ func (v value) get(path ...string) value {
 
 // is reports whether v is the string s.
 func (v value) is(s string) bool {
-	if !v.startsWith('"') || len(v) < len(s)+2 {
+	raw := v.raw()
+	if !v.startsWith('"') || len(raw) < len(s)+2 {
 		return false // an escape is longer than what it stands for
 	}
-	return string(v[1:len(v)-1]) == s || bytes.IndexByte(v, '\\') >= 0 && v.text() == s
+	return string(raw[1:len(raw)-1]) == s || bytes.IndexByte(raw, '\\') >= 0 && v.text() == s
 }
 
 // isTrue reads a boolean, which may be written as a string.
-func (v value) isTrue() bool { return string(v) == "true" || v.is("true") }
+func (v value) isTrue() bool { return v.startsWith('t') || v.is("true") }
 
-func (v value) isFalse() bool { return string(v) == "false" || v.is("false") }
+func (v value) isFalse() bool { return v.startsWith('f') || v.is("false") }
 
 // text is what a string says, or a number as it is written. Text is always valid:
 // bytes that are not UTF-8 and halves of surrogate pairs become U+FFFD, and NUL,
 // which PostgreSQL cannot hold, is dropped. Other values say nothing.
 func (v value) text() string {
+	raw := v.raw()
 	switch {
-	case len(v) == 0 || strings.IndexByte("{[tfn", v[0]) >= 0:
+	case len(raw) == 0 || strings.IndexByte("{[tfn", raw[0]) >= 0:
 		return ""
-	case v[0] != '"':
-		return string(v)
-	case bytes.IndexByte(v, '\\') < 0 && utf8.Valid(v):
-		return string(v[1 : len(v)-1])
+	case raw[0] != '"':
+		return string(raw)
+	case bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw):
+		return string(raw[1 : len(raw)-1])
 	}
 	var s string
-	if json.Unmarshal(v, &s) != nil {
+	if json.Unmarshal(raw, &s) != nil {
 		return ""
 	}
 	return strings.ReplaceAll(s, "\x00", "")
