@@ -202,7 +202,7 @@ func (d *dialogue) message(t *testing.T, words map[string]string) *parleyv1.Inpu
 	}
 	if name := words["card"]; name != "" {
 		m.Type = "contacts"
-		m.Content = &parleyv1.IncomingMessage_Contact{Contact: &parleyv1.ContactCard{Name: name, Phone: words["phone"], Email: words["email"]}}
+		m.Content = &parleyv1.IncomingMessage_Contact{Contact: &parleyv1.ContactCard{Name: name, Phone: words["phone"], Email: words["email"], Requested: words["shared"] != ""}}
 	}
 	if data := words["form"]; data != "" {
 		m.Type = "interactive"

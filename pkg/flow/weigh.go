@@ -483,6 +483,6 @@ func (t *turn) readContact(c *parleyv1.ContactCard) (p Pending, reason string) {
 	}
 	name := clip(storable(c.GetName()), placeMax)
 	return Pending{Text: name, Value: map[string]any{
-		"name": name, "phone": phone, "email": clip(storable(c.GetEmail()), EmailBytesMax),
+		"name": name, "phone": phone, "email": clip(storable(c.GetEmail()), EmailBytesMax), "shared": c.GetRequested(),
 	}}, ""
 }

@@ -26,6 +26,23 @@ func DecodeAside(e *parleyv1.Envelope) *parleyv1.Aside {
 	return meta.DecodeAside(e)
 }
 
+// DecodeGroupMessage reads what was written or done in a group, out of a KIND_MESSAGE or
+// KIND_ECHO envelope; nil if it was in none.
+func DecodeGroupMessage(e *parleyv1.Envelope) *parleyv1.GroupMessage {
+	if e.GetProvider() == wasender.Provider {
+		return wasender.DecodeGroupMessage(e)
+	}
+	return meta.DecodeGroupMessage(e)
+}
+
+// DecodeVoiceCall reads a KIND_VOICE_CALL envelope.
+func DecodeVoiceCall(e *parleyv1.Envelope) (*parleyv1.VoiceCall, error) {
+	if e.GetProvider() == wasender.Provider {
+		return wasender.DecodeVoiceCall(e)
+	}
+	return meta.DecodeVoiceCall(e)
+}
+
 // DecodeNotice reads a notice about an account, a number or a session. One that is not
 // known has no facts.
 func DecodeNotice(e *parleyv1.Envelope) *parleyv1.AccountNoticed {

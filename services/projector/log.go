@@ -13,6 +13,7 @@ import (
 
 	"github.com/parleyhq/parley/pkg/lane"
 	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -84,10 +85,23 @@ func messageOf(e *parleyv1.Event) (m store.Message, said bool, err error) {
 		m.Kind, m.Body = in.GetAside().GetKind(), noticed(in.GetAside())
 	case in.GetEcho() != nil:
 		m.Direction, m.ProviderID, content = store.DirectionOut, readable(strings.TrimPrefix(in.GetId(), "echo/")), in.GetEcho()
-		m.Kind, m.Body = echoed(in.GetEcho())
+		m.Kind, m.Body = saidOrDone(in.GetEcho().GetMessage(), in.GetEcho().GetAside())
 	case in.GetPreference() != nil:
 		m.Direction, m.ProviderID, content = store.DirectionIn, readable(in.GetId()), in.GetPreference()
 		m.Kind, m.Body = "preference", in.GetPreference().GetCategory()+" "+in.GetPreference().GetValue()
+	case in.GetVoiceCall() != nil:
+		m.Direction, m.ProviderID, content = direction(in.GetVoiceCall().GetOurs()), readable(in.GetVoiceCall().GetCallId()), in.GetVoiceCall()
+		m.Kind, m.Body = "call", called(in.GetVoiceCall())
+	case in.GetPastMessage() != nil:
+		past := in.GetPastMessage()
+		m.Direction, content, m.At = direction(past.GetOurs()), past, written(in, m.At)
+		m.ProviderID = readable(meta.PastID(in.GetId()))
+		m.Kind, m.Body = saidOrDone(past.GetMessage(), past.GetAside())
+	case in.GetGroupMessage() != nil:
+		group := in.GetGroupMessage()
+		m.Direction, m.ProviderID, content = direction(group.GetOurs()), readable(strings.TrimPrefix(in.GetId(), "echo/")), group
+		m.Kind, m.Body = saidOrDone(group.GetMessage(), group.GetAside())
+		m.Kind = "group " + m.Kind
 	case out != nil && out.GetTyping() == nil:
 		m.Direction, content = store.DirectionOut, out
 		m.Kind, m.Body = told(out)
@@ -121,15 +135,38 @@ func noticed(a *parleyv1.Aside) string {
 		_, body := heard(a.GetEdited())
 		return body
 	}
-	return a.GetEmoji()
+	return strings.TrimSpace(a.GetEmoji() + a.GetState() + " " + a.GetReference())
 }
 
-// echoed is what the business wrote, or did, with the phone's own app.
-func echoed(e *parleyv1.Echo) (kind, body string) {
-	if a := e.GetAside(); a != nil {
+// saidOrDone is what there is to read of a message, or of what was done to one.
+func saidOrDone(m *parleyv1.IncomingMessage, a *parleyv1.Aside) (kind, body string) {
+	if a != nil {
 		return a.GetKind(), noticed(a)
 	}
-	return heard(e.GetMessage())
+	return heard(m)
+}
+
+// called is what there is to read of a call.
+func called(c *parleyv1.VoiceCall) string {
+	if c.GetSeconds() > 0 {
+		return fmt.Sprintf("%s, %d s", c.GetState(), c.GetSeconds())
+	}
+	return c.GetState()
+}
+
+func direction(ours bool) string {
+	if ours {
+		return store.DirectionOut
+	}
+	return store.DirectionIn
+}
+
+// written is when a message of the past was written, if that is known, and past.
+func written(in *parleyv1.Input, now time.Time) time.Time {
+	if at := in.GetProviderAtMs(); at > 0 && at < now.UnixMilli() {
+		return time.UnixMilli(at)
+	}
+	return now
 }
 
 // told is the kind of an outgoing message, and what there is to read of it.

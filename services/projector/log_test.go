@@ -60,8 +60,21 @@ func TestMessageOf(t *testing.T) {
 		"out unknown ":                          toldEvent(&parleyv1.MessageQueued{}),
 		"":                                      toldEvent(&parleyv1.MessageQueued{Content: &parleyv1.MessageQueued_Typing{Typing: &parleyv1.Typing{}}}),
 		" ":                                     {Body: &parleyv1.Event_SessionCompleted{SessionCompleted: &parleyv1.SessionCompleted{}}},
-		"in interactive Yes":                    heardEvent(&parleyv1.IncomingMessage{Type: "interactive", Text: "Yes", Tap: "p1.x"}),
-		"in image a picture of a cat":           heardEvent(&parleyv1.IncomingMessage{Type: "image", Text: "a picture of a cat"}),
+		"in call missed":                        inputEvent(&parleyv1.Input{Body: &parleyv1.Input_VoiceCall{VoiceCall: &parleyv1.VoiceCall{State: "missed"}}}),
+		"out call taken, 90 s":                  inputEvent(&parleyv1.Input{Body: &parleyv1.Input_VoiceCall{VoiceCall: &parleyv1.VoiceCall{State: "taken", Seconds: 90, Ours: true}}}),
+		"in text long ago": inputEvent(&parleyv1.Input{Body: &parleyv1.Input_PastMessage{PastMessage: &parleyv1.PastMessage{
+			Message: &parleyv1.IncomingMessage{Type: "text", Text: "long ago"},
+		}}}),
+		"out reaction x": inputEvent(&parleyv1.Input{Body: &parleyv1.Input_PastMessage{PastMessage: &parleyv1.PastMessage{
+			Aside: &parleyv1.Aside{Kind: "reaction", Emoji: "x"}, Ours: true,
+		}}}),
+		"in group text all of you": inputEvent(&parleyv1.Input{Body: &parleyv1.Input_GroupMessage{GroupMessage: &parleyv1.GroupMessage{
+			Group: "G", Message: &parleyv1.IncomingMessage{Type: "text", Text: "all of you"},
+		}}}),
+		"out group revoke ":           inputEvent(&parleyv1.Input{Body: &parleyv1.Input_GroupMessage{GroupMessage: &parleyv1.GroupMessage{Group: "G", Aside: &parleyv1.Aside{Kind: "revoke"}, Ours: true}}}),
+		"in payment captured order-7": asideEvent(&parleyv1.Aside{Kind: "payment", State: "captured", Reference: "order-7"}),
+		"in interactive Yes":          heardEvent(&parleyv1.IncomingMessage{Type: "interactive", Text: "Yes", Tap: "p1.x"}),
+		"in image a picture of a cat": heardEvent(&parleyv1.IncomingMessage{Type: "image", Text: "a picture of a cat"}),
 	} {
 		id := store.ContactID("p", "ann")
 		e.ContactId = id[:]
@@ -72,6 +85,22 @@ func TestMessageOf(t *testing.T) {
 	}
 	if _, _, err := messageOf(&parleyv1.Event{ContactId: []byte("short")}); err == nil {
 		t.Error("an event without a contact is taken")
+	}
+}
+
+// A message of the past stands in the log where it was written, under its own id; one
+// without a time, or of the future, where it was told.
+func TestPastMessageInTheLog(t *testing.T) {
+	id, told := store.ContactID("p", "ann"), time.UnixMilli(1_800_000_000_000)
+	for written, want := range map[int64]int64{1_700_000_000_000: 1_700_000_000_000, 0: told.UnixMilli(), told.UnixMilli() + 1: told.UnixMilli()} {
+		e := inputEvent(&parleyv1.Input{
+			Id: "history/wamid.p/media_placeholder", ProviderAtMs: written,
+			Body: &parleyv1.Input_PastMessage{PastMessage: &parleyv1.PastMessage{Message: &parleyv1.IncomingMessage{Type: "media_placeholder"}}},
+		})
+		e.ContactId, e.AtMs = id[:], told.UnixMilli()
+		if m, said, err := messageOf(e); err != nil || !said || m.ProviderID != "wamid.p" || m.At.UnixMilli() != want {
+			t.Errorf("written at %d: %+v, %t, %v", written, m, said, err)
+		}
 	}
 }
 

@@ -156,6 +156,10 @@ func (b *batch) update(u update) {
 		b.answerAgain(u)
 		return
 	}
+	if b.old(u) || u.card && !b.acquainted(u) {
+		b.applied(u)
+		return
+	}
 	if u.personal() {
 		home := b.whose(u)
 		if home.Shard != u.shard {
@@ -186,7 +190,7 @@ func (b *batch) effect(u update) error {
 			return err
 		}
 	}
-	if u.renamed != nil {
+	if u.renamed != nil || u.card {
 		b.applied(u)
 		return nil
 	}
@@ -195,10 +199,8 @@ func (b *batch) effect(u update) error {
 		b.noted(u)
 	case u.input == nil:
 		b.deadLetter(u, u.dead, u.reason)
-	case u.input.GetAside() != nil:
+	case u.recorded():
 		b.join(u)
-		b.record(u)
-	case u.input.GetPreference() != nil:
 		b.prefer(u)
 		b.record(u)
 	default:

@@ -115,6 +115,26 @@ func (b *batch) whose(u update) store.Contact {
 	return b.newcomer(u)
 }
 
+// acquainted reports whether a card is of somebody who is known: of others it makes
+// nobody. What the business calls a person is no name if they have one of their own: it
+// is said to them.
+func (b *batch) acquainted(u update) bool {
+	for _, key := range u.keys() {
+		if c, known := b.known.Contacts[b.people.owners[key]]; known {
+			if c.Identity.GetName() != "" {
+				u.envelope.Contact.Name = ""
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// old reports whether a message of the past was heard when it was written.
+func (b *batch) old(u update) bool {
+	return slices.ContainsFunc(u.twins(), func(id uuid.UUID) bool { return b.known.Applied[id] })
+}
+
 // stranger reports whether somebody with the contact's phone is somebody else: a number
 // that was given up is given to another person.
 func (b *batch) stranger(c store.Contact, said *parleyv1.Identity) bool {

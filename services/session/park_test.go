@@ -87,10 +87,10 @@ func TestRedriveDuplicates(t *testing.T) {
 // the reason, and stops nobody.
 func TestDeadLetters(t *testing.T) {
 	d := newDesk(t)
-	group := fake.Text(ada, "wamid.r", start, "all of you", func(m map[string]any) { m["group_id"] = "G" })
+	unknown := fake.Raw("weather", map[string]any{"event": "RAIN"})
 	notice := fake.Raw("account_update", map[string]any{"event": []int{7}})
 	for range 2 { // the second time they were delivered before
-		d.post(fake.Text(ada, "wamid.1", start, "hi"), group, notice, fake.Receipt(ada, "wamid.o", "vanished", start, ""))
+		d.post(fake.Text(ada, "wamid.1", start, "hi"), unknown, notice, fake.Receipt(fake.Person{}, "wamid.o", "vanished", start, ""))
 		d.postBody(channel, []byte("no webhook"))
 		d.run(100)
 	}

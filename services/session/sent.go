@@ -12,7 +12,8 @@ func (u update) target() string {
 	if m := u.input.GetMessage(); m != nil && m.GetTap() == "" && m.GetForm() == nil {
 		return m.GetReplyTo()
 	}
-	if a := u.input.GetAside(); a.GetKind() == "reaction" {
+	switch a := u.input.GetAside(); a.GetKind() {
+	case "reaction", "payment", "status":
 		return a.GetMessageId()
 	}
 	return ""

@@ -11,6 +11,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/lane"
@@ -51,6 +54,8 @@ type Service struct {
 	log   zerolog.Logger
 	zones zones
 	forms formDesk
+	// notices counts what providers tell about accounts, by kind.
+	notices metric.Int64Counter
 	// heads holds the offset of the last event of each shard that is owned. The
 	// runner's goroutine alone writes it; mu lets others see its keys.
 	mu    sync.Mutex
@@ -61,9 +66,10 @@ var _ lane.Handler = (*Service)(nil)
 
 // New returns the handler.
 func New(s Store, relay Relay, serving Serving, lanes Lanes, now func() time.Time, log zerolog.Logger) *Service {
+	notices, _ := otel.Meter("parley/session").Int64Counter("parley.session.notices", metric.WithDescription("what providers told about accounts, by kind"))
 	return &Service{
 		store: s, flows: newLibrary(s, serving, now), relay: relay, lanes: lanes, now: now, log: log,
-		zones: zones{}, heads: map[int]uint64{},
+		zones: zones{}, heads: map[int]uint64{}, notices: notices,
 	}
 }
 
@@ -271,8 +277,18 @@ func (s *Service) commit(ctx context.Context, turns []store.TurnPart, changes st
 				s.heads[shard] += uint64(len(turn.Events))
 				s.mu.Unlock()
 				s.relay.Add(turn.Events)
+				s.count(ctx, turn.Events)
 			}
 		}
 	}
 	return held, nil
+}
+
+// count counts the notices that were committed.
+func (s *Service) count(ctx context.Context, events []*parleyv1.Event) {
+	for _, e := range events {
+		for _, f := range e.GetAccountNoticed().GetFacts() {
+			s.notices.Add(ctx, 1, metric.WithAttributes(attribute.String("kind", f.GetKind())))
+		}
+	}
 }

@@ -34,6 +34,8 @@ type update struct {
 	// renamed are the ids that a person has from here on, if the update says that they
 	// changed.
 	renamed *parleyv1.Identity
+	// card is set if the update says only who somebody is, and nothing that they did.
+	card bool
 }
 
 func (u update) session() store.SessionKey {
@@ -92,6 +94,16 @@ func (u *update) decodeKind() {
 		u.decodeEcho()
 	case parleyv1.Kind_KIND_PREFERENCE:
 		u.decodePreference()
+	case parleyv1.Kind_KIND_CARD:
+		u.card = true
+	case parleyv1.Kind_KIND_ACTION:
+		u.decodeAction()
+	case parleyv1.Kind_KIND_VOICE_CALL:
+		u.decodeVoiceCall()
+	case parleyv1.Kind_KIND_HISTORY:
+		u.decodePast()
+	case parleyv1.Kind_KIND_RECEIPT:
+		u.decodeStatus()
 	case parleyv1.Kind_KIND_ACCOUNT:
 		u.decodeNotice()
 	case parleyv1.Kind_KIND_OPERATOR:
@@ -113,25 +125,71 @@ func (u *update) decodeMessage() {
 	}
 }
 
+// decodeAside reads what is no message between two.
 func (u *update) decodeAside() {
-	aside := whatsapp.DecodeAside(u.envelope)
+	if aside := whatsapp.DecodeAside(u.envelope); aside != nil {
+		u.input = &parleyv1.Input{Body: &parleyv1.Input_Aside{Aside: aside}}
+		return
+	}
+	u.decodeGroup()
+}
+
+func (u *update) decodeGroup() {
+	message := whatsapp.DecodeGroupMessage(u.envelope)
+	if message == nil {
+		u.dead, u.reason = store.DeadUnreadable, "neither a message, nor done to one"
+		return
+	}
+	u.input = &parleyv1.Input{Body: &parleyv1.Input_GroupMessage{GroupMessage: message}}
+}
+
+func (u *update) decodeEcho() {
+	if echo := meta.DecodeEcho(u.envelope); echo != nil {
+		u.input = &parleyv1.Input{Body: &parleyv1.Input_Echo{Echo: echo}}
+		return
+	}
+	u.decodeGroup()
+}
+
+func (u *update) decodeAction() {
+	aside := meta.DecodeAction(u.envelope)
 	if aside == nil {
-		u.dead, u.reason = store.DeadUnhandled, ofGroup
+		u.dead, u.reason = store.DeadUnhandled, "it does not say what was done"
 		return
 	}
 	u.input = &parleyv1.Input{Body: &parleyv1.Input_Aside{Aside: aside}}
 }
 
-// ofGroup is why messages to a group are kept.
-const ofGroup = "no flow reacts to messages to a group"
-
-func (u *update) decodeEcho() {
-	echo := meta.DecodeEcho(u.envelope)
-	if echo == nil {
-		u.dead, u.reason = store.DeadUnhandled, ofGroup
+func (u *update) decodeVoiceCall() {
+	call, err := whatsapp.DecodeVoiceCall(u.envelope)
+	if err != nil {
+		u.dead, u.reason = store.DeadUnreadable, err.Error()
 		return
 	}
-	u.input = &parleyv1.Input{Body: &parleyv1.Input_Echo{Echo: echo}}
+	u.input = &parleyv1.Input{Body: &parleyv1.Input_VoiceCall{VoiceCall: call}}
+}
+
+func (u *update) decodePast() {
+	past, err := meta.DecodePast(u.envelope)
+	if err != nil {
+		u.dead, u.reason = store.DeadUnreadable, err.Error()
+		return
+	}
+	u.input = &parleyv1.Input{Body: &parleyv1.Input_PastMessage{PastMessage: past}}
+}
+
+// decodeStatus reads what became of a message in a word that is no receipt's: WhatsApp
+// has had some, as "deleted". Of nobody it is kept.
+func (u *update) decodeStatus() {
+	receipt, err := whatsapp.DecodeReceipt(u.envelope)
+	switch {
+	case err != nil:
+		u.dead, u.reason = store.DeadUnreadable, err.Error()
+	case len(u.keys()) == 0:
+		u.dead, u.reason = store.DeadUnhandled, fmt.Sprintf("nothing reacts to the status %q of a message to nobody", receipt.Status)
+	default:
+		u.input = &parleyv1.Input{Body: &parleyv1.Input_Aside{Aside: &parleyv1.Aside{Kind: "status", MessageId: receipt.WAMID, State: receipt.Status}}}
+	}
 }
 
 func (u *update) decodePreference() {
@@ -180,37 +238,62 @@ func (u *update) decodeInput() {
 	u.input = in
 }
 
-// raw is what the provider sent; nil for what Parley itself put into the lane.
+// raw is what the provider sent, but for what sets up a call; nil for what Parley itself put into the lane.
 func (u update) raw() []byte {
 	switch u.envelope.GetKind() {
-	case parleyv1.Kind_KIND_MESSAGE, parleyv1.Kind_KIND_ECHO, parleyv1.Kind_KIND_PREFERENCE:
+	case parleyv1.Kind_KIND_MESSAGE, parleyv1.Kind_KIND_ECHO, parleyv1.Kind_KIND_PREFERENCE, parleyv1.Kind_KIND_ACTION,
+		parleyv1.Kind_KIND_HISTORY, parleyv1.Kind_KIND_RECEIPT:
+		return u.envelope.GetRaw()
+	case parleyv1.Kind_KIND_VOICE_CALL:
+		if u.envelope.GetProvider() == meta.Provider {
+			return meta.WithoutSession(u.envelope)
+		}
 		return u.envelope.GetRaw()
 	}
 	return nil
 }
 
+// recorded reports whether the update is an event of the person that no session decides.
+func (u update) recorded() bool {
+	switch u.input.GetBody().(type) {
+	case *parleyv1.Input_Aside, *parleyv1.Input_Preference, *parleyv1.Input_VoiceCall, *parleyv1.Input_PastMessage, *parleyv1.Input_GroupMessage:
+		return true
+	}
+	return false
+}
+
 // personal reports whether the update is about a contact: it has a lane, and
 // waits there if the contact is parked.
 func (u *update) personal() bool {
-	return u.envelope.Kind == parleyv1.Kind_KIND_MESSAGE || u.input != nil || u.renamed != nil
+	return u.envelope.Kind == parleyv1.Kind_KIND_MESSAGE || u.input != nil || u.renamed != nil || u.card
 }
 
+// inboxIDs are those of the updates, and of what may have been heard before as something
+// else.
 func (list updates) inboxIDs() []uuid.UUID {
-	return list.distinct(func(u update) uuid.UUID { return u.inbox })
-}
-
-func (list updates) distinct(id func(update) uuid.UUID) []uuid.UUID {
 	seen := map[uuid.UUID]bool{}
 	ids := []uuid.UUID{}
 	for _, part := range list {
 		for _, u := range part {
-			if !seen[id(u)] {
-				seen[id(u)] = true
-				ids = append(ids, id(u))
+			for _, id := range append(u.twins(), u.inbox) {
+				if !seen[id] {
+					seen[id] = true
+					ids = append(ids, id)
+				}
 			}
 		}
 	}
 	return ids
+}
+
+// twins are the inbox ids of a message of the past if it was delivered as it was written:
+// then it is in the log.
+func (u update) twins() []uuid.UUID {
+	if u.envelope.GetKind() != parleyv1.Kind_KIND_HISTORY {
+		return nil
+	}
+	id := meta.PastID(u.envelope.GetId())
+	return []uuid.UUID{store.InboxID(u.envelope.GetChannel(), id), store.InboxID(u.envelope.GetChannel(), "echo/"+id)}
 }
 
 // storable removes what PostgreSQL's text cannot hold from everything that

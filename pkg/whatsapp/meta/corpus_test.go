@@ -75,6 +75,14 @@ func describe(t *testing.T, body []byte) string {
 			fmt.Fprintf(&b, "  echo %s\n", compactJSON(meta.DecodeEcho(e)))
 		case parleyv1.Kind_KIND_PREFERENCE:
 			fmt.Fprintf(&b, "  preference %s\n", compactJSON(meta.DecodePreference(e)))
+		case parleyv1.Kind_KIND_HISTORY:
+			past, err := meta.DecodePast(e)
+			fmt.Fprintf(&b, "  past %s, of %s, %v\n", compactJSON(past), meta.PastID(e.GetId()), err)
+		case parleyv1.Kind_KIND_VOICE_CALL:
+			call, err := meta.DecodeVoiceCall(e)
+			fmt.Fprintf(&b, "  call %s, %v\n  without its session %s\n", compactJSON(call), err, meta.WithoutSession(e))
+		case parleyv1.Kind_KIND_ACTION:
+			fmt.Fprintf(&b, "  action %s\n", compactJSON(meta.DecodeAction(e)))
 		case parleyv1.Kind_KIND_IDENTITY:
 			fmt.Fprintf(&b, "  renamed %s\n", compactJSON(meta.DecodeRenamed(e)))
 		case parleyv1.Kind_KIND_ACCOUNT:
@@ -94,6 +102,8 @@ func describeMessage(b *strings.Builder, e *parleyv1.Envelope) {
 	switch {
 	case err != nil:
 		fmt.Fprintf(b, "  error %q\n", err)
+	case meta.DecodeGroupMessage(e) != nil:
+		fmt.Fprintf(b, "  group %s\n", compactJSON(meta.DecodeGroupMessage(e)))
 	case !ok:
 		fmt.Fprintf(b, "  aside %s\n", compactJSON(meta.DecodeAside(e)))
 	default:

@@ -99,7 +99,7 @@ func (c coverage) updates() bool {
 			}
 		}
 	}
-	return c.total() <= 10_000
+	return c.total() <= 20_000
 }
 
 func (c coverage) total() (n int) {
@@ -125,9 +125,12 @@ func (c coverage) entry(at span) {
 
 func (c coverage) change(at span) {
 	value := c.last(at, "value")
-	lists := map[string]bool{"messages": true, "statuses": true, "message_echoes": true, "user_preferences": true, "errors": true}
+	lists := map[string]bool{
+		"messages": true, "statuses": true, "message_echoes": true, "user_preferences": true, "errors": true,
+		"user_actions": true, "calls": true, "state_sync": true, "history": true,
+	}
 	switch c.text(c.last(at, "field")) {
-	case "messages", "smb_message_echoes", "user_preferences":
+	case "messages", "smb_message_echoes", "user_preferences", "calls", "smb_app_state_sync", "history":
 	default:
 		c.want[at]++ // also user_id_update, which is told apart if each of its elements can be
 		return
@@ -140,6 +143,10 @@ func (c coverage) change(at span) {
 		case lists[m.key] && c.is(m.at, '['):
 			found += len(elements)
 			for _, element := range elements {
+				if m.key == "history" {
+					c.chunk(element.at)
+					continue
+				}
 				c.want[element.at]++
 			}
 		case lists[m.key]:
@@ -151,6 +158,49 @@ func (c coverage) change(at span) {
 	if rest || found == 0 {
 		c.want[at]++
 	}
+}
+
+// chunk is a part of the history: its progress, its errors and the messages of its
+// threads are told apart, or else it is one.
+func (c coverage) chunk(at span) {
+	found, rest := 0, !c.is(at, '{')
+	for _, m := range c.children(at) {
+		elements := c.children(m.at)
+		switch {
+		case !c.is(at, '{'):
+		case m.key == "metadata" && c.is(m.at, '{'):
+			found++
+			c.want[m.at]++
+		case m.key == "errors" && c.is(m.at, '['):
+			found += len(elements)
+			for _, fault := range elements {
+				c.want[fault.at]++
+			}
+		case m.key == "threads" && c.is(m.at, '['):
+			for _, thread := range elements {
+				found += c.thread(thread.at)
+			}
+		default:
+			rest = rest || c.is(m.at, '[') && len(elements) > 0
+		}
+	}
+	if rest || found == 0 {
+		c.want[at]++
+	}
+}
+
+// thread counts the messages of a thread; one without is kept whole.
+func (c coverage) thread(at span) (found int) {
+	messages := c.last(at, "messages")
+	if !c.is(messages, '[') {
+		c.want[at]++
+		return 1
+	}
+	for _, m := range c.children(messages) {
+		c.want[m.at]++
+		found++
+	}
+	return found
 }
 
 func tooDeep(body []byte) bool {
@@ -250,13 +300,23 @@ var renames = []string{
 	`{"user_id":{"previous":"US.1","current":"US.2"}}`, `{"user_id":{"previous":"US.2","current":"US.3"},"wa_id":"1"}`, `{"user_id":{"previous":"US.1"}}`, `{}`,
 }
 
+// chunks are parts of the history, the last of which say too little, or too much.
+var chunks = []string{
+	`{"metadata":{"phase":0,"progress":5},"threads":[{"id":"1","messages":[{"id":"h1","from":"1"},{"id":"h2"},7]},{"id":"2","messages":[]}]}`,
+	`{"errors":[{"code":2593109},{}]}`, `{"threads":[{"messages":[{"id":"h3"}]},{"id":"3"}]}`, `{"threads":[{"id":"1","messages":[]}],"extra":[1]}`, `{}`,
+}
+
 // Whatever a POST is made of, each of its updates is kept once, and none twice.
 func TestEveryUpdateIsOneEnvelope(t *testing.T) {
-	element := rapid.OneOf(rapid.SampledFrom(elementsOf(t)), rapid.SampledFrom(broken), rapid.SampledFrom(renames))
+	element := rapid.OneOf(rapid.SampledFrom(elementsOf(t)), rapid.SampledFrom(broken), rapid.SampledFrom(renames), rapid.SampledFrom(chunks))
 	list := listed(element, 6)
-	fields := rapid.SampledFrom([]string{"messages", "messages", "smb_message_echoes", "user_preferences", "user_id_update", "account_update", `m\u0065ssages`})
+	fields := rapid.SampledFrom([]string{
+		"messages", "messages", "smb_message_echoes", "user_preferences", "user_id_update", "account_update", `m\u0065ssages`,
+		"calls", "smb_app_state_sync", "history",
+	})
 	names := rapid.SampledFrom([]string{
 		"messages", "statuses", "errors", "contacts", "message_echoes", "user_preferences", "user_id_update", "metadata", "others", `mess\u0061ges`, `messages\u0000`,
+		"user_actions", "calls", "state_sync", "history",
 	})
 	change := rapid.Custom(func(t *rapid.T) string {
 		field := fields.Draw(t, "field")

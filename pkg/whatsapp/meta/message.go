@@ -13,8 +13,7 @@ const unsupported = "unsupported"
 
 // DecodeMessage turns a KIND_MESSAGE envelope into the input's message. ok is
 // false for what is authentic but nothing that a person said: asides, as
-// [DecodeAside] reads them, and messages to a group, which are kept, and no flow
-// reacts. A type that Parley does not know is a message without content: somebody
+// [DecodeAside] reads them, and messages to a group ([DecodeGroupMessage]). A type that Parley does not know is a message without content: somebody
 // waits for an answer to it. The error names no person.
 func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool, err error) {
 	raw, err := update(e)
@@ -35,7 +34,11 @@ func messageOf(raw value) *parleyv1.IncomingMessage {
 		Forwarded: context.get("forwarded").isTrue(), FrequentlyForwarded: context.get("frequently_forwarded").isTrue(),
 		Product: productOf(context.get("referred_product")),
 	}
-	decodeContent(msg, raw.get(msg.Type))
+	body := raw.get(msg.Type)
+	decodeContent(msg, body)
+	if card := msg.GetContact(); card != nil {
+		card.Requested = wasRequested(raw, body.first())
+	}
 	return msg
 }
 

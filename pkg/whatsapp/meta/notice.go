@@ -25,6 +25,9 @@ const (
 	NoticeReview      = "review"      // of the account
 	NoticeAlert       = "alert"       // value: severity and type; of an error its title
 	NoticeSecurity    = "security"    // value: PIN_CHANGED ...
+	NoticeHistory     = "history"     // value: how far the messages of the past have come
+	NoticeGroup       = "group"       // subject: what became of a group; value: its id
+	NoticeAction      = "action"      // subject: what somebody did with a message of ours; value: particulars
 	NoticeOther       = "other"       // value: Meta's word for it
 )
 
@@ -41,12 +44,27 @@ func DecodeNotice(e *parleyv1.Envelope) *parleyv1.AccountNoticed {
 		return n
 	}
 	content := whole.get("value")
-	n.Number = digitsOf(cmp.Or(content.get("display_phone_number").text(), content.get("phone_number").text()))
+	n.Number = digitsOf(cmp.Or(
+		content.get("display_phone_number").text(), content.get("phone_number").text(), content.get("metadata", "display_phone_number").text(),
+	))
 	n.Event = limited(content.get("event"), maxFieldBytes)
-	if n.Facts = factsOf(n, content); n.Field == "messages" {
-		n.Facts = errorFacts(whole)
+	if n.Facts = factsOf(n, content); listed[n.Field] {
+		n.Facts = elementFacts(whole)
 	}
 	return n
+}
+
+// elementFacts reads an element of a list that names nobody.
+func elementFacts(element value) []*parleyv1.AccountFact {
+	switch {
+	case element.get("code") != value{}:
+		return errorFacts(element)
+	case element.get("progress") != value{}:
+		return historyFacts(element)
+	case groupOf(element) != "":
+		return fact(NoticeGroup, "message of ours", groupOf(element))
+	}
+	return actionFacts(element)
 }
 
 // factsOf goes by the field, and by the content where Meta's own examples disagree
@@ -79,7 +97,9 @@ func factsOf(n *parleyv1.AccountNoticed, content value) []*parleyv1.AccountFact 
 	case "payment_configuration_update":
 		return fact(NoticeOther, "payment "+limited(content.get("configuration_name"), maxFieldBytes), limited(content.get("status"), maxFieldBytes))
 	case "automatic_events":
-		return fact(NoticeOther, n.Field, limited(content.get("automatic_events").first().get("event_name"), maxFieldBytes))
+		return automaticFacts(content)
+	case "group_lifecycle_update", "group_participants_update", "group_settings_update", "group_status_update":
+		return groupFacts(content)
 	case "account_update":
 		return accountFacts(n, content)
 	case "account_review_update":
@@ -98,6 +118,15 @@ func factsOf(n *parleyv1.AccountNoticed, content value) []*parleyv1.AccountFact 
 		return formFacts(n, content)
 	}
 	return nil
+}
+
+// automaticFacts are what Meta believes to see in conversations that began with an
+// advertisement: a lead, a purchase.
+func automaticFacts(content value) (facts []*parleyv1.AccountFact) {
+	for seen := range content.get("automatic_events").elements() {
+		facts = append(facts, fact(NoticeOther, "automatic_events", limited(seen.get("event_name"), maxFieldBytes))...)
+	}
+	return facts
 }
 
 func fact(kind, subject, value string) []*parleyv1.AccountFact {

@@ -16,8 +16,9 @@ import (
 // Provider names this package in an Envelope.
 const Provider = "meta"
 
-// maxUpdates is how many updates of one POST are told apart. Meta sends at most 1,000.
-const maxUpdates = 10_000
+// maxUpdates is how many updates of one POST are told apart. Meta sends at most 1,000,
+// but of history as many as go into 3 MB.
+const maxUpdates = 20_000
 
 // fieldUserID is the webhook field, and the list in it, of user ids that changed.
 const fieldUserID = "user_id_update"
@@ -26,17 +27,19 @@ const fieldUserID = "user_id_update"
 const noLane = "unreadable"
 
 // listed are the fields whose changes hold lists of updates of people.
-var listed = map[string]bool{"messages": true, "smb_message_echoes": true, "user_preferences": true}
+var listed = map[string]bool{
+	"messages": true, "smb_message_echoes": true, "user_preferences": true, "calls": true, fieldHistory: true, "smb_app_state_sync": true,
+}
 
 // Split takes one POST apart into envelopes, in order: one for each message,
-// receipt, echo, preference, system error and account change. The body must be
-// authentic; no part of it is lost then:
+// receipt, echo, preference, call, past message, card, action, system error and
+// account change. The body must be authentic; no part of it is lost then:
 //   - a change of a field that is about no person, or without updates, or with a list
 //     of updates that Parley does not know, becomes one KIND_ACCOUNT with the raw change;
 //   - an element that is no message or receipt becomes KIND_UNREADABLE with its own
 //     bytes, and its neighbours are read as usual;
 //   - a body that is no webhook of a WhatsApp business account, or is nested deeper
-//     than 64 levels, or holds more than 10,000 updates, becomes one KIND_UNREADABLE
+//     than 64 levels, or holds more than 20,000 updates, becomes one KIND_UNREADABLE
 //     with the whole body.
 //
 // There are no envelopes only if the POST truly holds nothing ("entry":[]).
@@ -67,6 +70,7 @@ type change struct {
 	entryTime value
 	field     string
 	number    string // phone_number_id; empty for an account-level change
+	displayed string // the same number as people see it, digits only
 	people    people
 }
 
@@ -120,6 +124,7 @@ func (s *splitter) change(c change, whole value) {
 	if number := content.get("metadata", "phone_number_id").text(); validID(number) {
 		c.number = number
 	}
+	c.displayed = digitsOf(content.get("metadata", "display_phone_number").text())
 	switch {
 	case c.field == fieldUserID && s.userIDs(&c, content):
 		return
@@ -158,37 +163,39 @@ func (s *splitter) userIDs(c *change, content value) bool {
 // Parley does not know, and what is wrong with one that it does.
 func (s *splitter) lists(c *change, content value) (unknown bool, fault string) {
 	for key, list := range content.members() {
-		var take func(*change, value)
-		switch name := key.text(); name {
-		case "messages":
-			take = s.message
-		case "statuses":
-			take = s.receipt
-		case "message_echoes":
-			take = s.echo
-		case "user_preferences":
-			take = s.preference
-		case "errors":
-			take = s.account
-		case "contacts":
+		take, isKnown := takers[key.text()]
+		switch {
+		case key.is("contacts"):
 			continue
-		default:
+		case !isKnown:
 			unknown = unknown || list.first() != value{}
 			continue
-		}
-		if !list.isList() && !list.isNull() {
+		case !list.isList() && !list.isNull():
 			fault = key.text() + " is not a list"
 		}
 		for element := range list.elements() {
-			take(c, element)
+			take(s, c, element)
 		}
 	}
 	return unknown, fault
 }
 
+// takers are the lists of updates, by their name, and what takes one update of each.
+var takers = map[string]func(*splitter, *change, value){
+	"messages": (*splitter).message, "statuses": (*splitter).status, "message_echoes": (*splitter).echo,
+	"user_preferences": (*splitter).preference, "user_actions": (*splitter).action, "calls": (*splitter).call,
+	"state_sync": (*splitter).card, fieldHistory: (*splitter).chunk, "errors": (*splitter).account,
+}
+
 func (s *splitter) message(c *change, m value) {
+	if c.field == fieldHistory { // a file of the past (WIRE.md 1.9)
+		s.past(c, nil, m)
+		return
+	}
 	id := m.get("id").text()
 	sender := c.sender(m)
+	c.people.complete(sender)
+	fill(&sender.Phone, sharedPhone(m))
 	switch {
 	case !validID(id):
 		s.unreadable(c, m.raw(), "message without an id")
@@ -224,6 +231,10 @@ func (s *splitter) echo(c *change, m value) {
 	id := m.get("id").text()
 	recipient := identity(m.get("to"), m.get("to_user_id"), m.get("to_parent_user_id"))
 	switch {
+	case c.field == fieldHistory:
+		s.past(c, nil, m)
+	case laneKey(recipient) == "" && groupOf(m) != "":
+		s.account(c, m)
 	case !validID(id):
 		s.unreadable(c, m.raw(), "echo without an id")
 	case laneKey(recipient) == "":
@@ -245,6 +256,18 @@ func (s *splitter) preference(c *change, p value) {
 		s.unreadable(c, p.raw(), "preference without a phone_number_id")
 	default:
 		s.add(c, parleyv1.Kind_KIND_PREFERENCE, c.digest(p.raw()), person, cmp.Or(p.get("timestamp"), c.entryTime), p.raw())
+	}
+}
+
+// status is what became of something: of a message, of a payment, of a call.
+func (s *splitter) status(c *change, r value) {
+	switch kind := r.get("type"); {
+	case kind.is(typePayment):
+		s.payment(c, r)
+	case kind.is("call") || c.field == "calls":
+		s.callStatus(c, r)
+	default:
+		s.receipt(c, r)
 	}
 }
 

@@ -2,6 +2,7 @@ package meta_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -129,7 +130,7 @@ func TestSplitKeepsWhatIsNoWebhookWhole(t *testing.T) {
 		"65 levels, valid": string(webhook(`"messages":[{"id":"m","from":"1","x":` + nested(57) + `}]`)),
 		"10k levels":       nested(10_000),
 		"1M levels":        strings.Repeat(`{"a":`, 1_000_000),
-		"too many updates": string(webhook(`"messages":[` + strings.Repeat("0,", 10_000) + `0]`)),
+		"too many updates": string(webhook(`"messages":[` + strings.Repeat("0,", 20_000) + `0]`)),
 	} {
 		envelopes := split(t, []byte(body))
 		if len(envelopes) != 1 {
@@ -265,6 +266,14 @@ func FuzzSplit(f *testing.F) {
 			if r, err := meta.DecodeReceipt(e); err == nil && (r.WAMID == "" || r.Status == "") {
 				t.Errorf("receipt %v", r)
 			}
+			_, _ = meta.DecodePast(e)
+			_, _ = meta.DecodeVoiceCall(e)
+			if kept := meta.WithoutSession(e); kept != nil && !json.Valid(kept) {
+				t.Errorf("without its session: %q", kept)
+			}
+			meta.DecodeAction(e)
+			meta.DecodeGroupMessage(e)
+			meta.DecodeNotice(e)
 		}
 	})
 }

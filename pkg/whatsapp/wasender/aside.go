@@ -47,27 +47,46 @@ func DecodeAside(e *parleyv1.Envelope) *parleyv1.Aside {
 		return nil
 	}
 	f := raw.fields()
-	switch e.GetField() {
-	case eventDelete:
-		whose := raw
-		if inner := f.get("key"); inner.isObject() {
-			whose = inner
+	if aside, whose := doneTo(e.GetField(), raw); aside != nil {
+		if keyOf(whose).chat.isGroup() {
+			return nil
 		}
-		return about("revoke", whose)
-	case eventReaction:
-		aside := about("reaction", f.get("key"))
-		aside.Emoji = f.get("reaction").get("text").limited(maxKindBytes)
 		return aside
-	case eventUpdate:
-		return changeOf(f)
 	}
-	if k := keyIn(f); k.fromMe || k.chat.isGroup() || otherEvents[e.GetField()] {
+	switch k := keyIn(f); {
+	case e.GetField() == eventUpdate:
+		return changeOf(f)
+	case k.fromMe || k.chat.isGroup() || groupEvents[e.GetField()]:
 		return nil
 	}
+	return contentAside(f)
+}
+
+// contentAside is what a message does that says nothing.
+func contentAside(f fields) *parleyv1.Aside {
 	if isEmpty(f) {
 		return &parleyv1.Aside{Kind: cmp.Or(stubs[f.get("messageStubType").limited(maxKindBytes)], "empty")}
 	}
 	return asideOf(unwrapped(f.get("message")))
+}
+
+// doneTo reads what the events about messages of before say, and the key of that message;
+// nil for other events.
+func doneTo(event string, raw value) (aside *parleyv1.Aside, whose value) {
+	f := raw.fields()
+	whose = f.get("key")
+	switch event {
+	case eventDelete:
+		if !whose.isObject() {
+			whose = raw
+		}
+		return about("revoke", whose), whose
+	case eventReaction:
+		aside = about("reaction", whose)
+		aside.Emoji = f.get("reaction").get("text").limited(maxKindBytes)
+		return aside, whose
+	}
+	return nil, value{}
 }
 
 // changeOf is what an update changes of a message.

@@ -62,6 +62,9 @@ func describe(t *testing.T, body []byte) string {
 		fmt.Fprintf(&b, "  lane %s, field %q, at %d\n", e.GetLaneKey(), e.GetField(), e.GetProviderAtMs())
 		if c := e.GetContact(); proto.Size(c) > 0 {
 			fmt.Fprintf(&b, "  phone %q, bsuid %q, name %q\n", c.GetPhone(), c.GetBsuid(), c.GetName())
+			if c.GetLid() != c.GetBsuid() {
+				fmt.Fprintf(&b, "  lid %q\n", c.GetLid())
+			}
 		}
 		switch e.GetKind() {
 		case parleyv1.Kind_KIND_MESSAGE:
@@ -75,6 +78,12 @@ func describe(t *testing.T, body []byte) string {
 			if status, ok := wasender.DecodeSession(e); ok {
 				fmt.Fprintf(&b, "  session %s\n", status)
 			}
+			for _, fact := range wasender.DecodeNotice(e).GetFacts() {
+				fmt.Fprintf(&b, "  notice %s\n", compactJSON(fact))
+			}
+		case parleyv1.Kind_KIND_VOICE_CALL:
+			call, err := wasender.DecodeVoiceCall(e)
+			fmt.Fprintf(&b, "  call %s, %v\n", compactJSON(call), err)
 		}
 		fmt.Fprintf(&b, "  raw %s\n", bytes.TrimSpace(e.GetRaw()))
 	}
@@ -86,6 +95,8 @@ func describeMessage(b *strings.Builder, e *parleyv1.Envelope) {
 	switch {
 	case err != nil:
 		fmt.Fprintf(b, "  error %q\n", err)
+	case wasender.DecodeGroupMessage(e) != nil:
+		fmt.Fprintf(b, "  group %s\n", compactJSON(wasender.DecodeGroupMessage(e)))
 	case !ok:
 		fmt.Fprintf(b, "  aside %s\n", compactJSON(wasender.DecodeAside(e)))
 	default:

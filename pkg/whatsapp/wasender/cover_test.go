@@ -18,7 +18,8 @@ var lists = map[string][]string{
 	"messages.received": {"messages", "message"}, "messages-personal.received": {"messages"}, "messages-group.received": {"messages"},
 	"messages-newsletter.received": {"messages"}, "messages.upsert": {"messages", "message"}, "message.sent": {"messages"},
 	"messages.update": {"messages", "updates"}, "message-receipt.update": {"message", "messages", "receipts", "updates"},
-	"messages.delete": {"keys"}, "messages.reaction": {"messages", "reactions"},
+	"messages.delete": {"keys"}, "messages.reaction": {"messages", "reactions"}, "call": {"call", "calls"}, "call.received": {"call"},
+	"contacts.upsert": {"contacts"}, "contacts.update": {"contacts"}, "chats.upsert": {"chats"}, "chats.update": {"chats"}, "chats.delete": {"chats"},
 }
 
 // elementsOf are the updates of all payloads of the corpus, to build others of: those

@@ -36,6 +36,13 @@ func isPhone(s string) bool {
 // and with its "+".
 type jid struct{ user, server string }
 
+func (j jid) String() string {
+	if j.server == "" {
+		return j.user
+	}
+	return j.user + "@" + j.server
+}
+
 // parseJID leaves out which device of the user it is ("1555_1:4@s.whatsapp.net").
 func parseJID(s string) jid {
 	if len(s) > maxIDBytes {
@@ -116,12 +123,17 @@ func keyOfFields(f fields) key {
 	case k.fromMe:
 		names = recipientFields
 	}
-	var list []jid
-	for _, name := range names {
-		list = append(list, parseJID(f.get(name).text()))
-	}
-	k.person = identityOf(list)
+	k.person = identityOf(addresses(f, names))
 	return k
+}
+
+// addresses are what stands in some members.
+func addresses(f fields, names []string) []jid {
+	list := make([]jid, len(names))
+	for i, name := range names {
+		list[i] = parseJID(f.get(name).text())
+	}
+	return list
 }
 
 // identityOf is the first phone of the addresses and the first LID. Without a phone the

@@ -21,8 +21,7 @@ var wrappers = map[string]bool{
 
 // DecodeMessage turns a KIND_MESSAGE envelope into the input's message. ok is false
 // for what is authentic but nothing that a person said: asides, as [DecodeAside] reads
-// them, and messages to a group, which are kept, and no flow reacts. The error names
-// no person.
+// them, and messages to a group ([DecodeGroupMessage]). The error names no person.
 func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool, err error) {
 	raw, fault := parse(e.GetRaw())
 	if fault != "" || !raw.isObject() {
@@ -30,7 +29,8 @@ func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool
 	}
 	f := raw.fields()
 	k, said := keyIn(f), f.get("message")
-	if k.fromMe || k.chat.isGroup() || otherEvents[e.GetField()] {
+	aside, _ := doneTo(e.GetField(), raw)
+	if k.fromMe || k.chat.isGroup() || groupEvents[e.GetField()] || aside != nil {
 		return nil, false, nil
 	}
 	if e.GetField() == eventUpdate {
@@ -45,10 +45,8 @@ func DecodeMessage(e *parleyv1.Envelope) (msg *parleyv1.IncomingMessage, ok bool
 	return content.msg, true, nil
 }
 
-// otherEvents bring no message of one person to us.
-var otherEvents = map[string]bool{
-	eventDelete: true, eventReaction: true, "messages-group.received": true, "messages-newsletter.received": true,
-}
+// groupEvents bring what was written to many.
+var groupEvents = map[string]bool{"messages-group.received": true, "messages-newsletter.received": true}
 
 // decoding is what the reader of a content fills, and what it may fall back on:
 // messageBody is WASenderApi's own idea of the text of any message.

@@ -72,16 +72,6 @@ const (
 // NoticeSession is the kind of what a session says about itself; value: its Status.
 const NoticeSession = "session"
 
-// DecodeNotice reads a notice about a session. Events that are not known give a notice
-// without facts: what came is kept all the same.
-func DecodeNotice(e *parleyv1.Envelope) *parleyv1.AccountNoticed {
-	n := &parleyv1.AccountNoticed{Field: e.GetField(), Account: e.GetChannel(), AtMs: cmp.Or(e.GetProviderAtMs(), e.GetReceivedAtMs())}
-	if status, ok := DecodeSession(e); ok {
-		n.Facts = []*parleyv1.AccountFact{{Kind: NoticeSession, Value: string(status)}}
-	}
-	return n
-}
-
 // CodeOf is the newest code that links a phone in a POST as it came, which no
 // envelope holds; empty if there is none. It must not be stored for longer than it
 // is good for.

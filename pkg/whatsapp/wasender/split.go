@@ -24,12 +24,14 @@ const (
 )
 
 // Split takes one POST of a session apart into envelopes, in order: one for each
-// message, receipt, deletion, reaction and notice. The body must have come with the
+// message, receipt, deletion, reaction, call, card and notice. The body must have come with the
 // session's webhook secret; no part of it but its secrets is lost then:
 //   - a message of a person becomes KIND_MESSAGE. Its id is WhatsApp's, whichever of
 //     messages.upsert, messages.received and messages-personal.received brought it,
-//     so that it is one however often it comes. Groups and status posts are kept
-//     like this too, and no flow reacts;
+//     so that it is one however often it comes. What is written in groups, and to
+//     one's status, is kept like this too, and no flow reacts;
+//   - a call of a person is a KIND_VOICE_CALL, "<id>/<state>", what a contact or a chat says of
+//     who somebody is a KIND_CARD;
 //   - a message of ours (fromMe), and what became of one, is a KIND_RECEIPT, "<id>/sent";
 //   - what is about no message, an event that Parley does not know, and one without
 //     updates becomes one KIND_ACCOUNT with the whole POST;
@@ -120,7 +122,7 @@ type reader struct {
 	read  func(*splitter, value)
 }
 
-// readers of the events that are about messages. One event may have several
+// readers of the events that are about messages, calls, contacts and chats. One event may have several
 // shapes: documents, captures and published types disagree.
 // Source: WASenderApi, "Webhooks"; its n8n node.
 var readers = map[string]reader{
@@ -134,6 +136,13 @@ var readers = map[string]reader{
 	"message-receipt.update":       {[]string{"message", "messages", "receipts", "updates"}, (*splitter).receipt},
 	eventDelete:                    {[]string{"keys"}, (*splitter).deletion},
 	eventReaction:                  {[]string{"messages", "reactions"}, (*splitter).reaction},
+	"call":                         {[]string{"call", "calls"}, (*splitter).call},
+	"call.received":                {[]string{"call", "calls"}, (*splitter).call},
+	"contacts.upsert":              {[]string{"contacts", "contact"}, (*splitter).card},
+	"contacts.update":              {[]string{"contacts", "contact"}, (*splitter).card},
+	"chats.upsert":                 {[]string{"chats"}, (*splitter).card},
+	"chats.update":                 {[]string{"chats"}, (*splitter).card},
+	"chats.delete":                 {[]string{"chats"}, (*splitter).chatGone},
 }
 
 // updatesOf finds the updates of an event's data: a list, an object with a member

@@ -276,10 +276,18 @@ func TestSessions(t *testing.T) {
 	if code := wasender.CodeOf([]byte(`{"event":"qrcode.updated","data":{"qrCode":"2@x"}}`)).Reveal(); code != "2@x" {
 		t.Errorf("the code is %q", code)
 	}
-	for _, body := range [][]byte{fake.PollResults(apiKey, ann, "P", at, "A"), fake.Call("call", apiKey, ann, "C", at), fake.Call("call.received", "", ann, "C", at)} {
-		e := split(t, body)[0]
-		if _, ok := wasender.DecodeSession(e); ok || e.GetKind() != parleyv1.Kind_KIND_ACCOUNT {
-			t.Errorf("%v", e)
+	if _, ok := wasender.DecodeSession(split(t, fake.PollResults(apiKey, ann, "P", at, "A"))[0]); ok {
+		t.Error("the results of a poll say something about the session")
+	}
+}
+
+// A call is the same one whichever event brings it.
+func TestCalls(t *testing.T) {
+	for _, event := range []string{"call", "call.received"} {
+		e := split(t, fake.Call(event, apiKey, ann, "C", at))[0]
+		call, err := wasender.DecodeVoiceCall(e)
+		if err != nil || e.GetKind() != parleyv1.Kind_KIND_VOICE_CALL || e.GetId() != "C/offer" || e.GetLaneKey() != ann.Phone || call.GetState() != "ringing" {
+			t.Errorf("%v: %v, %v", e, call, err)
 		}
 	}
 }

@@ -58,6 +58,14 @@ const (
 	Kind_KIND_ECHO Kind = 13
 	// KIND_PREFERENCE is what a person wants to hear of the business.
 	Kind_KIND_PREFERENCE Kind = 14
+	// KIND_HISTORY is a message of the time before the number was connected.
+	Kind_KIND_HISTORY Kind = 15
+	// KIND_VOICE_CALL is a step of a phone call with a person.
+	Kind_KIND_VOICE_CALL Kind = 16
+	// KIND_CARD is what the address book of the business's phone says of a person.
+	Kind_KIND_CARD Kind = 17
+	// KIND_ACTION is what a person did besides writing: paid, opened a link.
+	Kind_KIND_ACTION Kind = 18
 )
 
 // Enum value maps for Kind.
@@ -76,6 +84,10 @@ var (
 		11: "KIND_CALL",
 		13: "KIND_ECHO",
 		14: "KIND_PREFERENCE",
+		15: "KIND_HISTORY",
+		16: "KIND_VOICE_CALL",
+		17: "KIND_CARD",
+		18: "KIND_ACTION",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -91,6 +103,10 @@ var (
 		"KIND_CALL":        11,
 		"KIND_ECHO":        13,
 		"KIND_PREFERENCE":  14,
+		"KIND_HISTORY":     15,
+		"KIND_VOICE_CALL":  16,
+		"KIND_CARD":        17,
+		"KIND_ACTION":      18,
 	}
 )
 
@@ -243,7 +259,9 @@ type Envelope struct {
 	// knows; else the contact is found by its identities.
 	ContactId []byte `protobuf:"bytes,13,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"`
 	// hops is how often the update was passed on to another lane of the same person.
-	Hops          uint32 `protobuf:"varint,14,opt,name=hops,proto3" json:"hops,omitempty"`
+	Hops uint32 `protobuf:"varint,14,opt,name=hops,proto3" json:"hops,omitempty"`
+	// ours says of a KIND_HISTORY and a KIND_VOICE_CALL that the business wrote, or called.
+	Ours          bool `protobuf:"varint,16,opt,name=ours,proto3" json:"ours,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -376,6 +394,13 @@ func (x *Envelope) GetHops() uint32 {
 	return 0
 }
 
+func (x *Envelope) GetOurs() bool {
+	if x != nil {
+		return x.Ours
+	}
+	return false
+}
+
 var File_parley_v1_envelope_proto protoreflect.FileDescriptor
 
 const file_parley_v1_envelope_proto_rawDesc = "" +
@@ -387,7 +412,7 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\fparent_bsuid\x18\x03 \x01(\tR\vparentBsuid\x12\x1a\n" +
 	"\busername\x18\x04 \x01(\tR\busername\x12\x12\n" +
 	"\x04name\x18\x05 \x01(\tR\x04name\x12\x10\n" +
-	"\x03lid\x18\x06 \x01(\tR\x03lid\"\x9c\x03\n" +
+	"\x03lid\x18\x06 \x01(\tR\x03lid\"\xb0\x03\n" +
 	"\bEnvelope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x0f.parley.v1.KindR\x04kind\x12\x1a\n" +
@@ -404,7 +429,8 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x06reason\x18\f \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
 	"contact_id\x18\r \x01(\fR\tcontactId\x12\x12\n" +
-	"\x04hops\x18\x0e \x01(\rR\x04hops*\xf1\x01\n" +
+	"\x04hops\x18\x0e \x01(\rR\x04hops\x12\x12\n" +
+	"\x04ours\x18\x10 \x01(\bR\x04ours*\xb8\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_MESSAGE\x10\x01\x12\x10\n" +
@@ -420,7 +446,11 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x12\r\n" +
 	"\tKIND_CALL\x10\v\x12\r\n" +
 	"\tKIND_ECHO\x10\r\x12\x13\n" +
-	"\x0fKIND_PREFERENCE\x10\x0eB5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
+	"\x0fKIND_PREFERENCE\x10\x0e\x12\x10\n" +
+	"\fKIND_HISTORY\x10\x0f\x12\x13\n" +
+	"\x0fKIND_VOICE_CALL\x10\x10\x12\r\n" +
+	"\tKIND_CARD\x10\x11\x12\x0f\n" +
+	"\vKIND_ACTION\x10\x12B5Z3github.com/parleyhq/parley/proto/parley/v1;parleyv1b\x06proto3"
 
 var (
 	file_parley_v1_envelope_proto_rawDescOnce sync.Once

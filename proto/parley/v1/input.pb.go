@@ -53,6 +53,9 @@ type Input struct {
 	//	*Input_Aside
 	//	*Input_Echo
 	//	*Input_Preference
+	//	*Input_VoiceCall
+	//	*Input_PastMessage
+	//	*Input_GroupMessage
 	Body          isInput_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -254,6 +257,33 @@ func (x *Input) GetPreference() *Preference {
 	return nil
 }
 
+func (x *Input) GetVoiceCall() *VoiceCall {
+	if x != nil {
+		if x, ok := x.Body.(*Input_VoiceCall); ok {
+			return x.VoiceCall
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetPastMessage() *PastMessage {
+	if x != nil {
+		if x, ok := x.Body.(*Input_PastMessage); ok {
+			return x.PastMessage
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetGroupMessage() *GroupMessage {
+	if x != nil {
+		if x, ok := x.Body.(*Input_GroupMessage); ok {
+			return x.GroupMessage
+		}
+	}
+	return nil
+}
+
 type isInput_Body interface {
 	isInput_Body()
 }
@@ -310,6 +340,18 @@ type Input_Preference struct {
 	Preference *Preference `protobuf:"bytes,28,opt,name=preference,proto3,oneof"`
 }
 
+type Input_VoiceCall struct {
+	VoiceCall *VoiceCall `protobuf:"bytes,36,opt,name=voice_call,json=voiceCall,proto3,oneof"`
+}
+
+type Input_PastMessage struct {
+	PastMessage *PastMessage `protobuf:"bytes,37,opt,name=past_message,json=pastMessage,proto3,oneof"`
+}
+
+type Input_GroupMessage struct {
+	GroupMessage *GroupMessage `protobuf:"bytes,38,opt,name=group_message,json=groupMessage,proto3,oneof"`
+}
+
 func (*Input_Message) isInput_Body() {}
 
 func (*Input_TimerDue) isInput_Body() {}
@@ -335,6 +377,12 @@ func (*Input_Aside) isInput_Body() {}
 func (*Input_Echo) isInput_Body() {}
 
 func (*Input_Preference) isInput_Body() {}
+
+func (*Input_VoiceCall) isInput_Body() {}
+
+func (*Input_PastMessage) isInput_Body() {}
+
+func (*Input_GroupMessage) isInput_Body() {}
 
 // ContactInfo is what a decision may depend on besides the session.
 type ContactInfo struct {
@@ -1054,9 +1102,12 @@ type ContactCard struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// phone is as the card says it, in any notation.
-	Phone         string `protobuf:"bytes,2,opt,name=phone,proto3" json:"phone,omitempty"`
-	Email         string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
-	Organization  string `protobuf:"bytes,4,opt,name=organization,proto3" json:"organization,omitempty"`
+	Phone        string `protobuf:"bytes,2,opt,name=phone,proto3" json:"phone,omitempty"`
+	Email        string `protobuf:"bytes,3,opt,name=email,proto3" json:"email,omitempty"`
+	Organization string `protobuf:"bytes,4,opt,name=organization,proto3" json:"organization,omitempty"`
+	// requested says that it is the person's own, which they shared because they were asked
+	// for it (Meta: origin "contact_request").
+	Requested     bool `protobuf:"varint,5,opt,name=requested,proto3" json:"requested,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1117,6 +1168,13 @@ func (x *ContactCard) GetOrganization() string {
 		return x.Organization
 	}
 	return ""
+}
+
+func (x *ContactCard) GetRequested() bool {
+	if x != nil {
+		return x.Requested
+	}
+	return false
 }
 
 // FormResult is what a WhatsApp Flow (a form) gave when it was finished.
@@ -1256,8 +1314,8 @@ func (x *Referral) GetCtwaClid() string {
 // question, and is no wrong answer either.
 type Aside struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// kind is "reaction", "edit", "revoke" (deleted for everybody), or the provider's word
-	// for something else: "pin", "poll_update", "request_welcome" ...
+	// kind is "reaction", "edit", "revoke" (deleted for everybody), "payment", or the
+	// provider's word for something else: "pin", "poll_update", "request_welcome" ...
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// message_id is the provider's id of the message that it is about; empty if the
 	// provider does not say.
@@ -1267,7 +1325,11 @@ type Aside struct {
 	// emoji is a reaction's; an empty one removes the reaction.
 	Emoji string `protobuf:"bytes,4,opt,name=emoji,proto3" json:"emoji,omitempty"`
 	// edited is what an edited message says now.
-	Edited        *IncomingMessage `protobuf:"bytes,5,opt,name=edited,proto3" json:"edited,omitempty"`
+	Edited *IncomingMessage `protobuf:"bytes,5,opt,name=edited,proto3" json:"edited,omitempty"`
+	// state is what became of it, in the provider's word: of a payment "captured".
+	State string `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
+	// reference is the business's own name of what it is about: of a payment the order's.
+	Reference     string `protobuf:"bytes,7,opt,name=reference,proto3" json:"reference,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1337,6 +1399,249 @@ func (x *Aside) GetEdited() *IncomingMessage {
 	return nil
 }
 
+func (x *Aside) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Aside) GetReference() string {
+	if x != nil {
+		return x.Reference
+	}
+	return ""
+}
+
+// VoiceCall is a step of a phone call. It is recorded; no flow reacts.
+type VoiceCall struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// call_id is the provider's, the same in each step.
+	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
+	// ours says that the business called.
+	Ours bool `protobuf:"varint,2,opt,name=ours,proto3" json:"ours,omitempty"`
+	// state is "ringing", "accepted", "rejected", "taken" (it has ended, and they talked),
+	// "missed" (it has ended, and they did not), "ended" (nobody says which), or the
+	// provider's word for another.
+	State string `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	// seconds is how long they talked.
+	Seconds       uint32 `protobuf:"varint,4,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	Video         bool   `protobuf:"varint,5,opt,name=video,proto3" json:"video,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VoiceCall) Reset() {
+	*x = VoiceCall{}
+	mi := &file_parley_v1_input_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VoiceCall) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VoiceCall) ProtoMessage() {}
+
+func (x *VoiceCall) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VoiceCall.ProtoReflect.Descriptor instead.
+func (*VoiceCall) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *VoiceCall) GetCallId() string {
+	if x != nil {
+		return x.CallId
+	}
+	return ""
+}
+
+func (x *VoiceCall) GetOurs() bool {
+	if x != nil {
+		return x.Ours
+	}
+	return false
+}
+
+func (x *VoiceCall) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *VoiceCall) GetSeconds() uint32 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+func (x *VoiceCall) GetVideo() bool {
+	if x != nil {
+		return x.Video
+	}
+	return false
+}
+
+// PastMessage is a message of the time before the number was connected. It is recorded
+// only: nothing answers, and nothing is decided by it.
+type PastMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// message is what was written; absent if something was done to a message.
+	Message *IncomingMessage `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	Aside   *Aside           `protobuf:"bytes,4,opt,name=aside,proto3" json:"aside,omitempty"`
+	// ours says that the business wrote it.
+	Ours bool `protobuf:"varint,2,opt,name=ours,proto3" json:"ours,omitempty"`
+	// status is what became of it: "pending", "sent", "delivered", "read", "played",
+	// "failed"; empty if the provider does not say.
+	Status        string `protobuf:"bytes,3,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PastMessage) Reset() {
+	*x = PastMessage{}
+	mi := &file_parley_v1_input_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PastMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PastMessage) ProtoMessage() {}
+
+func (x *PastMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PastMessage.ProtoReflect.Descriptor instead.
+func (*PastMessage) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *PastMessage) GetMessage() *IncomingMessage {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *PastMessage) GetAside() *Aside {
+	if x != nil {
+		return x.Aside
+	}
+	return nil
+}
+
+func (x *PastMessage) GetOurs() bool {
+	if x != nil {
+		return x.Ours
+	}
+	return false
+}
+
+func (x *PastMessage) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+// GroupMessage is what was written, or done, in a group. It is recorded only.
+type GroupMessage struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// group is the provider's id of the group, the channel or the broadcast list.
+	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	// message is what was written; absent if something was done to a message.
+	Message *IncomingMessage `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Aside   *Aside           `protobuf:"bytes,3,opt,name=aside,proto3" json:"aside,omitempty"`
+	// ours says that the business wrote it, with the phone's own app.
+	Ours          bool `protobuf:"varint,4,opt,name=ours,proto3" json:"ours,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupMessage) Reset() {
+	*x = GroupMessage{}
+	mi := &file_parley_v1_input_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupMessage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupMessage) ProtoMessage() {}
+
+func (x *GroupMessage) ProtoReflect() protoreflect.Message {
+	mi := &file_parley_v1_input_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupMessage.ProtoReflect.Descriptor instead.
+func (*GroupMessage) Descriptor() ([]byte, []int) {
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *GroupMessage) GetGroup() string {
+	if x != nil {
+		return x.Group
+	}
+	return ""
+}
+
+func (x *GroupMessage) GetMessage() *IncomingMessage {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *GroupMessage) GetAside() *Aside {
+	if x != nil {
+		return x.Aside
+	}
+	return nil
+}
+
+func (x *GroupMessage) GetOurs() bool {
+	if x != nil {
+		return x.Ours
+	}
+	return false
+}
+
 // Echo is what the business wrote to the person with the phone's own app.
 type Echo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1353,7 +1658,7 @@ type Echo struct {
 
 func (x *Echo) Reset() {
 	*x = Echo{}
-	mi := &file_parley_v1_input_proto_msgTypes[13]
+	mi := &file_parley_v1_input_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1365,7 +1670,7 @@ func (x *Echo) String() string {
 func (*Echo) ProtoMessage() {}
 
 func (x *Echo) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[13]
+	mi := &file_parley_v1_input_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1378,7 +1683,7 @@ func (x *Echo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Echo.ProtoReflect.Descriptor instead.
 func (*Echo) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{13}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Echo) GetMessage() *IncomingMessage {
@@ -1415,7 +1720,7 @@ type Preference struct {
 
 func (x *Preference) Reset() {
 	*x = Preference{}
-	mi := &file_parley_v1_input_proto_msgTypes[14]
+	mi := &file_parley_v1_input_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1732,7 @@ func (x *Preference) String() string {
 func (*Preference) ProtoMessage() {}
 
 func (x *Preference) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[14]
+	mi := &file_parley_v1_input_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1745,7 @@ func (x *Preference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Preference.ProtoReflect.Descriptor instead.
 func (*Preference) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{14}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Preference) GetCategory() string {
@@ -1476,7 +1781,7 @@ type TimerDue struct {
 
 func (x *TimerDue) Reset() {
 	*x = TimerDue{}
-	mi := &file_parley_v1_input_proto_msgTypes[15]
+	mi := &file_parley_v1_input_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1793,7 @@ func (x *TimerDue) String() string {
 func (*TimerDue) ProtoMessage() {}
 
 func (x *TimerDue) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[15]
+	mi := &file_parley_v1_input_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1806,7 @@ func (x *TimerDue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TimerDue.ProtoReflect.Descriptor instead.
 func (*TimerDue) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{15}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TimerDue) GetSessionRef() string {
@@ -1546,7 +1851,7 @@ type ReminderAdvice struct {
 
 func (x *ReminderAdvice) Reset() {
 	*x = ReminderAdvice{}
-	mi := &file_parley_v1_input_proto_msgTypes[16]
+	mi := &file_parley_v1_input_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1558,7 +1863,7 @@ func (x *ReminderAdvice) String() string {
 func (*ReminderAdvice) ProtoMessage() {}
 
 func (x *ReminderAdvice) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[16]
+	mi := &file_parley_v1_input_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1571,7 +1876,7 @@ func (x *ReminderAdvice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReminderAdvice.ProtoReflect.Descriptor instead.
 func (*ReminderAdvice) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{16}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ReminderAdvice) GetStep() string {
@@ -1606,7 +1911,7 @@ type LookupResult struct {
 
 func (x *LookupResult) Reset() {
 	*x = LookupResult{}
-	mi := &file_parley_v1_input_proto_msgTypes[17]
+	mi := &file_parley_v1_input_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1923,7 @@ func (x *LookupResult) String() string {
 func (*LookupResult) ProtoMessage() {}
 
 func (x *LookupResult) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[17]
+	mi := &file_parley_v1_input_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1936,7 @@ func (x *LookupResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupResult.ProtoReflect.Descriptor instead.
 func (*LookupResult) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{17}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LookupResult) GetRows() [][]byte {
@@ -1661,7 +1966,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_parley_v1_input_proto_msgTypes[18]
+	mi := &file_parley_v1_input_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1673,7 +1978,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[18]
+	mi := &file_parley_v1_input_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1686,7 +1991,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{18}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StartRequest) GetFlow() string {
@@ -1746,7 +2051,7 @@ type Migration struct {
 
 func (x *Migration) Reset() {
 	*x = Migration{}
-	mi := &file_parley_v1_input_proto_msgTypes[19]
+	mi := &file_parley_v1_input_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +2063,7 @@ func (x *Migration) String() string {
 func (*Migration) ProtoMessage() {}
 
 func (x *Migration) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[19]
+	mi := &file_parley_v1_input_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +2076,7 @@ func (x *Migration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Migration.ProtoReflect.Descriptor instead.
 func (*Migration) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{19}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Migration) GetFlow() string {
@@ -1819,7 +2124,7 @@ type FormExchange struct {
 
 func (x *FormExchange) Reset() {
 	*x = FormExchange{}
-	mi := &file_parley_v1_input_proto_msgTypes[20]
+	mi := &file_parley_v1_input_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +2136,7 @@ func (x *FormExchange) String() string {
 func (*FormExchange) ProtoMessage() {}
 
 func (x *FormExchange) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[20]
+	mi := &file_parley_v1_input_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +2149,7 @@ func (x *FormExchange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FormExchange.ProtoReflect.Descriptor instead.
 func (*FormExchange) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{20}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *FormExchange) GetToken() string {
@@ -1902,7 +2207,7 @@ type DeliveryFailure struct {
 
 func (x *DeliveryFailure) Reset() {
 	*x = DeliveryFailure{}
-	mi := &file_parley_v1_input_proto_msgTypes[21]
+	mi := &file_parley_v1_input_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1914,7 +2219,7 @@ func (x *DeliveryFailure) String() string {
 func (*DeliveryFailure) ProtoMessage() {}
 
 func (x *DeliveryFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[21]
+	mi := &file_parley_v1_input_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1927,7 +2232,7 @@ func (x *DeliveryFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliveryFailure.ProtoReflect.Descriptor instead.
 func (*DeliveryFailure) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{21}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeliveryFailure) GetDelivery() string {
@@ -1986,7 +2291,7 @@ type ResourceOrder struct {
 
 func (x *ResourceOrder) Reset() {
 	*x = ResourceOrder{}
-	mi := &file_parley_v1_input_proto_msgTypes[22]
+	mi := &file_parley_v1_input_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +2303,7 @@ func (x *ResourceOrder) String() string {
 func (*ResourceOrder) ProtoMessage() {}
 
 func (x *ResourceOrder) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[22]
+	mi := &file_parley_v1_input_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +2316,7 @@ func (x *ResourceOrder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResourceOrder.ProtoReflect.Descriptor instead.
 func (*ResourceOrder) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{22}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ResourceOrder) GetVerb() string {
@@ -2090,7 +2395,7 @@ type OperatorAction struct {
 
 func (x *OperatorAction) Reset() {
 	*x = OperatorAction{}
-	mi := &file_parley_v1_input_proto_msgTypes[23]
+	mi := &file_parley_v1_input_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2102,7 +2407,7 @@ func (x *OperatorAction) String() string {
 func (*OperatorAction) ProtoMessage() {}
 
 func (x *OperatorAction) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[23]
+	mi := &file_parley_v1_input_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2115,7 +2420,7 @@ func (x *OperatorAction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorAction.ProtoReflect.Descriptor instead.
 func (*OperatorAction) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{23}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *OperatorAction) GetVerb() string {
@@ -2269,7 +2574,7 @@ type CallResult struct {
 
 func (x *CallResult) Reset() {
 	*x = CallResult{}
-	mi := &file_parley_v1_input_proto_msgTypes[24]
+	mi := &file_parley_v1_input_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2281,7 +2586,7 @@ func (x *CallResult) String() string {
 func (*CallResult) ProtoMessage() {}
 
 func (x *CallResult) ProtoReflect() protoreflect.Message {
-	mi := &file_parley_v1_input_proto_msgTypes[24]
+	mi := &file_parley_v1_input_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2294,7 +2599,7 @@ func (x *CallResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallResult.ProtoReflect.Descriptor instead.
 func (*CallResult) Descriptor() ([]byte, []int) {
-	return file_parley_v1_input_proto_rawDescGZIP(), []int{24}
+	return file_parley_v1_input_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CallResult) GetRef() string {
@@ -2336,7 +2641,7 @@ var File_parley_v1_input_proto protoreflect.FileDescriptor
 
 const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
-	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\xa1\a\n" +
+	"\x15parley/v1/input.proto\x12\tparley.v1\x1a\x17parley/v1/message.proto\"\xd5\b\n" +
 	"\x05Input\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x13\n" +
 	"\x05at_ms\x18\x02 \x01(\x03R\x04atMs\x12$\n" +
@@ -2360,7 +2665,11 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\x04echo\x18\x1b \x01(\v2\x0f.parley.v1.EchoH\x00R\x04echo\x127\n" +
 	"\n" +
 	"preference\x18\x1c \x01(\v2\x15.parley.v1.PreferenceH\x00R\n" +
-	"preferenceB\x06\n" +
+	"preference\x125\n" +
+	"\n" +
+	"voice_call\x18$ \x01(\v2\x14.parley.v1.VoiceCallH\x00R\tvoiceCall\x12;\n" +
+	"\fpast_message\x18% \x01(\v2\x16.parley.v1.PastMessageH\x00R\vpastMessage\x12>\n" +
+	"\rgroup_message\x18& \x01(\v2\x17.parley.v1.GroupMessageH\x00R\fgroupMessageB\x06\n" +
 	"\x04body\"\xfc\x01\n" +
 	"\vContactInfo\x12\x14\n" +
 	"\x05phone\x18\x01 \x01(\tR\x05phone\x12\x12\n" +
@@ -2422,12 +2731,13 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\blatitude\x18\x01 \x01(\x01R\blatitude\x12\x1c\n" +
 	"\tlongitude\x18\x02 \x01(\x01R\tlongitude\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
-	"\aaddress\x18\x04 \x01(\tR\aaddress\"q\n" +
+	"\aaddress\x18\x04 \x01(\tR\aaddress\"\x8f\x01\n" +
 	"\vContactCard\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05phone\x18\x02 \x01(\tR\x05phone\x12\x14\n" +
 	"\x05email\x18\x03 \x01(\tR\x05email\x12\"\n" +
-	"\forganization\x18\x04 \x01(\tR\forganization\"6\n" +
+	"\forganization\x18\x04 \x01(\tR\forganization\x12\x1c\n" +
+	"\trequested\x18\x05 \x01(\bR\trequested\"6\n" +
 	"\n" +
 	"FormResult\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x12\n" +
@@ -2439,14 +2749,32 @@ const file_parley_v1_input_proto_rawDesc = "" +
 	"\n" +
 	"source_url\x18\x03 \x01(\tR\tsourceUrl\x12\x1a\n" +
 	"\bheadline\x18\x04 \x01(\tR\bheadline\x12\x1b\n" +
-	"\tctwa_clid\x18\x05 \x01(\tR\bctwaClid\"\xaf\x01\n" +
+	"\tctwa_clid\x18\x05 \x01(\tR\bctwaClid\"\xe3\x01\n" +
 	"\x05Aside\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x02 \x01(\tR\tmessageId\x12)\n" +
 	"\x04ours\x18\x03 \x01(\v2\x15.parley.v1.OurMessageR\x04ours\x12\x14\n" +
 	"\x05emoji\x18\x04 \x01(\tR\x05emoji\x122\n" +
-	"\x06edited\x18\x05 \x01(\v2\x1a.parley.v1.IncomingMessageR\x06edited\"\x83\x01\n" +
+	"\x06edited\x18\x05 \x01(\v2\x1a.parley.v1.IncomingMessageR\x06edited\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\tR\x05state\x12\x1c\n" +
+	"\treference\x18\a \x01(\tR\treference\"~\n" +
+	"\tVoiceCall\x12\x17\n" +
+	"\acall_id\x18\x01 \x01(\tR\x06callId\x12\x12\n" +
+	"\x04ours\x18\x02 \x01(\bR\x04ours\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x18\n" +
+	"\aseconds\x18\x04 \x01(\rR\aseconds\x12\x14\n" +
+	"\x05video\x18\x05 \x01(\bR\x05video\"\x97\x01\n" +
+	"\vPastMessage\x124\n" +
+	"\amessage\x18\x01 \x01(\v2\x1a.parley.v1.IncomingMessageR\amessage\x12&\n" +
+	"\x05aside\x18\x04 \x01(\v2\x10.parley.v1.AsideR\x05aside\x12\x12\n" +
+	"\x04ours\x18\x02 \x01(\bR\x04ours\x12\x16\n" +
+	"\x06status\x18\x03 \x01(\tR\x06status\"\x96\x01\n" +
+	"\fGroupMessage\x12\x14\n" +
+	"\x05group\x18\x01 \x01(\tR\x05group\x124\n" +
+	"\amessage\x18\x02 \x01(\v2\x1a.parley.v1.IncomingMessageR\amessage\x12&\n" +
+	"\x05aside\x18\x03 \x01(\v2\x10.parley.v1.AsideR\x05aside\x12\x12\n" +
+	"\x04ours\x18\x04 \x01(\bR\x04ours\"\x83\x01\n" +
 	"\x04Echo\x124\n" +
 	"\amessage\x18\x01 \x01(\v2\x1a.parley.v1.IncomingMessageR\amessage\x12&\n" +
 	"\x05aside\x18\x02 \x01(\v2\x10.parley.v1.AsideR\x05aside\x12\x1d\n" +
@@ -2542,7 +2870,7 @@ func file_parley_v1_input_proto_rawDescGZIP() []byte {
 	return file_parley_v1_input_proto_rawDescData
 }
 
-var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_parley_v1_input_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_parley_v1_input_proto_goTypes = []any{
 	(*Input)(nil),           // 0: parley.v1.Input
 	(*ContactInfo)(nil),     // 1: parley.v1.ContactInfo
@@ -2557,64 +2885,74 @@ var file_parley_v1_input_proto_goTypes = []any{
 	(*FormResult)(nil),      // 10: parley.v1.FormResult
 	(*Referral)(nil),        // 11: parley.v1.Referral
 	(*Aside)(nil),           // 12: parley.v1.Aside
-	(*Echo)(nil),            // 13: parley.v1.Echo
-	(*Preference)(nil),      // 14: parley.v1.Preference
-	(*TimerDue)(nil),        // 15: parley.v1.TimerDue
-	(*ReminderAdvice)(nil),  // 16: parley.v1.ReminderAdvice
-	(*LookupResult)(nil),    // 17: parley.v1.LookupResult
-	(*StartRequest)(nil),    // 18: parley.v1.StartRequest
-	(*Migration)(nil),       // 19: parley.v1.Migration
-	(*FormExchange)(nil),    // 20: parley.v1.FormExchange
-	(*DeliveryFailure)(nil), // 21: parley.v1.DeliveryFailure
-	(*ResourceOrder)(nil),   // 22: parley.v1.ResourceOrder
-	(*OperatorAction)(nil),  // 23: parley.v1.OperatorAction
-	(*CallResult)(nil),      // 24: parley.v1.CallResult
-	nil,                     // 25: parley.v1.Migration.StepsEntry
-	(*Template)(nil),        // 26: parley.v1.Template
-	(*Text)(nil),            // 27: parley.v1.Text
-	(*Media)(nil),           // 28: parley.v1.Media
+	(*VoiceCall)(nil),       // 13: parley.v1.VoiceCall
+	(*PastMessage)(nil),     // 14: parley.v1.PastMessage
+	(*GroupMessage)(nil),    // 15: parley.v1.GroupMessage
+	(*Echo)(nil),            // 16: parley.v1.Echo
+	(*Preference)(nil),      // 17: parley.v1.Preference
+	(*TimerDue)(nil),        // 18: parley.v1.TimerDue
+	(*ReminderAdvice)(nil),  // 19: parley.v1.ReminderAdvice
+	(*LookupResult)(nil),    // 20: parley.v1.LookupResult
+	(*StartRequest)(nil),    // 21: parley.v1.StartRequest
+	(*Migration)(nil),       // 22: parley.v1.Migration
+	(*FormExchange)(nil),    // 23: parley.v1.FormExchange
+	(*DeliveryFailure)(nil), // 24: parley.v1.DeliveryFailure
+	(*ResourceOrder)(nil),   // 25: parley.v1.ResourceOrder
+	(*OperatorAction)(nil),  // 26: parley.v1.OperatorAction
+	(*CallResult)(nil),      // 27: parley.v1.CallResult
+	nil,                     // 28: parley.v1.Migration.StepsEntry
+	(*Template)(nil),        // 29: parley.v1.Template
+	(*Text)(nil),            // 30: parley.v1.Text
+	(*Media)(nil),           // 31: parley.v1.Media
 }
 var file_parley_v1_input_proto_depIdxs = []int32{
 	1,  // 0: parley.v1.Input.contact:type_name -> parley.v1.ContactInfo
 	2,  // 1: parley.v1.Input.message:type_name -> parley.v1.IncomingMessage
-	15, // 2: parley.v1.Input.timer_due:type_name -> parley.v1.TimerDue
-	17, // 3: parley.v1.Input.lookup_result:type_name -> parley.v1.LookupResult
-	18, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
-	19, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
-	20, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
-	21, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
-	22, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
-	23, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
-	24, // 10: parley.v1.Input.call_result:type_name -> parley.v1.CallResult
+	18, // 2: parley.v1.Input.timer_due:type_name -> parley.v1.TimerDue
+	20, // 3: parley.v1.Input.lookup_result:type_name -> parley.v1.LookupResult
+	21, // 4: parley.v1.Input.start:type_name -> parley.v1.StartRequest
+	22, // 5: parley.v1.Input.migration:type_name -> parley.v1.Migration
+	23, // 6: parley.v1.Input.form_exchange:type_name -> parley.v1.FormExchange
+	24, // 7: parley.v1.Input.delivery_failure:type_name -> parley.v1.DeliveryFailure
+	25, // 8: parley.v1.Input.resource_order:type_name -> parley.v1.ResourceOrder
+	26, // 9: parley.v1.Input.operator_action:type_name -> parley.v1.OperatorAction
+	27, // 10: parley.v1.Input.call_result:type_name -> parley.v1.CallResult
 	12, // 11: parley.v1.Input.aside:type_name -> parley.v1.Aside
-	13, // 12: parley.v1.Input.echo:type_name -> parley.v1.Echo
-	14, // 13: parley.v1.Input.preference:type_name -> parley.v1.Preference
-	4,  // 14: parley.v1.IncomingMessage.product:type_name -> parley.v1.Product
-	3,  // 15: parley.v1.IncomingMessage.replied_to:type_name -> parley.v1.OurMessage
-	7,  // 16: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
-	8,  // 17: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
-	9,  // 18: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
-	10, // 19: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
-	5,  // 20: parley.v1.IncomingMessage.order:type_name -> parley.v1.Order
-	11, // 21: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
-	6,  // 22: parley.v1.Order.items:type_name -> parley.v1.OrderItem
-	3,  // 23: parley.v1.Aside.ours:type_name -> parley.v1.OurMessage
-	2,  // 24: parley.v1.Aside.edited:type_name -> parley.v1.IncomingMessage
-	2,  // 25: parley.v1.Echo.message:type_name -> parley.v1.IncomingMessage
-	12, // 26: parley.v1.Echo.aside:type_name -> parley.v1.Aside
-	16, // 27: parley.v1.TimerDue.advice:type_name -> parley.v1.ReminderAdvice
-	26, // 28: parley.v1.StartRequest.template:type_name -> parley.v1.Template
-	25, // 29: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
-	27, // 30: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
-	28, // 31: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
-	8,  // 32: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
-	9,  // 33: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
-	26, // 34: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	16, // 12: parley.v1.Input.echo:type_name -> parley.v1.Echo
+	17, // 13: parley.v1.Input.preference:type_name -> parley.v1.Preference
+	13, // 14: parley.v1.Input.voice_call:type_name -> parley.v1.VoiceCall
+	14, // 15: parley.v1.Input.past_message:type_name -> parley.v1.PastMessage
+	15, // 16: parley.v1.Input.group_message:type_name -> parley.v1.GroupMessage
+	4,  // 17: parley.v1.IncomingMessage.product:type_name -> parley.v1.Product
+	3,  // 18: parley.v1.IncomingMessage.replied_to:type_name -> parley.v1.OurMessage
+	7,  // 19: parley.v1.IncomingMessage.media:type_name -> parley.v1.IncomingMedia
+	8,  // 20: parley.v1.IncomingMessage.location:type_name -> parley.v1.GeoPoint
+	9,  // 21: parley.v1.IncomingMessage.contact:type_name -> parley.v1.ContactCard
+	10, // 22: parley.v1.IncomingMessage.form:type_name -> parley.v1.FormResult
+	5,  // 23: parley.v1.IncomingMessage.order:type_name -> parley.v1.Order
+	11, // 24: parley.v1.IncomingMessage.referral:type_name -> parley.v1.Referral
+	6,  // 25: parley.v1.Order.items:type_name -> parley.v1.OrderItem
+	3,  // 26: parley.v1.Aside.ours:type_name -> parley.v1.OurMessage
+	2,  // 27: parley.v1.Aside.edited:type_name -> parley.v1.IncomingMessage
+	2,  // 28: parley.v1.PastMessage.message:type_name -> parley.v1.IncomingMessage
+	12, // 29: parley.v1.PastMessage.aside:type_name -> parley.v1.Aside
+	2,  // 30: parley.v1.GroupMessage.message:type_name -> parley.v1.IncomingMessage
+	12, // 31: parley.v1.GroupMessage.aside:type_name -> parley.v1.Aside
+	2,  // 32: parley.v1.Echo.message:type_name -> parley.v1.IncomingMessage
+	12, // 33: parley.v1.Echo.aside:type_name -> parley.v1.Aside
+	19, // 34: parley.v1.TimerDue.advice:type_name -> parley.v1.ReminderAdvice
+	29, // 35: parley.v1.StartRequest.template:type_name -> parley.v1.Template
+	28, // 36: parley.v1.Migration.steps:type_name -> parley.v1.Migration.StepsEntry
+	30, // 37: parley.v1.OperatorAction.text:type_name -> parley.v1.Text
+	31, // 38: parley.v1.OperatorAction.media:type_name -> parley.v1.Media
+	8,  // 39: parley.v1.OperatorAction.location:type_name -> parley.v1.GeoPoint
+	9,  // 40: parley.v1.OperatorAction.contact:type_name -> parley.v1.ContactCard
+	29, // 41: parley.v1.OperatorAction.template:type_name -> parley.v1.Template
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_parley_v1_input_proto_init() }
@@ -2637,6 +2975,9 @@ func file_parley_v1_input_proto_init() {
 		(*Input_Aside)(nil),
 		(*Input_Echo)(nil),
 		(*Input_Preference)(nil),
+		(*Input_VoiceCall)(nil),
+		(*Input_PastMessage)(nil),
+		(*Input_GroupMessage)(nil),
 	}
 	file_parley_v1_input_proto_msgTypes[1].OneofWrappers = []any{}
 	file_parley_v1_input_proto_msgTypes[2].OneofWrappers = []any{
@@ -2646,7 +2987,7 @@ func file_parley_v1_input_proto_init() {
 		(*IncomingMessage_Form)(nil),
 		(*IncomingMessage_Order)(nil),
 	}
-	file_parley_v1_input_proto_msgTypes[23].OneofWrappers = []any{
+	file_parley_v1_input_proto_msgTypes[26].OneofWrappers = []any{
 		(*OperatorAction_Text)(nil),
 		(*OperatorAction_Media)(nil),
 		(*OperatorAction_Location)(nil),
@@ -2659,7 +3000,7 @@ func file_parley_v1_input_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_parley_v1_input_proto_rawDesc), len(file_parley_v1_input_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -137,6 +137,10 @@ type changeValue struct {
 	Statuses []json.RawMessage `json:"statuses,omitempty"`
 	Echoes   []json.RawMessage `json:"message_echoes,omitempty"`
 	Wishes   []json.RawMessage `json:"user_preferences,omitempty"`
+	Actions  []json.RawMessage `json:"user_actions,omitempty"`
+	Calls    []json.RawMessage `json:"calls,omitempty"`
+	Book     []json.RawMessage `json:"state_sync,omitempty"`
+	History  []json.RawMessage `json:"history,omitempty"`
 }
 
 // Payload is the body of one POST: the items in order, for one business number
@@ -146,7 +150,7 @@ func Payload(waba, channel string, items ...Item) []byte {
 	changes := []change{}
 	for len(items) > 0 {
 		n := 1
-		for n < len(items) && items[0].list != "" && items[n].list == items[0].list {
+		for n < len(items) && items[0].list != "" && items[n].list == items[0].list && items[n].field == items[0].field {
 			n++
 		}
 		changes = append(changes, changeOf(channel, items[:n]))
@@ -169,6 +173,7 @@ func changeOf(channel string, items []Item) change {
 	}
 	lists := map[string]*[]json.RawMessage{
 		"messages": &value.Messages, "statuses": &value.Statuses, "message_echoes": &value.Echoes, "user_preferences": &value.Wishes,
+		"user_actions": &value.Actions, "calls": &value.Calls, "state_sync": &value.Book, "history": &value.History,
 	}
 	named := map[[2]string]bool{}
 	for _, item := range items {
