@@ -287,12 +287,26 @@ func (s *Store) SettledDeliveries(ctx context.Context, keys []DeliveryKey) ([]De
 		SELECT d.shard, d."offset" FROM deliveries d
 		  JOIN unnest($1::int[], $2::bigint[]) k(shard, "offset") ON d.shard = k.shard AND d."offset" = k."offset"
 		 WHERE d.state IN ('accepted', 'failed')`, shards, offsets)
+	return deliveryKeys(rows, err)
+}
+
+// ReceivedDeliveries returns those of the given deliveries of which a receipt has come.
+func (s *Store) ReceivedDeliveries(ctx context.Context, keys []DeliveryKey) ([]DeliveryKey, error) {
+	shards, offsets := keyArrays(keys)
+	rows, err := s.pool.Query(ctx, `
+		SELECT d.shard, d."offset" FROM deliveries d
+		  JOIN unnest($1::int[], $2::bigint[]) k(shard, "offset") ON d.shard = k.shard AND d."offset" = k."offset"
+		 WHERE d.receipt_rank > 0`, shards, offsets)
+	return deliveryKeys(rows, err)
+}
+
+func deliveryKeys(rows pgx.Rows, err error) ([]DeliveryKey, error) {
 	if err != nil {
-		return nil, fmt.Errorf("look for settled deliveries: %w", err)
+		return nil, fmt.Errorf("look at deliveries: %w", err)
 	}
-	settled, err := pgx.CollectRows(rows, scanDeliveryKey)
+	list, err := pgx.CollectRows(rows, scanDeliveryKey)
 	if err != nil {
-		return nil, fmt.Errorf("look for settled deliveries: %w", err)
+		return nil, fmt.Errorf("look at deliveries: %w", err)
 	}
-	return settled, nil
+	return list, nil
 }

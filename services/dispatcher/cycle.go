@@ -11,7 +11,8 @@ import (
 const (
 	// cycleGather lets results and claims of several contacts share a commit.
 	cycleGather = 10 * time.Millisecond
-	// heldPoll is how often held sends are looked up while there are any.
+	// heldPoll is how often held sends, and files that are waited for, are looked up while
+	// there are any.
 	heldPoll = 250 * time.Millisecond
 	// recordRetry is the wait after a commit that failed.
 	recordRetry = 500 * time.Millisecond
@@ -47,20 +48,22 @@ func (s *Service) Cycle(ctx context.Context) error {
 	return nil
 }
 
-// settleHeld asks whether receipts have settled what is held.
+// settleHeld asks whether receipts have settled what is held, and whether files were
+// sent that others wait for.
 func (s *Service) settleHeld(ctx context.Context) error {
 	s.mu.Lock()
 	now := s.now()
-	var held []store.DeliveryKey
+	var held, files []store.DeliveryKey
 	if now.Sub(s.polled) >= heldPoll {
-		held = s.desk.Held()
+		held, files = s.desk.Held(), s.desk.Awaited(now)
 		s.polled = now
 	}
 	s.mu.Unlock()
-	if len(held) == 0 {
-		return nil
+	settled, err := lookUp(ctx, held, s.store.SettledDeliveries)
+	if err != nil {
+		return err
 	}
-	settled, err := s.store.SettledDeliveries(ctx, held)
+	sent, err := lookUp(ctx, files, s.store.ReceivedDeliveries)
 	if err != nil {
 		return err
 	}
@@ -69,7 +72,18 @@ func (s *Service) settleHeld(ctx context.Context) error {
 	for _, key := range settled {
 		s.desk.Settle(s.now(), key)
 	}
+	for _, key := range sent {
+		s.desk.Arrived(s.now(), key)
+	}
 	return nil
+}
+
+// lookUp asks the store about deliveries, if there are any.
+func lookUp(ctx context.Context, keys []store.DeliveryKey, ask func(context.Context, []store.DeliveryKey) ([]store.DeliveryKey, error)) ([]store.DeliveryKey, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	return ask(ctx, keys)
 }
 
 // plan looks at what is to be recorded and takes up what may be sent. A
@@ -184,7 +198,8 @@ func (s *Service) next() (time.Duration, bool) {
 	defer s.mu.Unlock()
 	now := s.now()
 	at, ok := s.desk.Wake(now)
-	if poll := s.polled.Add(heldPoll); len(s.desk.held) > 0 && (!ok || poll.Before(at)) {
+	waits := len(s.desk.held) > 0 || len(s.desk.Awaited(now)) > 0
+	if poll := s.polled.Add(heldPoll); waits && (!ok || poll.Before(at)) {
 		at, ok = poll, true
 	}
 	return max(at.Sub(now), 0), ok

@@ -68,6 +68,8 @@ type Desk struct {
 	parked       map[parked]parking
 	// busy holds the lines whose head is on its way, held those whose head is ambiguous.
 	busy, held map[store.DeliveryKey]*line
+	// files holds the lines in which a file was accepted a moment ago.
+	files map[store.DeliveryKey]*line
 	// closed are the channels that cannot send until they are opened.
 	closed map[string]bool
 }
@@ -99,7 +101,7 @@ func NewDesk(limits Limits) *Desk {
 	d := &Desk{
 		limits: limits, facts: map[string]Facts{}, lines: map[lineKey]*line{}, channels: map[string]*channel{},
 		gates: map[scope]*gate{}, parked: map[parked]parking{},
-		busy: map[store.DeliveryKey]*line{}, held: map[store.DeliveryKey]*line{},
+		busy: map[store.DeliveryKey]*line{}, held: map[store.DeliveryKey]*line{}, files: map[store.DeliveryKey]*line{},
 	}
 	if limits.Shared {
 		d.granted = map[string]float64{}
@@ -184,7 +186,7 @@ func (d *Desk) Add(now time.Time, jobs ...Job) {
 // next, and the rates allow it. It reports whether the job is now on its way.
 func (d *Desk) Start(now time.Time, job Job) bool {
 	l, c := d.line(now, job), d.channel(now, job.Channel)
-	if len(l.jobs) > 0 || !c.passes(now, job.Priority) || !d.admits(now, c) || now.Before(d.pairFree(l)) {
+	if len(l.jobs) > 0 || !c.passes(now, job.Priority) || !d.admits(now, c) || now.Before(d.free(l)) {
 		return false
 	}
 	l.jobs = append(l.jobs, job)
@@ -322,7 +324,7 @@ func (d *Desk) Drop(now time.Time, shard int) {
 			l.unqueue()
 			l.jobs = nil
 		}
-		if len(l.jobs) == 0 && !l.pairFull.After(now) {
+		if len(l.jobs) == 0 && !l.pairFull.After(now) && !l.fileUntil.After(now) {
 			delete(d.lines, key)
 		}
 	}
@@ -439,6 +441,6 @@ func (d *Desk) advance(now time.Time, l *line) {
 		d.held[l.jobs[0].Key] = l
 		return
 	}
-	l.readyAt = latest(now, l.readyAt, d.pairFree(l))
+	l.readyAt = latest(now, l.readyAt, d.free(l))
 	d.channels[l.key.channel].push(now, l)
 }

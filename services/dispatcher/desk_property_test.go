@@ -30,6 +30,9 @@ type clerk struct {
 	open        map[lineKey][]Job
 	away        map[store.DeliveryKey]bool
 	held, early map[store.DeliveryKey]time.Time
+	// files are the files that were accepted, by line, and until when others wait for them.
+	files       map[store.DeliveryKey]lineKey
+	fileUntil   map[lineKey]time.Time
 	shut        map[scope]*shutter
 	byChannel   map[string][]time.Time
 	byLine      map[lineKey][]time.Time
@@ -47,7 +50,7 @@ func newClerk(t *rapid.T) *clerk {
 		t: t, desk: NewDesk(limits), limits: limits, now: start, rateMax: limits.ChannelRate,
 		open: map[lineKey][]Job{}, away: map[store.DeliveryKey]bool{}, held: map[store.DeliveryKey]time.Time{},
 		early: map[store.DeliveryKey]time.Time{}, shut: map[scope]*shutter{},
-		byChannel: map[string][]time.Time{}, byLine: map[lineKey][]time.Time{},
+		files: map[store.DeliveryKey]lineKey{}, fileUntil: map[lineKey]time.Time{}, byChannel: map[string][]time.Time{}, byLine: map[lineKey][]time.Time{},
 	}
 }
 
@@ -56,7 +59,11 @@ func (c *clerk) newJob() Job {
 	c.offset++
 	c.added++
 	who := rapid.IntRange(0, people-1).Draw(c.t, "who")
-	return on(rapid.SampledFrom([]string{"n1", "n2"}).Draw(c.t, "number"), job(fmt.Sprint(who), who, c.offset))
+	j := on(rapid.SampledFrom([]string{"n1", "n2"}).Draw(c.t, "number"), job(fmt.Sprint(who), who, c.offset))
+	if rapid.IntRange(0, 3).Draw(c.t, "file") == 0 {
+		j.Content = withFile
+	}
+	return j
 }
 
 // shutter is the model of a gate that is shut: nothing passes before its time, and
@@ -160,6 +167,8 @@ func (c *clerk) sent(j Job) {
 		c.t.Fatalf("%v goes out of order, or though it is settled: %v", j.Key, queue)
 	case c.away[j.Key]:
 		c.t.Fatalf("%v goes twice at a time", j.Key)
+	case c.now.Before(c.fileUntil[line]):
+		c.t.Fatalf("%v overtakes a file", j.Key)
 	case c.now.Before(c.held[j.Key]) || c.now.Before(c.early[j.Key]):
 		c.t.Fatalf("%v goes too early", j.Key)
 	}
@@ -209,6 +218,9 @@ func pick[V any](t *rapid.T, from map[store.DeliveryKey]V) store.DeliveryKey {
 func (c *clerk) settled(key store.DeliveryKey) {
 	if j := c.head(key); c.away[key] {
 		outcome{job: j, at: c.now}.apply(c.desk, c.now)
+		if j.Content != nil {
+			c.files[key], c.fileUntil[lineOf(j)] = lineOf(j), c.now.Add(fileWait)
+		}
 		for _, of := range scopesOf(j) {
 			if s := c.shut[of]; s != nil && s.passed[key] {
 				delete(c.shut, of)
@@ -229,6 +241,20 @@ func (c *clerk) settled(key store.DeliveryKey) {
 
 func (c *clerk) settle(t *rapid.T)  { c.settled(pick(t, c.away)) }
 func (c *clerk) receipt(t *rapid.T) { c.settled(pick(t, c.held)) }
+
+// arrive tells of a receipt of a file, the line's last one or an older one.
+func (c *clerk) arrive(t *rapid.T) {
+	key := pick(t, c.files)
+	line := c.files[key]
+	c.desk.Arrived(c.now, key)
+	delete(c.files, key)
+	for other, of := range c.files {
+		if of == line && other.Offset > key.Offset {
+			return // the line waits for another one by now
+		}
+	}
+	delete(c.fileUntil, line)
+}
 
 func (c *clerk) hold(t *rapid.T) {
 	key := pick(t, c.away)
@@ -349,7 +375,7 @@ func TestDeskProperties(t *testing.T) {
 		c := newClerk(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"add": c.add, "start": c.start, "next": c.next, "settle": c.settle, "receipt": c.receipt, "hold": c.hold,
-			"retry": c.retry, "give back": c.giveBack, "refuse": c.refuse, "rate": c.rate, "retake": c.retake,
+			"retry": c.retry, "give back": c.giveBack, "refuse": c.refuse, "rate": c.rate, "retake": c.retake, "arrive": c.arrive,
 			"pass": c.pass, "sleep": c.sleep, "": c.check,
 			"start more": c.start, "settle more": c.settle, // the common case deserves more than its share
 		})

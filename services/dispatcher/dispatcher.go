@@ -22,6 +22,7 @@ type Store interface {
 	AdvanceDeliveries(ctx context.Context, results []store.SendResult, intents []store.Intent) ([]store.DeliveryKey, error)
 	DeliveryContents(ctx context.Context, keys []store.DeliveryKey) (map[store.DeliveryKey][]byte, error)
 	SettledDeliveries(ctx context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error)
+	ReceivedDeliveries(ctx context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error)
 	lane.Parker
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/parleyhq/parley/pkg/store"
 )
 
 // lineKey names a contact's line: messages to one person on one number.
@@ -21,6 +23,10 @@ type line struct {
 	readyAt time.Time
 	// pairFull is when the pair limit's bucket is full again.
 	pairFull time.Time
+	// file is a file that was accepted, and fileUntil until when what follows it waits for
+	// its receipt; zero if nothing waits.
+	file      store.DeliveryKey
+	fileUntil time.Time
 	// deadline is when an ambiguous head may be sent again.
 	deadline time.Time
 	// in is where the line waits to be sent to, nil if it does not; index its place there.

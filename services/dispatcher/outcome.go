@@ -126,7 +126,12 @@ func (o outcome) apply(d *Desk, now time.Time) {
 		again = d.react(now, o.job, o.policy())
 	}
 	switch o.state(o.at) {
-	case store.DeliveryAccepted, store.DeliveryFailed:
+	case store.DeliveryAccepted:
+		if hasFile(o.job) {
+			d.follow(now, o.job.Key)
+		}
+		d.Settle(now, o.job.Key)
+	case store.DeliveryFailed:
 		d.Settle(now, o.job.Key)
 	case store.DeliveryAmbiguous:
 		d.Hold(now, o.job.Key)

@@ -61,6 +61,10 @@ func (m *memory) SettledDeliveries(context.Context, []store.DeliveryKey) ([]stor
 	return nil, m.err
 }
 
+func (m *memory) ReceivedDeliveries(context.Context, []store.DeliveryKey) ([]store.DeliveryKey, error) {
+	return nil, nil
+}
+
 func (m *memory) ParkMessage(context.Context, string, store.Fence, store.DeadLetter) (bool, error) {
 	return true, nil
 }

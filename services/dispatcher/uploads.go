@@ -73,11 +73,7 @@ func newUploads(s uploadStore, to func(channel string) uploader, byLink func(cha
 // fileOf is the file of the flow that a message is sent with, or stands above it; nil
 // if it has none.
 func fileOf(m *parleyv1.MessageQueued) *parleyv1.Media {
-	headers := []*parleyv1.Header{m.GetButtons().GetHeader(), m.GetLink().GetHeader(), m.GetForm().GetHeader(), m.GetTemplate().GetHeader()}
-	files := []*parleyv1.Media{m.GetMedia()}
-	for _, h := range headers {
-		files = append(files, h.GetMedia())
-	}
+	files := filesOf(m)
 	i := slices.IndexFunc(files, func(f *parleyv1.Media) bool { return f.GetSha256() != "" })
 	if i < 0 {
 		return nil

@@ -310,6 +310,8 @@ func (tw *twins) settle() {
 	}
 	real, err := tw.real.SettledDeliveries(tw.t.Context(), keys)
 	tw.same("settled deliveries", sortedKeys(real), sortedKeys(tw.fake.settled(keys)), err, nil)
+	got, err := tw.real.ReceivedDeliveries(tw.t.Context(), keys)
+	tw.same("received deliveries", sortedKeys(got), sortedKeys(tw.fake.received(keys)), err, nil)
 	wamids := []string{fmt.Sprint("wamid.", tw.rng.IntN(tw.wamids+1)), fmt.Sprint("wamid.", tw.wamids)}
 	found, err := tw.real.FindDeliveries(tw.t.Context(), wamids)
 	tw.same("find deliveries", found, tw.fake.find(wamids), err, nil)

@@ -204,6 +204,13 @@ func (d *database) settled(keys []store.DeliveryKey) []store.DeliveryKey {
 	})
 }
 
+func (d *database) received(keys []store.DeliveryKey) []store.DeliveryKey {
+	return slices.DeleteFunc(slices.Clone(keys), func(k store.DeliveryKey) bool {
+		row := d.deliveries[k]
+		return row == nil || row.rank == 0
+	})
+}
+
 // ApplyReceipts, FindDeliveries, AdoptOrphans: pkg/store/receipts.go.
 
 func (d *database) applyReceipts(fences []store.Fence, receipts []store.Receipt) []int {
@@ -308,6 +315,10 @@ func (c client) DeliveryContents(_ context.Context, keys []store.DeliveryKey) (m
 
 func (c client) SettledDeliveries(_ context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error) {
 	return statement(c, "settled deliveries", func() ([]store.DeliveryKey, error) { return c.p.w.database.settled(keys), nil })
+}
+
+func (c client) ReceivedDeliveries(_ context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error) {
+	return statement(c, "received deliveries", func() ([]store.DeliveryKey, error) { return c.p.w.database.received(keys), nil })
 }
 
 func (c client) ApplyReceipts(_ context.Context, fences []store.Fence, receipts []store.Receipt) ([]int, error) {
