@@ -52,26 +52,35 @@ func IdentityKeys(portfolio string, id *parleyv1.Identity) (keys []IdentityKey) 
 	return keys
 }
 
+// Owner is who has an identity.
+type Owner struct {
+	Contact uuid.UUID
+	// Via is the contact that had the identity before contacts turned out to be one: what is
+	// on its way went there, and so must what follows. Zero if it was Contact from the first.
+	Via uuid.UUID
+}
+
 // Owners says who has each of the keys. Of everybody who has one, and of the contacts,
 // it has all their identities.
-func (s *Store) Owners(ctx context.Context, keys []IdentityKey, contacts []uuid.UUID) (map[IdentityKey]uuid.UUID, error) {
+func (s *Store) Owners(ctx context.Context, keys []IdentityKey, contacts []uuid.UUID) (map[IdentityKey]Owner, error) {
 	var c claimColumns
 	for _, key := range keys {
 		c.add(IdentityClaim{Key: key})
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT i.portfolio, i.kind, i.value, i.contact_id FROM contact_identities i
+		SELECT i.portfolio, i.kind, i.value, i.contact_id, i.via FROM contact_identities i
 		 WHERE i.contact_id = ANY ($4::uuid[] || ARRAY (
 		       SELECT k.contact_id FROM unnest($1::text[], $2::text[], $3::text[]) u(portfolio, kind, value)
 		         JOIN contact_identities k USING (portfolio, kind, value)))`, c.portfolio, c.kind, c.value, contacts)
 	if err != nil {
 		return nil, fmt.Errorf("find contacts: %w", err)
 	}
-	owners := map[IdentityKey]uuid.UUID{}
+	owners := map[IdentityKey]Owner{}
 	var key IdentityKey
 	var id uuid.UUID
-	_, err = pgx.ForEachRow(rows, []any{&key.Portfolio, &key.Kind, &key.Value, &id}, func() error {
-		owners[key] = id
+	var via uuid.NullUUID
+	_, err = pgx.ForEachRow(rows, []any{&key.Portfolio, &key.Kind, &key.Value, &id, &via}, func() error {
+		owners[key] = Owner{id, via.UUID}
 		return nil
 	})
 	if err != nil {
@@ -85,6 +94,8 @@ func (s *Store) Owners(ctx context.Context, keys []IdentityKey, contacts []uuid.
 type IdentityClaim struct {
 	Key      IdentityKey
 	From, To uuid.UUID
+	// Via is what Owner has from now on, if it moves.
+	Via uuid.UUID
 }
 
 // IdentityChanges are what a batch of turns learns about who is who.
@@ -133,11 +144,12 @@ func (c IdentityChanges) queue(tx *resourceBatch) {
 	c.queueCounts(tx)
 	tx.mustChange(len(held.kind), lockedIdentitiesSQL+` FOR SHARE OF i) SELECT FROM locked`, held.args()...)
 	tx.mustChange(len(made.kind), `
-		INSERT INTO contact_identities (portfolio, kind, value, contact_id)
-		SELECT u.portfolio, u.kind, u.value, u.now FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[]) u(portfolio, kind, value, was, now)
+		INSERT INTO contact_identities (portfolio, kind, value, contact_id, via)
+		SELECT u.portfolio, u.kind, u.value, u.now, u.via
+		  FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[]) u(portfolio, kind, value, was, now, via)
 		ON CONFLICT DO NOTHING`, made.args()...)
 	tx.mustChange(len(moved.kind), lockedIdentitiesSQL+` FOR UPDATE OF i)
-		UPDATE contact_identities i SET contact_id = l.now FROM locked l
+		UPDATE contact_identities i SET contact_id = l.now, via = l.via FROM locked l
 		 WHERE i.portfolio = l.portfolio AND i.kind = l.kind AND i.value = l.value`, moved.args()...)
 	tx.mustChange(len(dropped.kind), lockedIdentitiesSQL+` FOR UPDATE OF i)
 		DELETE FROM contact_identities i USING locked l
@@ -230,7 +242,7 @@ const (
 
 const lockedIdentitiesSQL = `
 	WITH locked AS (
-		SELECT u.* FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[]) u(portfolio, kind, value, was, now)
+		SELECT u.* FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[]) u(portfolio, kind, value, was, now, via)
 		  JOIN contact_identities i USING (portfolio, kind, value) WHERE i.contact_id = u.was ORDER BY u.portfolio, u.kind, u.value`
 
 // forgetIdentitiesSQL takes from contacts what is somebody else's now: nothing may be
@@ -241,13 +253,14 @@ const forgetIdentitiesSQL = `
 	       bsuid = CASE WHEN c.bsuid = ANY (l.bsuids) THEN '' ELSE c.bsuid END
 	  FROM (SELECT u.was, u.portfolio, array_remove(array_agg(CASE WHEN u.kind = 'phone' THEN u.value END), NULL) AS phones,
 	               array_remove(array_agg(CASE WHEN u.kind IN ('bsuid', 'lid') THEN u.value END), NULL) AS bsuids
-	          FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[]) u(portfolio, kind, value, was, now)
+	          FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::uuid[]) u(portfolio, kind, value, was, now, via)
 	         GROUP BY u.was, u.portfolio) l
 	 WHERE c.id = l.was`
 
 type claimColumns struct {
 	portfolio, kind, value []string
 	was, now               uuid.UUIDs
+	via                    []uuid.NullUUID
 }
 
 func (c *claimColumns) add(claim IdentityClaim) {
@@ -255,6 +268,7 @@ func (c *claimColumns) add(claim IdentityClaim) {
 	c.kind = append(c.kind, claim.Key.Kind)
 	c.value = append(c.value, claim.Key.Value)
 	c.was, c.now = append(c.was, claim.From), append(c.now, claim.To)
+	c.via = append(c.via, uuid.NullUUID{UUID: claim.Via, Valid: claim.Via != uuid.Nil})
 }
 
-func (c *claimColumns) args() []any { return []any{c.portfolio, c.kind, c.value, c.was, c.now} }
+func (c *claimColumns) args() []any { return []any{c.portfolio, c.kind, c.value, c.was, c.now, c.via} }

@@ -162,8 +162,8 @@ func (b *batch) update(u update) {
 	}
 	if u.personal() {
 		home := b.whose(u)
-		if home.Shard != u.shard {
-			b.forward(u, home)
+		if stop := b.stop(u, home); stop.Shard != u.shard {
+			b.forward(u, home, stop)
 			return
 		}
 		u.contact = home.ID

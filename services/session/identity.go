@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -15,8 +16,8 @@ import (
 )
 
 // hopsMax is how often an update is passed on at most. Once is the rule; another time
-// only if two contacts became one while it was on its way.
-const hopsMax = 8
+// only for each two contacts that became one.
+const hopsMax = 32
 
 // Lanes is where updates go that another lane of the same person has to decide.
 type Lanes struct {
@@ -28,6 +29,7 @@ type Lanes struct {
 // the lane in which it was first heard; all its updates are decided there.
 type people struct {
 	owners map[store.IdentityKey]uuid.UUID
+	via    map[store.IdentityKey]uuid.UUID   // who had it before others turned out to be the same person
 	before map[store.IdentityKey]uuid.UUID   // as it was read, of keys that the batch depends on
 	keys   map[uuid.UUID][]store.IdentityKey // the other way round
 	left   *store.Leaving                    // a contact that turned out to be another
@@ -36,14 +38,18 @@ type people struct {
 	relied map[uuid.UUID]int                 // the same, of contacts that the batch writes
 }
 
-func newPeople(owners map[store.IdentityKey]uuid.UUID) *people {
+func newPeople(owners map[store.IdentityKey]store.Owner) *people {
 	p := &people{
-		owners: owners, before: map[store.IdentityKey]uuid.UUID{}, keys: map[uuid.UUID][]store.IdentityKey{},
+		owners: map[store.IdentityKey]uuid.UUID{}, via: map[store.IdentityKey]uuid.UUID{}, before: map[store.IdentityKey]uuid.UUID{}, keys: map[uuid.UUID][]store.IdentityKey{},
 		counts: map[uuid.UUID]int{}, relied: map[uuid.UUID]int{},
 	}
-	for key, id := range owners {
-		p.keys[id] = append(p.keys[id], key)
-		p.counts[id]++
+	for key, o := range owners {
+		p.owners[key] = o.Contact
+		p.keys[o.Contact] = append(p.keys[o.Contact], key)
+		p.counts[o.Contact]++
+		if o.Via != uuid.Nil {
+			p.via[key] = o.Via
+		}
 	}
 	return p
 }
@@ -55,10 +61,19 @@ func (p *people) give(key store.IdentityKey, to uuid.UUID) {
 		p.keys[was] = slices.DeleteFunc(p.keys[was], func(k store.IdentityKey) bool { return k == key })
 	}
 	delete(p.owners, key)
+	delete(p.via, key)
 	if to != uuid.Nil {
 		p.owners[key] = to
 		p.keys[to] = append(p.keys[to], key)
 	}
+}
+
+// hand makes an identity that of the contact that its owner turned out to be. Updates by it
+// go the way that they went before, and one step further.
+func (p *people) hand(key store.IdentityKey, to uuid.UUID) {
+	via := cmp.Or(p.via[key], p.owners[key])
+	p.give(key, to)
+	p.via[key] = via
 }
 
 // hold makes the commit depend on whose the identity was.
@@ -75,7 +90,7 @@ func (p *people) of(id uuid.UUID) []store.IdentityKey { return slices.Clone(p.ke
 func (p *people) changes() (c store.IdentityChanges) {
 	for key, was := range p.before {
 		if was != uuid.Nil || p.owners[key] != uuid.Nil {
-			c.Claims = append(c.Claims, store.IdentityClaim{Key: key, From: was, To: p.owners[key]})
+			c.Claims = append(c.Claims, store.IdentityClaim{Key: key, From: was, To: p.owners[key], Via: p.via[key]})
 		}
 	}
 	c.Left, c.TakenOver, c.Counts = p.left, p.taken, p.relied
@@ -186,9 +201,37 @@ func (b *batch) newcomer(u update) store.Contact {
 	}
 }
 
-// forward passes the update on to the contact's home. It is on disk there before this
+// stop is the contact to whose lane an update goes next on the way to its own. The way
+// begins at the contact that had the identity of its lane before any merge, and goes on as
+// contacts turned out to be others. So it only grows, and at its end, and what comes after a
+// merge does not overtake what is on its way.
+func (b *batch) stop(u update, home store.Contact) store.Contact {
+	at, known := b.known.Contacts[b.via(u)]
+	if !known || b.now(at.ID) != home.ID {
+		return home
+	}
+	for at.ID != home.ID && at.Shard == u.shard {
+		at = b.known.Contacts[at.MergedInto]
+	}
+	return at
+}
+
+// via is the contact to whose lane an update was passed on, or has to be first.
+func (b *batch) via(u update) uuid.UUID {
+	if id, err := uuid.FromBytes(u.envelope.GetVia()); err == nil {
+		return id
+	}
+	for _, key := range u.named() {
+		if key.Value == u.envelope.GetLaneKey() {
+			return b.people.via[key]
+		}
+	}
+	return uuid.Nil
+}
+
+// forward passes the update on towards the contact's home. It is on disk there before this
 // lane's checkpoint moves on; the inbox at home absorbs it if it comes twice.
-func (b *batch) forward(u update, home store.Contact) {
+func (b *batch) forward(u update, home, stop store.Contact) {
 	if u.envelope.GetHops() >= hopsMax {
 		b.deadLetter(u, store.DeadUnhandled, "passed on too often between the lanes of one person")
 		b.applied(u)
@@ -199,12 +242,13 @@ func (b *batch) forward(u update, home store.Contact) {
 	}
 	e := proto.CloneOf(u.envelope)
 	e.Hops++
+	e.Via = stop.ID[:]
 	data, err := proto.Marshal(e)
 	if err != nil {
 		b.failed = err
 		return
 	}
-	b.forwards = append(b.forwards, bus.Message{Subject: bus.SubjectIn(home.Shard, e.Channel, home.LaneKey), Data: data})
+	b.forwards = append(b.forwards, bus.Message{Subject: bus.SubjectIn(stop.Shard, e.Channel, stop.LaneKey), Data: data})
 }
 
 // meet makes sure that the contact is known with all that the update says of it.
@@ -311,6 +355,9 @@ func (list updates) candidates() []uuid.UUID {
 	for _, part := range list {
 		for _, u := range part {
 			ids[u.contact] = true
+			if id, err := uuid.FromBytes(u.envelope.GetVia()); err == nil {
+				ids[id] = true
+			}
 			if id, err := uuid.FromBytes(u.input.GetOperatorAction().GetInto()); err == nil && id != uuid.Nil {
 				ids[id] = true
 			}

@@ -239,10 +239,10 @@ func (d *desk) owner(phone, bsuid string) (c store.Contact, answers map[string]a
 	d.t.Helper()
 	keys := store.IdentityKeys(channel, &parleyv1.Identity{Phone: phone, Bsuid: bsuid})
 	owners, err := d.store.Owners(d.t.Context(), keys, nil)
-	if err != nil || owners[keys[0]] != owners[keys[1]] {
+	if err != nil || owners[keys[0]].Contact != owners[keys[1]].Contact {
 		d.t.Fatalf("owners %v: %v", owners, err)
 	}
-	id := owners[keys[0]]
+	id := owners[keys[0]].Contact
 	known, err := d.store.LoadKnown(d.t.Context(), []uuid.UUID{id}, nil)
 	if err != nil {
 		d.t.Fatal(err)

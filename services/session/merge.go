@@ -29,15 +29,17 @@ func (b *batch) unite(u update) bool {
 		return false
 	}
 	c := b.whose(u)
-	if _, known := b.known.Contacts[c.ID]; !known || c.Parked { // a parked one is united when it is redriven
+	if _, known := b.known.Contacts[c.ID]; !known {
 		return false
 	}
 	other, found := b.double(u, c)
 	switch {
 	case !found:
 		return false
-	case !b.busy(other):
+	case !b.busy(other): // also into a parked one: what comes next waits there as well
 		b.leave(other, c, u.shard)
+	case c.Parked: // it leaves when it is redriven
+		return false
 	case c.Shard == u.shard || !b.busy(c):
 		b.leave(c, other, u.shard)
 	default: // the lane of c decides
@@ -79,7 +81,7 @@ func (b *batch) leave(from, into store.Contact, shard int) {
 	b.rely(from.ID)
 	b.rely(into.ID)
 	for _, key := range b.people.of(from.ID) {
-		b.people.give(key, into.ID)
+		b.people.hand(key, into.ID)
 	}
 	b.people.left = &store.Leaving{From: from.ID, Into: into.ID, Idle: from.Shard != shard}
 	b.service.log.Info().Int("shard", shard).Str("contact", from.ID.String()).Str("into", into.ID.String()).Msg("contact merged")
@@ -101,7 +103,7 @@ type adoption struct {
 
 // takeOver makes all that contacts had who turned out to be this one its own.
 func (b *batch) takeOver(u update) error {
-	for _, from := range b.known.Arrived[u.contact] {
+	for _, from := range b.arrivals(u.contact) {
 		plan, err := b.adoptions(u, from)
 		if err != nil {
 			return err
@@ -114,6 +116,15 @@ func (b *batch) takeOver(u update) error {
 	}
 	delete(b.known.Arrived, u.contact)
 	return nil
+}
+
+// arrivals are the contacts that a contact has to take over, first those that one of them
+// has not taken over itself.
+func (b *batch) arrivals(contact uuid.UUID) (all []uuid.UUID) {
+	for _, from := range b.known.Arrived[contact] {
+		all = append(append(all, b.arrivals(from)...), from)
+	}
+	return all
 }
 
 // adoptions decides what becomes of the sessions of a contact that left.

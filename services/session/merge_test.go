@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"pgregory.net/rapid"
 
+	"github.com/parleyhq/parley/pkg/bus"
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
@@ -126,13 +127,7 @@ func TestParkedContactIsMerged(t *testing.T) {
 	if letters := d.letters(store.DeadParked); len(letters) != 3 {
 		t.Fatalf("%d letters", len(letters))
 	}
-	var lane string
-	d.query(`SELECT lane_key FROM contacts WHERE parked_at IS NOT NULL AND merged_into IS NULL`, &lane)
-	d.put(&parleyv1.Envelope{
-		Id: "redrive", Kind: parleyv1.Kind_KIND_OPERATOR, Field: store.OperatorRedrive, Provider: "parley",
-		Channel: channel, Portfolio: channel, LaneKey: lane, Contact: &parleyv1.Identity{},
-	})
-	d.run(100)
+	d.redriveParked()
 	d.say(seen(oldPhone, oldID), "again", "four")
 	d.wantNoLetters()
 	_, answers := d.owner(oldPhone, oldID)
@@ -140,6 +135,39 @@ func TestParkedContactIsMerged(t *testing.T) {
 		t.Errorf("answers %v", answers)
 	}
 	d.consistent(t)
+}
+
+func (d *desk) redriveParked() {
+	d.t.Helper()
+	var lane string
+	d.query(`SELECT lane_key FROM contacts WHERE parked_at IS NOT NULL AND merged_into IS NULL`, &lane)
+	d.put(&parleyv1.Envelope{
+		Id: "redrive", Kind: parleyv1.Kind_KIND_OPERATOR, Field: store.OperatorRedrive, Provider: "parley",
+		Channel: channel, Portfolio: channel, LaneKey: lane, Contact: &parleyv1.Identity{},
+	})
+	d.run(100)
+}
+
+// TestIdleContactJoinsParkedOne: somebody in no conversation turns out to be one who waits
+// for a redrive. What they write from then on waits as well, and begins nothing.
+func TestIdleContactJoinsParkedOne(t *testing.T) {
+	d := newDesk(t)
+	for i, text := range []string{"hi", "Ada", "ada@example.org"} {
+		d.say(seen("", oldID), fmt.Sprint("b", i), text)
+	}
+	d.say(seen(oldPhone, ""), "p1", "hi")
+	d.exec(`UPDATE contacts SET parked_at = now() WHERE phone = $1`, oldPhone)
+	d.say(seen(oldPhone, oldID), "both", "Bea")
+	d.say(seen("", oldID), "b4", "bea@example.org")
+	if letters := d.letters(store.DeadParked); len(letters) != 2 {
+		t.Fatalf("%d letters", len(letters))
+	}
+	d.redriveParked()
+	_, answers := d.owner(oldPhone, oldID)
+	if answers["name"] != "Bea" || answers["email"] != "bea@example.org" || len(d.started()) != 2 {
+		t.Errorf("answers %v, %d conversations", answers, len(d.started()))
+	}
+	d.wantNoLetters()
 }
 
 // TestOperatorMerges: an operator knows that two people are one; a repeated order, and the
@@ -179,6 +207,36 @@ func TestOperatorMerges(t *testing.T) {
 	d.consistent(t)
 }
 
+// TestThreeAreMerged lets a contact turn out to be another one that turns out to be a third
+// before it has heard of the first: what the first had is the third's.
+func TestThreeAreMerged(t *testing.T) {
+	d := newSurvey(t)
+	people := []fake.Person{seen(oldPhone, ""), seen("", oldID), seen(newPhone, "")}
+	for i, p := range people {
+		d.say(p, fmt.Sprint("hi", i), "hi")
+	}
+	d.say(people[0], "one", "one")
+	var contacts []store.Contact
+	for _, p := range people {
+		c, _ := d.known(p)
+		contacts = append(contacts, c)
+	}
+	for i, c := range contacts[:2] {
+		id := fmt.Sprint("merge", i)
+		d.told(c, id, flow.OperatorInput(id, 0, &parleyv1.OperatorAction{Verb: flow.ActMerge, By: "Ana", Reason: "same person", Into: contacts[i+1].ID[:]}))
+	}
+	d.run(1)
+	_, answers := d.owner(newPhone, oldID)
+	var live, left int
+	d.query(`SELECT count(*) FROM sessions`, &live)
+	d.query(`SELECT count(*) FROM contacts WHERE merged_into IS NOT NULL AND taken_over_at IS NULL`, &left)
+	if answers["a1"] != "one" || live != 1 || left != 0 {
+		t.Errorf("answers %v, %d live conversations, %d contacts not taken over", answers, live, left)
+	}
+	d.wantNoLetters()
+	d.consistent(t)
+}
+
 // told puts an input that Parley made into the lane of a contact.
 func (d *desk) told(c store.Contact, id string, in *parleyv1.Input) {
 	d.t.Helper()
@@ -205,7 +263,7 @@ func TestMergeHistories(t *testing.T) {
 		h := &merging{desk: d, run: n, said: map[string]line{}}
 		for i := range rapid.IntRange(1, 3).Draw(rt, "people") {
 			h.people = append(h.people, &parleyv1.Identity{
-				Phone: fmt.Sprintf("1650%05d%d", n, i), Bsuid: fmt.Sprintf("US.%dx%d", n, i), ParentBsuid: fmt.Sprintf("US.ENT.%dx%d", n, i),
+				Phone: h.inLane(rt, "1650%05d%03d%03d"), Bsuid: h.inLane(rt, "US.%dx%dx%d"), ParentBsuid: fmt.Sprintf("US.ENT.%dx%d", n, i),
 			})
 		}
 		for range rapid.IntRange(3, 16).Draw(rt, "steps") {
@@ -220,6 +278,42 @@ func TestMergeHistories(t *testing.T) {
 	})
 }
 
+// TestOrderBehindAThirdLane: somebody who moved to another number writes by it, so that it is
+// passed on to the lane of the old one; is found to be another contact; and writes on, before
+// the first has arrived. Both go the same way.
+func TestOrderBehindAThirdLane(t *testing.T) {
+	d := newSurvey(t)
+	first, moved, id := seen(keyInLane("1650555%04d", 0), ""), seen(keyInLane("1650666%04d", 1), ""), seen("", keyInLane("US.7%d", 2))
+	d.say(first, "p0", "hi")
+	d.post(changedNumber(first, "s", d.time, moved))
+	d.run(100)
+	d.say(id, "b0", "hi")
+	ids := d.started()
+	known, err := d.store.LoadKnown(t.Context(), ids[:1], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := flow.OperatorInput("merge", 0, &parleyv1.OperatorAction{Verb: flow.ActMerge, By: "Ana", Reason: "same person", Into: ids[1][:]})
+	d.post(fake.Text(moved, "p1", d.time, "one"))
+	d.told(known.Contacts[ids[0]], "merge", in)
+	d.post(fake.Text(moved, "p2", d.time, "two"))
+	d.run(1)
+	_, answers := d.owner(moved.Phone, id.BSUID)
+	if want := map[string]any{"a1": "one", "a2": "two"}; !maps.Equal(answers, want) {
+		t.Errorf("answers %v, want %v", answers, want)
+	}
+	d.wantNoLetters()
+}
+
+// keyInLane is a number or user id of a lane.
+func keyInLane(format string, lane int) string {
+	for i := 0; ; i++ {
+		if key := fmt.Sprintf(format, i); bus.ShardOf(channel, key, shards) == lane {
+			return key
+		}
+	}
+}
+
 // line is something that was said: by whom, and in which lane.
 type line struct {
 	who, number int
@@ -231,6 +325,17 @@ type merging struct {
 	run, ids int
 	people   []*parleyv1.Identity
 	said     map[string]line
+}
+
+// inLane is a new number or user id, of a lane that is drawn.
+func (h *merging) inLane(rt *rapid.T, format string) string {
+	drawn := rapid.IntRange(0, shards-1).Draw(rt, "lane")
+	h.ids++
+	for i := 0; ; i++ {
+		if key := fmt.Sprintf(format, h.run, h.ids, i); bus.ShardOf(channel, key, shards) == drawn {
+			return key
+		}
+	}
 }
 
 // text lets a person write as those of their identities that are in the mask.
@@ -256,7 +361,9 @@ func (h *merging) text(who, mask int) {
 func (h *merging) step(rt *rapid.T) {
 	d := h.desk
 	d.time = d.time.Add(time.Second)
-	switch rapid.SampledFrom([]string{"say", "say", "say", "say", "run", "lose", "doubt", "meet", "again"}).Draw(rt, "what") {
+	switch rapid.SampledFrom([]string{"say", "say", "say", "say", "run", "lose", "doubt", "meet", "again", "move"}).Draw(rt, "what") {
+	case "move":
+		h.move(rt, rapid.IntRange(0, len(h.people)-1).Draw(rt, "who"))
 	case "say": // a lane needs a phone or a user id
 		h.text(rapid.IntRange(0, len(h.people)-1).Draw(rt, "who"), rapid.SampledFrom([]int{1, 2, 3, 5, 6, 7}).Draw(rt, "as"))
 	case "run":
@@ -284,6 +391,17 @@ func (h *merging) step(rt *rapid.T) {
 			d.stream = append(d.stream, lateCopy(m, len(d.stream)+1))
 		}
 	}
+}
+
+// move gives a person another number, once all that was said by the old one is heard. Their
+// contact has the lane of that as its home still: a third one.
+func (h *merging) move(rt *rapid.T, who int) {
+	h.settle(rt)
+	h.ids++
+	p, d := h.people[who], h.desk
+	was := p.Phone
+	p.Phone = h.inLane(rt, "1650%05d%03d%03d")
+	d.post(changedNumber(seen(was, ""), fmt.Sprintf("s%d.%d", h.run, h.ids), d.time, seen(p.Phone, "")))
 }
 
 // once is a commit that goes wrong one time.
@@ -395,10 +513,10 @@ func (h *merging) one(rt *rapid.T, who int, p *parleyv1.Identity, answered map[s
 	if err != nil {
 		rt.Fatal(err)
 	}
-	id := owners[keys[0]]
+	id := owners[keys[0]].Contact
 	for _, key := range keys {
-		if owners[key] != id {
-			rt.Errorf("person %d: %s is of %s, %s of %s", who, keys[0].Kind, id, key.Kind, owners[key])
+		if owners[key].Contact != id {
+			rt.Errorf("person %d: %s is of %s, %s of %s", who, keys[0].Kind, id, key.Kind, owners[key].Contact)
 		}
 	}
 	var live int

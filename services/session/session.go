@@ -23,7 +23,7 @@ import (
 
 // Store is what the service needs of PostgreSQL.
 type Store interface {
-	Owners(ctx context.Context, keys []store.IdentityKey, contacts []uuid.UUID) (map[store.IdentityKey]uuid.UUID, error)
+	Owners(ctx context.Context, keys []store.IdentityKey, contacts []uuid.UUID) (map[store.IdentityKey]store.Owner, error)
 	LoadKnown(ctx context.Context, contacts []uuid.UUID, inbox []uuid.UUID) (store.Known, error)
 	AppendTurns(ctx context.Context, parts []store.TurnPart) (held []int, err error)
 	SentMessages(ctx context.Context, keys []store.SentKey) (map[store.SentKey]store.Sent, error)
@@ -196,7 +196,12 @@ func (s *Service) load(ctx context.Context, list updates, inbox []uuid.UUID) (*b
 		if err != nil {
 			return nil, err
 		}
-		contacts = with(contacts, slices.Collect(maps.Values(owners))...)
+		for _, o := range owners {
+			contacts = with(contacts, o.Contact)
+			if o.Via != uuid.Nil {
+				contacts = with(contacts, o.Via)
+			}
+		}
 		known, err := s.store.LoadKnown(ctx, contacts, inbox)
 		if err != nil {
 			return nil, err

@@ -260,6 +260,9 @@ type Envelope struct {
 	ContactId []byte `protobuf:"bytes,13,opt,name=contact_id,json=contactId,proto3" json:"contact_id,omitempty"`
 	// hops is how often the update was passed on to another lane of the same person.
 	Hops uint32 `protobuf:"varint,14,opt,name=hops,proto3" json:"hops,omitempty"`
+	// via is the contact to whose lane the update was passed on. If that turned out to be
+	// another one, the update goes on from there, as those before it did.
+	Via []byte `protobuf:"bytes,15,opt,name=via,proto3" json:"via,omitempty"`
 	// ours says of a KIND_HISTORY and a KIND_VOICE_CALL that the business wrote, or called.
 	Ours          bool `protobuf:"varint,16,opt,name=ours,proto3" json:"ours,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -394,6 +397,13 @@ func (x *Envelope) GetHops() uint32 {
 	return 0
 }
 
+func (x *Envelope) GetVia() []byte {
+	if x != nil {
+		return x.Via
+	}
+	return nil
+}
+
 func (x *Envelope) GetOurs() bool {
 	if x != nil {
 		return x.Ours
@@ -412,7 +422,7 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\fparent_bsuid\x18\x03 \x01(\tR\vparentBsuid\x12\x1a\n" +
 	"\busername\x18\x04 \x01(\tR\busername\x12\x12\n" +
 	"\x04name\x18\x05 \x01(\tR\x04name\x12\x10\n" +
-	"\x03lid\x18\x06 \x01(\tR\x03lid\"\xb0\x03\n" +
+	"\x03lid\x18\x06 \x01(\tR\x03lid\"\xc2\x03\n" +
 	"\bEnvelope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x0f.parley.v1.KindR\x04kind\x12\x1a\n" +
@@ -429,7 +439,8 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\x06reason\x18\f \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
 	"contact_id\x18\r \x01(\fR\tcontactId\x12\x12\n" +
-	"\x04hops\x18\x0e \x01(\rR\x04hops\x12\x12\n" +
+	"\x04hops\x18\x0e \x01(\rR\x04hops\x12\x10\n" +
+	"\x03via\x18\x0f \x01(\fR\x03via\x12\x12\n" +
 	"\x04ours\x18\x10 \x01(\bR\x04ours*\xb8\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +

@@ -31,9 +31,9 @@ func (w *world) united() map[uuid.UUID]bool {
 		}
 	}
 	for _, p := range w.linked {
-		for key, id := range d.owners {
+		for key, o := range d.owners {
 			if key.Value == p.Phone || key.Value == p.BSUID {
-				all[id] = true
+				all[o.Contact] = true
 			}
 		}
 	}
@@ -85,9 +85,9 @@ func (h *history) mergedAreOne() {
 func (h *history) linkedIsOne(p person) {
 	d := h.w.database
 	owners := map[uuid.UUID]bool{}
-	for key, id := range d.owners {
+	for key, o := range d.owners {
 		if key.Value == p.Phone || key.Value == p.BSUID {
-			owners[id] = true
+			owners[o.Contact] = true
 		}
 	}
 	if len(owners) != 1 {

@@ -35,7 +35,7 @@ type database struct {
 	leases     map[string][]lease
 	replicas   map[string]map[string]time.Time
 	contacts   map[uuid.UUID]store.Contact
-	owners     map[store.IdentityKey]uuid.UUID
+	owners     map[store.IdentityKey]store.Owner
 	takenOver  map[uuid.UUID]bool // contacts that turned out to be others, which have all that they had
 	sessions   map[store.SessionKey]store.Session
 	timers     map[store.SessionKey]store.Timer
@@ -74,7 +74,7 @@ func newDatabase(w *world) *database {
 	d := &database{
 		w: w, live: 1, flows: publishedFlows,
 		leases: map[string][]lease{}, replicas: map[string]map[string]time.Time{},
-		contacts: map[uuid.UUID]store.Contact{}, owners: map[store.IdentityKey]uuid.UUID{}, takenOver: map[uuid.UUID]bool{}, sessions: map[store.SessionKey]store.Session{},
+		contacts: map[uuid.UUID]store.Contact{}, owners: map[store.IdentityKey]store.Owner{}, takenOver: map[uuid.UUID]bool{}, sessions: map[store.SessionKey]store.Session{},
 		timers: map[store.SessionKey]store.Timer{},
 		events: make([][][]byte, w.options.Shards), inbox: map[uuid.UUID]bool{}, deadKeys: map[deadKey]bool{},
 		deliveries: map[store.DeliveryKey]*delivery{}, lines: map[store.SessionKey][]*delivery{}, orphans: map[orphanKey]orphan{},
@@ -220,18 +220,18 @@ func (d *database) loadKnown(contacts, inbox []uuid.UUID) store.Known {
 
 // Owners and AppendTurnsAnd: pkg/store/identities.go, pkg/store/resources.go.
 
-func (d *database) ownersOf(keys []store.IdentityKey, contacts []uuid.UUID) map[store.IdentityKey]uuid.UUID {
+func (d *database) ownersOf(keys []store.IdentityKey, contacts []uuid.UUID) map[store.IdentityKey]store.Owner {
 	wanted := map[uuid.UUID]bool{}
 	for _, id := range contacts {
 		wanted[id] = true
 	}
 	for _, key := range keys {
-		if id, owned := d.owners[key]; owned {
-			wanted[id] = true
+		if o, owned := d.owners[key]; owned {
+			wanted[o.Contact] = true
 		}
 	}
 	owners := maps.Clone(d.owners)
-	maps.DeleteFunc(owners, func(_ store.IdentityKey, id uuid.UUID) bool { return !wanted[id] })
+	maps.DeleteFunc(owners, func(_ store.IdentityKey, o store.Owner) bool { return !wanted[o.Contact] })
 	return owners
 }
 
@@ -244,13 +244,13 @@ func (d *database) appendTurnsAnd(parts []store.TurnPart, changes store.Resource
 		return held, store.ErrFenced
 	}
 	for _, claim := range changes.Identities.Claims {
-		if d.owners[claim.Key] != claim.From {
+		if d.owners[claim.Key].Contact != claim.From {
 			return nil, store.ErrConflict
 		}
 	}
 	for id, n := range changes.Identities.Counts {
 		for _, owner := range d.owners {
-			if owner == id {
+			if owner.Contact == id {
 				n--
 			}
 		}
@@ -304,13 +304,16 @@ func (d *database) leave(left *store.Leaving) {
 
 func (d *database) writeClaims(claims []store.IdentityClaim) {
 	for _, claim := range claims {
-		if claim.To == uuid.Nil {
+		switch claim.To {
+		case claim.From:
+			continue
+		case uuid.Nil:
 			delete(d.owners, claim.Key)
-		} else {
-			d.owners[claim.Key] = claim.To
+		default:
+			d.owners[claim.Key] = store.Owner{Contact: claim.To, Via: claim.Via}
 		}
 		c, known := d.contacts[claim.From]
-		if !known || claim.From == claim.To || claim.To == uuid.Nil {
+		if !known || claim.To == uuid.Nil {
 			continue
 		}
 		c.Identity = proto.CloneOf(c.Identity)
@@ -635,8 +638,8 @@ func (c client) LoadKnown(_ context.Context, contacts, inbox []uuid.UUID) (store
 	return statement(c, "load known", func() (store.Known, error) { return c.p.w.database.loadKnown(contacts, inbox), nil })
 }
 
-func (c client) Owners(_ context.Context, keys []store.IdentityKey, contacts []uuid.UUID) (map[store.IdentityKey]uuid.UUID, error) {
-	return statement(c, "Owners", func() (map[store.IdentityKey]uuid.UUID, error) { return c.p.w.database.ownersOf(keys, contacts), nil })
+func (c client) Owners(_ context.Context, keys []store.IdentityKey, contacts []uuid.UUID) (map[store.IdentityKey]store.Owner, error) {
+	return statement(c, "Owners", func() (map[store.IdentityKey]store.Owner, error) { return c.p.w.database.ownersOf(keys, contacts), nil })
 }
 
 func (c client) AppendTurnsAnd(_ context.Context, parts []store.TurnPart, changes store.ResourceChanges) ([]int, error) {
