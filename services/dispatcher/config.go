@@ -43,9 +43,10 @@ type Config struct {
 // Limits that are not for the operator to choose.
 const (
 	pairBurst   = 45
-	inFlightMax = 1024
-	// inFlightPerChannel leaves room for others beside a number that answers slowly.
-	inFlightPerChannel = 512
+	inFlightMax = 4096
+	// inFlightPerChannel leaves room for others beside a number that answers slowly, and
+	// is what 1,000/s need of a provider that takes two seconds.
+	inFlightPerChannel = 2048
 	sendTimeout        = 15 * time.Second
 	// orphanAge is how long a receipt waits for its message to become known.
 	orphanAge   = 7 * 24 * time.Hour

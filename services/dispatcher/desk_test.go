@@ -129,6 +129,32 @@ func TestDeskStart(t *testing.T) {
 	wantNext(t, d, 0, "2")
 }
 
+// A provider that takes its time does not slow a number down: what is sent meanwhile is
+// on its way, too.
+func TestDeskSlowAnswers(t *testing.T) {
+	const answer, seconds = 1500 * time.Millisecond, 6
+	d := newDesk(Config{SendRate: 1000, PairRate: 10, Grace: grace}.limits())
+	d.SetRates(start, after(time.Hour), map[string]float64{"n1": 1000})
+	for n := range uint64(1000 * seconds) {
+		d.Add(start, job(fmt.Sprint("a", n), 1, n))
+	}
+	var away []Job
+	done := 0
+	for at := time.Duration(0); at < seconds*second; at += 5 * time.Millisecond {
+		for done < len(away) && at >= away[done].QueuedAt.Sub(start)+answer {
+			d.Settle(after(at), away[done].Key)
+			done++
+		}
+		for _, j := range d.Next(after(at)) {
+			j.QueuedAt = after(at)
+			away = append(away, j)
+		}
+	}
+	if len(away) < 900*seconds {
+		t.Errorf("%d messages in %d s at 1,000/s", len(away), seconds)
+	}
+}
+
 func TestDeskChannelRate(t *testing.T) {
 	limits := roomy()
 	limits.ChannelRate = 10 // a burst of 1

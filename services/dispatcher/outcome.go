@@ -58,9 +58,11 @@ func (o outcome) policy() *meta.SendError {
 	return &meta.SendError{Class: meta.Ambiguous, Err: o.err}
 }
 
-// gone reports whether a message that may be retried has had its chances.
+// gone reports whether a message that may be retried has had its chances. Who has no
+// connection waits for it; what is answered, and be it the upload of a file, does not
+// get better for ever.
 func (o outcome) gone(now time.Time, refused *meta.SendError) bool {
-	tooOften := refused.Class == meta.Retry && refused.Code != 0 && o.job.Attempts+1 >= fewAttempts
+	tooOften := refused.Class == meta.Retry && refused.Status+refused.Code != 0 && o.job.Attempts+1 >= fewAttempts
 	return tooOften || now.Sub(o.job.QueuedAt) > ageMax
 }
 

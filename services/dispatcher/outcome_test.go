@@ -132,21 +132,24 @@ func TestOutcomeGivesUp(t *testing.T) {
 		code     int
 		attempts int
 		age      time.Duration
+		status   int
 		want     string
 	}{
-		"a code, few attempts":           {meta.Retry, 131000, fewAttempts - 2, 0, store.DeliveryQueued},
-		"a code, too many attempts":      {meta.Retry, 131000, fewAttempts - 1, 0, store.DeliveryFailed},
-		"no answer at all":               {meta.Retry, 0, 1000, 0, store.DeliveryQueued},
-		"no answer for a day":            {meta.Retry, 0, 1000, ageMax + 1, store.DeliveryFailed},
-		"throttled often":                {meta.RetryNumber, 130429, 1000, ageMax, store.DeliveryQueued},
-		"throttled for a day":            {meta.RetryNumber, 130429, 1, ageMax + 1, store.DeliveryFailed},
-		"stopped for a day":              {meta.StopAccount, 190, 1, ageMax + 1, store.DeliveryFailed},
-		"ambiguous is never given up":    {meta.Ambiguous, 0, 1000, 10 * ageMax, store.DeliveryAmbiguous},
-		"permanent fails the first time": {meta.Permanent, 131047, 0, 0, store.DeliveryFailed},
+		"a code, few attempts":            {meta.Retry, 131000, fewAttempts - 2, 0, 0, store.DeliveryQueued},
+		"a code, too many attempts":       {meta.Retry, 131000, fewAttempts - 1, 0, 0, store.DeliveryFailed},
+		"an upload that fails, often":     {meta.Retry, 0, fewAttempts - 2, 0, 500, store.DeliveryQueued},
+		"an upload that fails, too often": {meta.Retry, 0, fewAttempts - 1, 0, 500, store.DeliveryFailed},
+		"no answer at all":                {meta.Retry, 0, 1000, 0, 0, store.DeliveryQueued},
+		"no answer for a day":             {meta.Retry, 0, 1000, ageMax + 1, 0, store.DeliveryFailed},
+		"throttled often":                 {meta.RetryNumber, 130429, 1000, ageMax, 0, store.DeliveryQueued},
+		"throttled for a day":             {meta.RetryNumber, 130429, 1, ageMax + 1, 0, store.DeliveryFailed},
+		"stopped for a day":               {meta.StopAccount, 190, 1, ageMax + 1, 0, store.DeliveryFailed},
+		"ambiguous is never given up":     {meta.Ambiguous, 0, 1000, 10 * ageMax, 0, store.DeliveryAmbiguous},
+		"permanent fails the first time":  {meta.Permanent, 131047, 0, 0, 0, store.DeliveryFailed},
 	} {
 		j := job("a", 1, 1)
 		j.Attempts = c.attempts
-		if got := (outcome{job: j, err: refused(c.class, c.code, 0)}).state(after(c.age)); got != c.want {
+		if got := (outcome{job: j, err: refused(c.class, c.code, c.status)}).state(after(c.age)); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}

@@ -125,12 +125,12 @@ func (h *Handler) ask(ctx context.Context, x *forms.Exchange, started time.Time)
 	defer timer.Stop()
 	select {
 	case data := <-answers:
-		h.forms.patience.end(true)
+		h.forms.patience.end(budget, true)
 		answer := &parleyv1.FormAnswered{}
 		return answer, proto.Unmarshal(data, answer)
 	case <-timer.C:
 	}
-	h.forms.patience.end(false)
+	h.forms.patience.end(budget, false)
 	return nil, nil //nolint:nilnil // stored, and not answered
 }
 

@@ -235,26 +235,28 @@ func TestFormRefusals(t *testing.T) {
 // first answer; more than a limit do not wait.
 func TestPatience(t *testing.T) {
 	var p patience
+	wants := func(want time.Duration) {
+		t.Helper()
+		if budget := p.begin(); budget != want {
+			t.Fatalf("with %d missing answers and %d waiting it waits %v, want %v", p.misses, p.waiting, budget, want)
+		}
+	}
 	for range missesMax {
-		if budget := p.begin(); budget != answerBudget {
-			t.Fatalf("waits %v, want %v", budget, answerBudget)
-		}
-		p.end(false)
+		wants(answerBudget)
+		p.end(answerBudget, false)
 	}
-	if budget := p.begin(); budget != shortBudget {
-		t.Errorf("after %d missing answers it waits %v, want %v", missesMax, budget, shortBudget)
+	wants(answerBudget) // one tries, the others do not wait for it
+	wants(shortBudget)
+	p.end(shortBudget, false)
+	wants(shortBudget)
+	p.end(answerBudget, false)
+	wants(answerBudget)
+	p.end(shortBudget, false)
+	p.end(answerBudget, true) // sessions that answer after a second are not away
+	for range waitersMax {
+		wants(answerBudget)
 	}
-	p.end(true)
-	for i := range waitersMax {
-		if budget := p.begin(); budget != answerBudget {
-			t.Fatalf("waiter %d waits %v, want %v", i, budget, answerBudget)
-		}
-	}
-	if budget := p.begin(); budget != 0 {
-		t.Errorf("one more waits %v", budget)
-	}
-	p.end(true)
-	if budget := p.begin(); budget != answerBudget {
-		t.Errorf("when one is done the next waits %v", budget)
-	}
+	wants(0)
+	p.end(answerBudget, true)
+	wants(answerBudget)
 }

@@ -23,6 +23,9 @@ type patience struct {
 	mu      sync.Mutex
 	misses  int
 	waiting int
+	// trying says that while waits are short somebody waits in full: sessions that answer,
+	// but not that soon, are noticed.
+	trying bool
 }
 
 // begin says how long a request may wait; 0 if too many wait already. Else end follows.
@@ -34,16 +37,23 @@ func (p *patience) begin() time.Duration {
 	}
 	p.waiting++
 	if p.misses >= missesMax {
-		return shortBudget
+		if p.trying {
+			return shortBudget
+		}
+		p.trying = true
 	}
 	return answerBudget
 }
 
-// end notes whether the answer came. One that did ends the short waits.
-func (p *patience) end(came bool) {
+// end notes whether the answer came within what begin said. One that did ends the short
+// waits.
+func (p *patience) end(budget time.Duration, came bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting--
+	if budget == answerBudget {
+		p.trying = false
+	}
 	if p.misses++; came {
 		p.misses = 0
 	}

@@ -22,8 +22,8 @@ const (
 	defaultVersion = "v25.0"
 	// maxAnswerBytes is how much of an answer is read. Meta's are below 2 KiB.
 	maxAnswerBytes = 64 << 10
-	// idleConns are kept for the next sends: 1,000 sends/s that take half a second each.
-	idleConns = 512
+	// idleConns are kept for the next sends: 1,000 sends/s that take two seconds each.
+	idleConns = 2048
 	// idleTime is short, because a send on a connection that Meta is just closing is ambiguous.
 	idleTime = 30 * time.Second
 )
