@@ -112,7 +112,7 @@ func TestDeliveryCounts(t *testing.T) {
 		r.Repeat(map[string]func(*rapid.T){
 			"say": c.say, "say more": c.say, "result": c.result, "receipt": c.receive, "another": c.receive,
 			"adopt": func(*rapid.T) {
-				if _, err := c.AdoptOrphans(t.Context(), time.Hour); err != nil {
+				if _, _, err := c.AdoptOrphans(t.Context(), time.Hour, ""); err != nil {
 					t.Fatal(err)
 				}
 			},

@@ -11,23 +11,27 @@ import (
 // LateID is an accepted delivery under an id that no receipt will have: the
 // provider's own, until WhatsApp's is known.
 type LateID struct {
-	Key     DeliveryKey
-	Channel string
-	WAMID   string
+	Key      DeliveryKey
+	Channel  string
+	WAMID    string
+	QueuedAt time.Time
 }
 
-// LateIDs returns up to limit of them that are younger than age, the oldest first.
+// LateIDs returns up to limit of them that are younger than age, the oldest first,
+// behind one that was returned before; the zero LateID is before all.
 // The condition is that of the index deliveries_late.
-func (s *Store) LateIDs(ctx context.Context, age time.Duration, limit int) ([]LateID, error) {
+func (s *Store) LateIDs(ctx context.Context, age time.Duration, after LateID, limit int) ([]LateID, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT shard, "offset", channel, wamid FROM deliveries
-		 WHERE wamid LIKE 'wasender:%' AND queued_at > now() - $1::interval ORDER BY queued_at LIMIT $2`, age, limit)
+		SELECT shard, "offset", channel, wamid, queued_at FROM deliveries
+		 WHERE wamid LIKE 'wasender:%' AND queued_at > now() - $1::interval
+		   AND queued_at >= $3 AND (queued_at, shard, "offset") > ($3, $4, $5) ORDER BY queued_at, shard, "offset" LIMIT $2`,
+		age, limit, after.QueuedAt, after.Key.Shard, int64(after.Key.Offset))
 	if err != nil {
 		return nil, fmt.Errorf("read late ids: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l LateID, err error) {
 		var offset int64
-		err = row.Scan(&l.Key.Shard, &offset, &l.Channel, &l.WAMID)
+		err = row.Scan(&l.Key.Shard, &offset, &l.Channel, &l.WAMID, &l.QueuedAt)
 		l.Key.Offset = uint64(offset)
 		return l, err
 	})

@@ -99,25 +99,54 @@ func (s *Store) FindDeliveries(ctx context.Context, wamids []string) (map[string
 	return found, nil
 }
 
+// orphanPage is how many messages without a delivery a look at old receipts has.
+const orphanPage = 2000
+
 // AdoptOrphans gives receipts that came before their message was known to the
-// deliveries that have appeared since, and forgets orphans older than age.
-func (s *Store) AdoptOrphans(ctx context.Context, age time.Duration) (adopted int64, err error) {
+// deliveries that have appeared since, and forgets orphans older than age. It looks at
+// those of the last minute, in which nearly all find theirs, and at a page of the
+// others behind after; the next look begins at next. Of a number that another program
+// sends from as well there are very many, and they stay until they are old.
+func (s *Store) AdoptOrphans(ctx context.Context, age time.Duration, after string) (adopted int64, next string, err error) {
+	wamids, next, err := s.orphanIDs(ctx, after)
+	if err != nil {
+		return 0, after, fmt.Errorf("look for orphan receipts: %w", err)
+	}
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE deliveries d SET receipt = o.receipt, receipt_rank = o.rank, receipt_at = o.at,
 		       error_code = CASE WHEN o.error_code <> 0 THEN o.error_code ELSE d.error_code END,
 		       untold = d.untold OR o.error_code <> 0 OR o.receipt = 'failed'
 		  FROM (SELECT DISTINCT ON (wamid) wamid, receipt, rank, at, max(error_code) OVER (PARTITION BY wamid) AS error_code
-		          FROM orphan_receipts ORDER BY wamid, rank DESC) o
-		 WHERE d.wamid = o.wamid AND o.rank > d.receipt_rank`)
+		          FROM orphan_receipts WHERE wamid = ANY($1) ORDER BY wamid, rank DESC) o
+		 WHERE d.wamid = o.wamid AND o.rank > d.receipt_rank`, wamids)
 	if err != nil {
-		return 0, fmt.Errorf("adopt orphan receipts: %w", err)
+		return 0, after, fmt.Errorf("adopt orphan receipts: %w", err)
 	}
 	_, err = s.pool.Exec(ctx, `
 		DELETE FROM orphan_receipts o
 		 WHERE o.seen_at < now() - $1::interval
-		    OR EXISTS (SELECT FROM deliveries d WHERE d.wamid = o.wamid AND d.receipt_rank >= o.rank)`, age)
+		    OR o.wamid = ANY($2) AND EXISTS (SELECT FROM deliveries d WHERE d.wamid = o.wamid AND d.receipt_rank >= o.rank)`, age, wamids)
 	if err != nil {
-		return 0, fmt.Errorf("forget orphan receipts: %w", err)
+		return 0, after, fmt.Errorf("forget orphan receipts: %w", err)
 	}
-	return tag.RowsAffected(), nil
+	return tag.RowsAffected(), next, nil
+}
+
+// orphanIDs are the provider's ids of the orphans to look at now, and where the page
+// behind them begins: at the first again, if these were the last.
+func (s *Store) orphanIDs(ctx context.Context, after string) (wamids []string, next string, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT DISTINCT wamid FROM orphan_receipts WHERE wamid > $1 ORDER BY wamid LIMIT $2`, after, orphanPage)
+	batch.Queue(`SELECT DISTINCT wamid FROM orphan_receipts WHERE seen_at > now() - interval '1 minute'`)
+	results := s.pool.SendBatch(ctx, batch)
+	defer func() { _ = results.Close() }()
+	wamids, err = collect(results, pgx.RowTo[string])
+	if err != nil {
+		return nil, after, err
+	}
+	if len(wamids) == orphanPage {
+		next = wamids[orphanPage-1]
+	}
+	fresh, err := collect(results, pgx.RowTo[string])
+	return nonNil(append(wamids, fresh...)), next, err
 }

@@ -176,7 +176,7 @@ func TestOrphanReceipts(t *testing.T) {
 	lane.apply(t, Receipt{WAMID: "early", Name: "delivered", Rank: 3})
 	adopt := func(age time.Duration, adopted int64, orphans int) {
 		t.Helper()
-		n, err := s.AdoptOrphans(t.Context(), age)
+		n, _, err := s.AdoptOrphans(t.Context(), age, "")
 		if left := value[int](t, s, `SELECT count(*) FROM orphan_receipts`); err != nil || n != adopted || left != orphans {
 			t.Errorf("adopted %d and left %d, %v; want %d and %d", n, left, err, adopted, orphans)
 		}
@@ -199,6 +199,34 @@ func TestOrphanReceipts(t *testing.T) {
 	adopt(0, 0, 0)
 	if got := stored(t, s, DeliveryKey{0, 1}); got.Receipt != "delivered" {
 		t.Errorf("an older orphan lowered the receipt to %q", got.Receipt)
+	}
+}
+
+// Of a number that another program sends from, too, there are very many receipts that
+// nobody will ever want. A look has an end, and who waits among them is found.
+func TestOrphansAmongMany(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	addDeliveries(t, s, take(t, s, ServiceDispatcher, 1)[0], DeliverySending, DeliverySending)
+	exec(t, s, `INSERT INTO orphan_receipts (channel, wamid, receipt, rank, at, seen_at)
+		SELECT 'c', to_char(n, 'FM00000'), r, 3, now(), now() - interval '1 hour' FROM generate_series(1, 5001) n, unnest('{sent,delivered}'::text[]) r`)
+	exec(t, s, `INSERT INTO orphan_receipts (channel, wamid, receipt, rank, at) VALUES ('c', 'zzz', 'read', 4, now())`)
+	advance(t, s, []SendResult{
+		{Key: DeliveryKey{0, 1}, State: DeliveryAccepted, WAMID: "05001"}, {Key: DeliveryKey{0, 2}, State: DeliveryAccepted, WAMID: "zzz"},
+	})
+	after := ""
+	for look, want := range []int64{1, 0, 1, 0} { // the one of now at once, the old one with the last page, and then from the start
+		n, next, err := s.AdoptOrphans(t.Context(), 2*time.Hour, after)
+		if err != nil || n != want || (next == "") != (look == 2) {
+			t.Fatalf("look %d behind %q: adopted %d, next %q, %v", look+1, after, n, next, err)
+		}
+		after = next
+	}
+	if got := stored(t, s, DeliveryKey{0, 1}); got.Receipt != "delivered" {
+		t.Errorf("the old one: %+v", got)
+	}
+	if n := value[int](t, s, `SELECT count(*) FROM orphan_receipts`); n != 10_000 {
+		t.Errorf("%d are left", n)
 	}
 }
 

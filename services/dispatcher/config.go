@@ -233,13 +233,15 @@ func (c Config) clients(d *platform.Deps) (sessions *wasender.Client, of func(ch
 func adoptOrphans(ctx context.Context, d *platform.Deps) error {
 	ticker := time.NewTicker(orphanEvery)
 	defer ticker.Stop()
+	after := ""
 	for {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return nil
 		}
-		if _, err := d.Store.AdoptOrphans(ctx, orphanAge); err != nil && ctx.Err() == nil {
+		var err error
+		if _, after, err = d.Store.AdoptOrphans(ctx, orphanAge, after); err != nil && ctx.Err() == nil {
 			d.Log.Warn().Err(err).Msg("early receipts wait")
 		}
 	}

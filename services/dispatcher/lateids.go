@@ -19,7 +19,7 @@ const (
 
 // lateStore is what the late ids need of PostgreSQL.
 type lateStore interface {
-	LateIDs(ctx context.Context, age time.Duration, limit int) ([]store.LateID, error)
+	LateIDs(ctx context.Context, age time.Duration, after store.LateID, limit int) ([]store.LateID, error)
 	SetLateID(ctx context.Context, l store.LateID, wamid string) error
 }
 
@@ -32,14 +32,15 @@ type joiner interface {
 func joinLate(ctx context.Context, s lateStore, j joiner, log zerolog.Logger) error {
 	ticker := time.NewTicker(lateEvery)
 	defer ticker.Stop()
-	failing := false
+	failing, after := false, store.LateID{}
 	for {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return nil
 		}
-		err := joinOnce(ctx, s, j)
+		var err error
+		after, err = joinOnce(ctx, s, j, after)
 		if err != nil && !failing && ctx.Err() == nil {
 			log.Warn().Err(err).Msg("ids of sent messages wait") // once, however long
 		}
@@ -47,11 +48,15 @@ func joinLate(ctx context.Context, s lateStore, j joiner, log zerolog.Logger) er
 	}
 }
 
-// joinOnce asks for each id that is late. One that cannot be answered holds up none.
-func joinOnce(ctx context.Context, s lateStore, j joiner) error {
-	late, err := s.LateIDs(ctx, lateAge, lateMax)
+// joinOnce asks for the ids that are late, lateMax of them, behind those of the time
+// before: many that cannot be answered hold up none.
+func joinOnce(ctx context.Context, s lateStore, j joiner, after store.LateID) (last store.LateID, err error) {
+	late, err := s.LateIDs(ctx, lateAge, after, lateMax)
 	if err != nil {
-		return err
+		return after, err
+	}
+	if len(late) == lateMax {
+		last = late[lateMax-1]
 	}
 	var first error
 	for _, l := range late {
@@ -65,5 +70,5 @@ func joinOnce(ctx context.Context, s lateStore, j joiner) error {
 			first = err
 		}
 	}
-	return first
+	return last, first
 }

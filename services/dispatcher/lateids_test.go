@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"context"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,8 +19,9 @@ type shelf struct {
 	set  map[string]string
 }
 
-func (s *shelf) LateIDs(context.Context, time.Duration, int) ([]store.LateID, error) {
-	return s.late, nil
+func (s *shelf) LateIDs(_ context.Context, _ time.Duration, after store.LateID, limit int) ([]store.LateID, error) {
+	from := slices.Index(s.late, after) + 1
+	return s.late[from:min(len(s.late), from+limit)], nil
 }
 
 func (s *shelf) SetLateID(_ context.Context, l store.LateID, wamid string) error {
@@ -50,11 +52,41 @@ func TestJoinOnce(t *testing.T) {
 	}
 	s := &shelf{late: []store.LateID{{Channel: "gone", WAMID: wasender.Ref(5)}, {Channel: "shop", WAMID: wasender.Ref(99)}, {Channel: "shop", WAMID: ref}}, set: map[string]string{}}
 	for try, want := range []string{"", gateway.WhatsAppID(msgID)} {
-		if err := joinOnce(t.Context(), s, client); err == nil {
+		if _, err := joinOnce(t.Context(), s, client, store.LateID{}); err == nil {
 			t.Error("a channel without a key is not reported")
 		}
 		if got := s.set[ref]; got != want || len(s.set) > 1 {
 			t.Errorf("try %d: %q, want %q", try, s.set, want)
 		}
+	}
+}
+
+// silent knows no id but one.
+type silent struct{ ref string }
+
+func (s silent) Join(_ context.Context, _, ref string) (string, error) {
+	if ref == s.ref {
+		return "3EB0", nil
+	}
+	return "", nil
+}
+
+// Ids that will never be known, as of a session that is gone, keep no others waiting
+// for a day.
+func TestLateIDsTakeTurns(t *testing.T) {
+	s := &shelf{set: map[string]string{}}
+	for n := range int64(2*lateMax + 1) {
+		s.late = append(s.late, store.LateID{WAMID: wasender.Ref(n + 1)})
+	}
+	ref, after := s.late[2*lateMax].WAMID, store.LateID{}
+	for range 3 {
+		last, err := joinOnce(t.Context(), s, silent{ref}, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after = last
+	}
+	if s.set[ref] == "" || after != (store.LateID{}) {
+		t.Errorf("set %v, goes on behind %v", s.set, after)
 	}
 }

@@ -158,11 +158,11 @@ func TestEarlyReceipt(t *testing.T) {
 	if p.orphans() == 0 {
 		t.Fatal("an early receipt is lost")
 	}
-	if n, err := db.AdoptOrphans(t.Context(), orphanAge); err != nil || n != 0 || p.orphans() == 0 {
+	if n, _, err := db.AdoptOrphans(t.Context(), orphanAge, ""); err != nil || n != 0 || p.orphans() == 0 {
 		t.Fatalf("adopted %d of nobody's: %v", n, err)
 	}
 	accepted(t, db)
-	if n, err := db.AdoptOrphans(t.Context(), orphanAge); err != nil || n != 1 || p.orphans() != 0 {
+	if n, _, err := db.AdoptOrphans(t.Context(), orphanAge, ""); err != nil || n != 1 || p.orphans() != 0 {
 		t.Fatalf("adopted %d, %d left, %v", n, p.orphans(), err)
 	}
 	if r := db.row(1); r.Receipt != "delivered" || r.Rank != 3 {

@@ -273,7 +273,7 @@ func (tw *twins) receipts() {
 	fake := tw.fake.applyReceipts([]store.Fence{f}, list)
 	tw.same("apply receipts", sortedInts(real), sortedInts(fake), err, nil)
 	if tw.rng.IntN(3) == 0 {
-		_, err := tw.real.AdoptOrphans(tw.t.Context(), time.Hour)
+		_, _, err := tw.real.AdoptOrphans(tw.t.Context(), time.Hour, "")
 		tw.fake.adopt()
 		tw.fake.forgetOrphans()
 		tw.same("adopt orphans", nil, nil, err, nil)
