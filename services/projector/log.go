@@ -67,12 +67,8 @@ func (l *Log) Park(ctx context.Context, part lane.Part, cause error) (bool, erro
 
 // messageOf is the message that an event is about; said is false if it is about none.
 func messageOf(e *parleyv1.Event) (m store.Message, said bool, err error) {
-	contact, err := uuid.FromBytes(e.GetContactId())
-	if err != nil {
-		return m, false, fmt.Errorf("event %d/%d: contact: %w", e.GetShard(), e.GetOffset(), err)
-	}
 	m = store.Message{
-		Shard: int(e.GetShard()), Offset: e.GetOffset(), At: time.UnixMilli(e.GetAtMs()), Channel: e.GetChannel(), Contact: contact,
+		Shard: int(e.GetShard()), Offset: e.GetOffset(), At: time.UnixMilli(e.GetAtMs()), Channel: e.GetChannel(),
 		SessionID: e.GetSessionId(), Flow: e.GetFlow(), Raw: e.GetInputReceived().GetInput().GetRaw(),
 	}
 	var content proto.Message
@@ -107,6 +103,9 @@ func messageOf(e *parleyv1.Event) (m store.Message, said bool, err error) {
 		m.Kind, m.Body = told(out)
 	default:
 		return m, false, nil
+	}
+	if m.Contact, err = uuid.FromBytes(e.GetContactId()); err != nil { // an event that is about nobody is no message
+		return m, false, fmt.Errorf("event %d/%d: contact: %w", e.GetShard(), e.GetOffset(), err)
 	}
 	data, err := protojson.Marshal(content)
 	m.Content, m.Body, m.Kind = withoutNUL(data), readable(m.Body), readable(m.Kind)

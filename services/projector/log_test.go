@@ -83,8 +83,13 @@ func TestMessageOf(t *testing.T) {
 			t.Errorf("%q: %+v, %t, %v", want, m, said, err)
 		}
 	}
-	if _, _, err := messageOf(&parleyv1.Event{ContactId: []byte("short")}); err == nil {
-		t.Error("an event without a contact is taken")
+	short := heardEvent(&parleyv1.IncomingMessage{Type: "text"})
+	short.ContactId = []byte("short")
+	if _, _, err := messageOf(short); err == nil {
+		t.Error("a message without a contact is taken")
+	}
+	if _, said, err := messageOf(&parleyv1.Event{Body: &parleyv1.Event_AccountNoticed{AccountNoticed: &parleyv1.AccountNoticed{}}}); said || err != nil {
+		t.Errorf("a notice, which is about nobody: %t, %v", said, err)
 	}
 }
 
