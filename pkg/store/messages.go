@@ -39,7 +39,8 @@ type Message struct {
 	Phone string `json:"phone"`
 	BSUID string `json:"bsuid"`
 	// Status is what became of an outgoing message: read, delivered, sent, failed, or
-	// the state of its delivery while no receipt has come. It is set on reading.
+	// the state of its delivery while no receipt has come; of one of the past what the
+	// provider said of it. It is set on reading.
 	Status string `json:"status"`
 }
 
@@ -114,7 +115,8 @@ const (
 	ofContact    = `WITH found AS MATERIALIZED (SELECT * FROM messages WHERE contact_id = ANY($9) AND at >= $1 AND at < $2)`
 	messagesPage = `
 SELECT m.shard, m."offset", m.at, m.direction, m.channel, m.contact_id, m.session_id, m.flow, m.kind, m.body,
-       COALESCE(NULLIF(m.provider_id, ''), d.wamid, ''), m.content, COALESCE(NULLIF(d.receipt, ''), d.state, ''),
+       COALESCE(NULLIF(m.provider_id, ''), d.wamid, ''), m.content,
+       COALESCE(NULLIF(d.receipt, ''), d.state, CASE WHEN m.direction = 'out' THEN m.content ->> 'status' END, ''),
        COALESCE(c.phone, ''), COALESCE(c.bsuid, ''), CASE WHEN $8 THEN m.raw ELSE '' END
   FROM (SELECT * FROM `
 	messagesWhere = `

@@ -57,7 +57,7 @@ func TestHistoryIsRecorded(t *testing.T) {
 			fake.Past(ada, "wamid.p3", then, false, "media_placeholder", nil), fake.PastFile(ada, "wamid.p3", then),
 			fake.Past(ada, "wamid.1", start, false, "text", text("hi")),
 			fake.Past(bob, "wamid.p4", start, false, "text", text("RESTART")), fake.Past(hid, "wamid.p5", then, false, "reaction", map[string]any{"message_id": "x", "emoji": "+"}),
-			fake.HistoryDeclined(),
+			fake.HistoryProgress(0, 55), fake.HistoryDeclined(),
 		)
 		d.run(100)
 	}

@@ -93,12 +93,13 @@ const writer = (m) => m.direction === 'out' && (m.content?.author || ((m.content
 // raw is what the provider sent, if it was asked for.
 const raw = (m) => m.raw !== undefined && el('details', {}, el('summary', {}, 'As it came'), el('pre', {}, JSON.stringify(m.raw, null, 2)));
 
-// file is the file that a person sent, for which the provider is asked when it is looked
-// at, or one of the flow that was sent.
+// file is the file that a person, or the phone's own app, sent, for which the provider is
+// asked when it is looked at, or one of the flow that was sent.
 function file(m) {
-  const { id, kind, sha256 } = m.content?.media || {};
-  if (m.direction === 'in' ? !id : !sha256) return false;
-  const href = m.direction === 'in' ? `/api/v1/media/${segment(m.channel)}/${segment(id)}` : `/api/v1/files/${segment(sha256)}`;
+  const { id, kind, sha256 } = m.content?.media || m.content?.message?.media || {};
+  const theirs = m.direction === 'in' || m.content?.message; // what the provider has
+  if (theirs ? !id : !sha256) return false;
+  const href = theirs ? `/api/v1/media/${segment(m.channel)}/${segment(id)}` : `/api/v1/files/${segment(sha256)}`;
   const look = ['image', 'sticker'].includes(kind) ? el('img', { src: href, alt: kind, loading: 'lazy', class: 'thumb' }) : 'Open the file';
   return [' ', el('a', { href, target: '_blank', rel: 'noopener' }, look)];
 }

@@ -40,7 +40,9 @@ func TestUpUpdates(t *testing.T) {
 	u.start(t, environment(g.url, "PARLEY_FLOWS_DIR="+dir, "PARLEY_SEND_GRACE=1s")...)
 	asides(t, u, g)
 	ownApp(t, u, g)
+	besides(t, u, g)
 	preferences(t, u, g)
+	past(t, u, g)
 	batch(t, u)
 }
 
@@ -70,16 +72,19 @@ func asides(t *testing.T, u *up, g *graph) {
 	signed(t, u.webhook(), again...)
 	signed(t, u.webhook(), fake.Text(ann, "wamid.city", now, "Lima", fake.ReplyTo(asked[1].WAMID)))
 	g.next(t, ann, "Thanks.")
-	kinds := map[string]string{"wamid.r": "reaction", "wamid.e": "edit", "wamid.d": "revoke", "wamid.old": "text", "wamid.poll": "unsupported"}
-	page := get[struct{ Messages []store.Message }](t, u.api()+"/messages?raw=1&contact="+ann.Phone)
-	for _, m := range page.Messages {
-		if want := kinds[m.ProviderID]; want == m.Kind && strings.Contains(string(m.Raw), m.ProviderID) {
-			delete(kinds, m.ProviderID)
+	await(t, patience, "the log has what was done", func() error {
+		kinds := map[string]string{"wamid.r": "reaction", "wamid.e": "edit", "wamid.d": "revoke", "wamid.old": "text", "wamid.poll": "unsupported"}
+		page := get[struct{ Messages []store.Message }](t, u.api()+"/messages?raw=1&contact="+ann.Phone)
+		for _, m := range page.Messages {
+			if want := kinds[m.ProviderID]; want == m.Kind && strings.Contains(string(m.Raw), m.ProviderID) {
+				delete(kinds, m.ProviderID)
+			}
 		}
-	}
-	if len(kinds) > 0 {
-		t.Errorf("the log lacks %v", kinds)
-	}
+		if len(kinds) > 0 {
+			return fmt.Errorf("without %v", kinds)
+		}
+		return nil
+	})
 }
 
 // ownApp: what the business writes with its phone takes the conversation.
@@ -122,6 +127,103 @@ func preferences(t *testing.T, u *up, g *graph) {
 		}
 		return nil
 	})
+}
+
+// besides: calls, payments, groups, clicks and the phone's address book are recorded, once,
+// across a kill, and nobody answers; a number that somebody shares on request is theirs.
+func besides(t *testing.T, u *up, g *graph) {
+	dee := fake.Person{Phone: "15551110001", Name: "Dee"}
+	says(t, u, dee, "hi")
+	g.next(t, dee, "Your name?")
+	u.sent(t)
+	db, now := open(t, u.database(t)), time.Now()
+	asked := query[struct{ WAMID string }](t.Context(), t, db, `SELECT d.wamid FROM deliveries d JOIN contacts c ON c.id = d.contact_id WHERE c.phone = $1`, dee.Phone)[0].WAMID
+	again := []fake.Item{
+		fake.Call(dee, "wacid.1", now, "connect", 0), fake.Call(dee, "wacid.1", now, "terminate", 90*time.Second),
+		fake.Payment(dee, asked, "failed", "order-7", now), fake.Payment(dee, asked, "captured", "order-7", now),
+		fake.Text(dee, "wamid.group", now, "all of you", fake.InGroup("G1")), fake.Receipt(dee, asked, "deleted", now, ""), fake.Click(now),
+		fake.Book(fake.Person{Phone: dee.Phone, BSUID: "US.4711", Name: "Dee, pays late"}, now, "add"), fake.Book(fake.Person{Phone: "15559990000", Name: "Nobody"}, now, "add"),
+		fake.Raw("group_status_update", map[string]any{"groups": []any{map[string]any{"group_id": "G1", "type": "group_suspend"}}}),
+	}
+	signed(t, u.webhook(), again...)
+	u.kill()
+	u.start(t)
+	signed(t, u.webhook(), again...)
+	hidden := fake.Person{BSUID: "US.4711"} // she is known by her user id alone now
+	says(t, u, hidden, "Dee")
+	g.next(t, dee, "Which city?")
+	await(t, patience, "the log has what was done", func() error {
+		want := map[string]bool{"call ringing": true, "call taken, 90 s": true, "payment failed order-7": true, "payment captured order-7": true, "group text all of you": true, "status deleted": true}
+		page := get[struct{ Messages []store.Message }](t, u.api()+"/messages?contact="+dee.Phone)
+		for _, m := range page.Messages {
+			delete(want, m.Kind+" "+m.Body)
+		}
+		if len(want) > 0 || len(page.Messages) != 10 {
+			return fmt.Errorf("%d lines, without %v", len(page.Messages), want)
+		}
+		return nil
+	})
+	db = open(t, u.database(t))
+	if n := count(t.Context(), t, db, `SELECT count(*) FROM deliveries WHERE state = 'failed' AND wamid = $1`, asked); n > 0 {
+		t.Error("a payment that failed is a message that failed")
+	}
+	if n := count(t.Context(), t, db, `SELECT count(*) FROM contacts WHERE phone = '15559990000' OR name LIKE '%late'`); n > 0 {
+		t.Errorf("%d people are what the address book calls them", n)
+	}
+	ear := fake.Person{BSUID: "US.4712", Name: "Ear"}
+	signed(t, u.webhook(), fake.Shared(ear, "wamid.shared", now, "15551110002"))
+	g.next(t, fake.Person{Phone: "15551110002"}, "Your name?")
+}
+
+// pastMessages are as many as go into a POST of 3 MB, of so many people.
+const pastMessages, pastPeople = 12_000, 300
+
+// past: the history of a number in one POST as large as Meta's, twice with a kill between,
+// while people write: each message is in the log once, in its person's order of then, and
+// nobody is answered for it.
+func past(t *testing.T, u *up, g *graph) {
+	then := time.Now().Add(-90 * 24 * time.Hour)
+	items := make([]fake.Item, pastMessages)
+	for i := range items {
+		p := fake.Person{Phone: fmt.Sprintf("15557%06d", i%pastPeople)}
+		items[i] = fake.Past(p, fmt.Sprintf("wamid.past.%d", i), then.Add(time.Duration(pastMessages-i)*time.Second), i/pastPeople%2 == 1, "text", map[string]any{"body": "RESTART"})
+	}
+	body := fake.Payload("200000000000001", channel, append(items, fake.HistoryProgress(2, 100))...)
+	if len(body) > 4<<20 {
+		t.Fatalf("%d bytes", len(body))
+	}
+	began := time.Now()
+	for n := range 2 {
+		if got := post(t, u.webhook(), body, "X-Hub-Signature-256", fake.Sign(appSecret, body)); got != http.StatusOK {
+			t.Fatalf("webhook answered %d", got)
+		}
+		if n == 0 {
+			u.kill()
+			u.start(t)
+		}
+	}
+	stored := time.Since(began)
+	fay := fake.Person{Phone: "15551110003", Name: "Fay"}
+	says(t, u, fay, "hi")
+	g.next(t, fay, "Your name?")
+	answered := time.Since(began)
+	db, ctx := open(t, u.database(t)), t.Context()
+	await(t, settleMax, "the past is in the log", func() error {
+		if n := count(ctx, t, db, `SELECT count(*) FROM messages WHERE provider_id LIKE 'wamid.past.%' AND at < now() - interval '80 days'`); n != pastMessages {
+			return fmt.Errorf("%d of %d", n, pastMessages)
+		}
+		return nil
+	})
+	took := time.Since(began)
+	page := get[struct{ Messages []store.Message }](t, u.api()+"/messages?contact=15557000000&limit=100&from="+then.UTC().Format(time.RFC3339))
+	if n := len(page.Messages); n != pastMessages/pastPeople || page.Messages[0].ProviderID != fmt.Sprintf("wamid.past.%d", pastMessages-pastPeople) || page.Messages[0].Direction != store.DirectionOut || page.Messages[0].Status != "read" {
+		t.Errorf("%d lines of one person: %+v", n, page.Messages)
+	}
+	if n := count(ctx, t, db, `SELECT count(*) FROM sessions s JOIN contacts c ON c.id = s.contact_id WHERE c.phone LIKE '15557%'`); n > 0 {
+		t.Errorf("%d sessions began by what was written long ago", n)
+	}
+	t.Logf("SUMMARY up_history: %d messages of the past in %d kB, twice with a kill: stored after %v, somebody who wrote then answered after %v, all in the log after %v",
+		pastMessages, len(body)>>10, stored.Round(time.Millisecond), answered.Round(time.Millisecond), took.Round(time.Millisecond))
 }
 
 // everyone is how many people are in the batch: each has an update of one of the kinds.

@@ -17,8 +17,14 @@ func Past(p Person, id string, at time.Time, ours bool, typ string, body any) It
 		message[typ] = body
 	}
 	return Item{field: "history", list: "history", value: encode(map[string]any{
-		"metadata": map[string]any{"phase": 0, "chunk_order": 1, "progress": 55},
-		"threads":  []any{map[string]any{"id": with, "messages": []any{message}}},
+		"threads": []any{map[string]any{"id": with, "messages": []any{message}}},
+	})}
+}
+
+// HistoryProgress says how far the history has come.
+func HistoryProgress(phase, percent int) Item {
+	return Item{field: "history", list: "history", value: encode(map[string]any{
+		"metadata": map[string]any{"phase": phase, "chunk_order": 1, "progress": percent}, "threads": []any{},
 	})}
 }
 
