@@ -99,6 +99,14 @@ func (s *Store) ReleaseSession(ctx context.Context, w WatchedSession) error {
 	return nil
 }
 
+// ForgetSession forgets a session that nobody watches any more; its history stays.
+func (s *Store) ForgetSession(ctx context.Context, channel string) error {
+	if _, err := s.pool.Exec(ctx, `DELETE FROM session_health WHERE channel = $1 AND lease_until < now()`, channel); err != nil {
+		return fmt.Errorf("forget session %s: %w", channel, err)
+	}
+	return nil
+}
+
 // SaveSession writes how a session is, and what changed, if it is still the
 // watcher's; else it returns ErrFenced and writes nothing.
 func (s *Store) SaveSession(ctx context.Context, w WatchedSession, h SessionHealth, changes []string) error {

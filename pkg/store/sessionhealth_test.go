@@ -61,6 +61,31 @@ func TestSessionsAreFenced(t *testing.T) {
 	}
 }
 
+// A session is forgotten when nobody watches it any more, and not before.
+func TestForgetSession(t *testing.T) {
+	t.Parallel()
+	s, err := Open(t.Context(), pgtest.New(t, Migrate), 2, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	taken, err := s.TakeSessions(t.Context(), "one", time.Minute, []string{"a", "b"}, nil)
+	if err != nil || len(taken) != 2 {
+		t.Fatalf("%+v, %v", taken, err)
+	}
+	for _, want := range []int{2, 1} {
+		if err := s.ForgetSession(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		if list, err := s.SessionsHealth(t.Context()); err != nil || len(list) != want {
+			t.Errorf("%+v, %v: want %d", list, err, want)
+		}
+		if err := s.ReleaseSession(t.Context(), taken[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A code is kept until it expires, is used, or another comes.
 func TestSessionCodes(t *testing.T) {
 	t.Parallel()

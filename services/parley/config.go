@@ -59,7 +59,8 @@ func loadWith(environ []string, secret func(path string) (string, error)) (Confi
 
 // defaults are the values that `parley up` makes up for a laptop, where the
 // environment does not say: secrets of its own, kept in the data folder, and
-// its own sandbox as WhatsApp.
+// its own sandbox as WhatsApp. The sandbox's session of WASenderApi is there only
+// where the environment names no session at all.
 func defaults(environ []string, secret func(path string) (string, error)) ([]string, error) {
 	value := func(name string) string {
 		for _, pair := range slices.Backward(environ) {
@@ -93,13 +94,22 @@ func defaults(environ []string, secret func(path string) (string, error)) ([]str
 		addr = defaultAddr
 		environ = append(environ, "PARLEY_ADDR="+addr)
 	}
-	if !given("PARLEY_GRAPH_URL") {
-		environ = append(environ, "PARLEY_GRAPH_URL="+localURL(addr)+"/sandbox/graph/v25.0")
-		if !given("PARLEY_META_ACCESS_TOKEN") {
-			environ = append(environ, "PARLEY_META_ACCESS_TOKEN=sandbox")
-		}
+	if given("PARLEY_GRAPH_URL") {
+		return environ, nil
 	}
-	return environ, nil
+	environ = append(environ, "PARLEY_GRAPH_URL="+localURL(addr)+"/sandbox/graph/v25.0")
+	if !given("PARLEY_META_ACCESS_TOKEN") {
+		environ = append(environ, "PARLEY_META_ACCESS_TOKEN=sandbox")
+	}
+	if slices.ContainsFunc([]string{"PARLEY_WASENDER_URL", "PARLEY_WASENDER_TOKEN", "PARLEY_WASENDER_SECRET", "PARLEY_WASENDER_ACCOUNT_TOKEN"}, given) {
+		return environ, nil
+	}
+	made, err := secret(filepath.Join(dir, "session-secret"))
+	if err != nil {
+		return nil, fmt.Errorf("no secret could be made for the sandbox's session of WASenderApi: %w", err)
+	}
+	return append(environ, "PARLEY_WASENDER_URL="+localURL(addr)+sandboxGateway, "PARLEY_WASENDER_ACCOUNT_TOKEN=account-"+made,
+		"PARLEY_WASENDER_TOKEN="+sandboxSession+"=key-"+made, "PARLEY_WASENDER_SECRET="+sandboxSession+"="+made), nil
 }
 
 // keptSecret reads a secret that an earlier start has made, or makes one.

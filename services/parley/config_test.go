@@ -88,6 +88,34 @@ func TestDefaultsWithTokenFile(t *testing.T) {
 	}
 }
 
+// The sandbox has a session of WASenderApi where it stands for Meta and nobody names a
+// session of their own.
+func TestDefaultsOfTheSession(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		given []string
+		url   string
+	}{
+		{nil, "http://127.0.0.1:8080/sandbox/wasender/api"},
+		{[]string{"PARLEY_ADDR=:9999"}, "http://127.0.0.1:9999/sandbox/wasender/api"},
+		{[]string{"PARLEY_GRAPH_URL=https://graph.example/v25.0"}, ""},
+		{[]string{"PARLEY_WASENDER_SECRET=shop=real"}, ""},
+		{[]string{"PARLEY_WASENDER_TOKEN_FILE=/a/file"}, ""},
+		{[]string{"PARLEY_WASENDER_URL=https://gateway.example/api"}, "https://gateway.example/api"},
+	} {
+		environ := made(t, dir, c.given...)
+		if got := value(environ, "PARLEY_WASENDER_URL"); got != c.url {
+			t.Errorf("%v: sessions are at %q, want %q", c.given, got, c.url)
+		}
+		ours := strings.HasSuffix(c.url, sandboxGateway)
+		for name, begins := range map[string]string{"PARLEY_WASENDER_TOKEN": "sandbox=", "PARLEY_WASENDER_SECRET": "sandbox=", "PARLEY_WASENDER_ACCOUNT_TOKEN": "account-"} {
+			if made := strings.HasPrefix(value(environ, name), begins); made != ours {
+				t.Errorf("%v: %s is %q", c.given, name, value(environ, name))
+			}
+		}
+	}
+}
+
 func TestDefaultsFollowTheAddress(t *testing.T) {
 	environ := made(t, t.TempDir(), "PARLEY_ADDR=:9999")
 	if got := value(environ, "PARLEY_GRAPH_URL"); got != "http://127.0.0.1:9999/sandbox/graph/v25.0" {

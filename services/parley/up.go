@@ -28,11 +28,15 @@ import (
 	"github.com/parleyhq/parley/services/session"
 )
 
-// sandboxChannel is the business number that the sandbox's phones write to.
+// What the sandbox's phones write to: a business number at Meta, and a session of
+// WASenderApi.
 const (
-	sandboxChannel = "100000000000001"
-	sandboxNumber  = "15550001111"
-	upPoolSize     = 16
+	sandboxChannel       = "100000000000001"
+	sandboxNumber        = "15550001111"
+	sandboxSession       = "sandbox"
+	sandboxSessionNumber = "15550002222"
+	sandboxGateway       = "/sandbox/wasender/api"
+	upPoolSize           = 16
 )
 
 type upCommand struct{}
@@ -171,7 +175,11 @@ func (u *up) openPostgres(ctx context.Context, deps *platform.Deps) (lifecycle.P
 	}
 	u.onClose(db.Close)
 	deps.Store = db
-	return part, nil
+	if u.sandboxSession().APIKey != "" {
+		return part, nil
+	}
+	// What an earlier start with the sandbox left would be an alarm for ever.
+	return part, db.ForgetSession(ctx, sandboxSession)
 }
 
 // services builds every service and mounts its routes.
@@ -226,10 +234,30 @@ func (u *up) sandbox(mux *http.ServeMux) []lifecycle.Part {
 	}
 	s := sandbox.New(sandbox.Config{
 		WebhookURL: localURL(u.config.Common().Addr) + "/webhooks/meta", Secret: u.config.Ingress.AppSecrets[0],
-		Channel: sandboxChannel, DisplayNumber: sandboxNumber, Log: u.log,
+		Channel: sandboxChannel, DisplayNumber: sandboxNumber, Session: u.sandboxSession(), Log: u.log,
 	})
 	mux.Handle("/sandbox/", s.Handler())
 	return []lifecycle.Part{{Name: "sandbox", Run: func(intake, _ context.Context) error { return s.Run(intake) }}}
+}
+
+// sandboxSession is the sandbox's session of WASenderApi; none if sessions go to a real one.
+func (u *up) sandboxSession() sandbox.SessionConfig {
+	base := localURL(u.config.Common().Addr)
+	if !u.usesSandbox() || u.config.Dispatcher.WASenderURL != base+sandboxGateway {
+		return sandbox.SessionConfig{}
+	}
+	of := func(pairs []string) string {
+		for _, pair := range pairs {
+			if value, ok := strings.CutPrefix(pair, sandboxSession+"="); ok {
+				return value
+			}
+		}
+		return ""
+	}
+	return sandbox.SessionConfig{
+		WebhookURL: base + "/webhooks/wasender/" + sandboxSession, Secret: of(u.config.Ingress.SessionSecrets),
+		APIKey: of(u.config.Dispatcher.SessionKeys), AccountToken: u.config.Dispatcher.AccountToken, Number: sandboxSessionNumber,
+	}
 }
 
 func (u *up) welcome() []line {

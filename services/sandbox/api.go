@@ -24,6 +24,12 @@ func (s *Sandbox) Handler() http.Handler {
 	mux.HandleFunc("GET /sandbox/api/phones/{id}/messages", s.readReplies)
 	mux.HandleFunc("GET /sandbox/api/events", s.streamEvents)
 	mux.HandleFunc("GET /sandbox/api/files/{id}", s.readFile)
+	mux.HandleFunc("GET /sandbox/api/session", s.readSession)
+	mux.HandleFunc("POST /sandbox/api/session", s.changeSession)
+	if s.session != nil {
+		mux.Handle("GET /sandbox/wasender/api/", s.session)
+		mux.Handle("POST /sandbox/wasender/api/", s.session)
+	}
 	graph := http.StripPrefix("/sandbox/graph", &fake.Graph{OnSend: s.receive, OnUpload: s.shelf.put, Media: s.shelf.media, Faults: &s.faults})
 	mux.Handle("POST /sandbox/graph/", graph)
 	mux.Handle("GET /sandbox/graph/", graph)
@@ -46,7 +52,7 @@ func (s *Sandbox) createPhone(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, `kind must be "phone" or "bsuid"`)
 		return
 	}
-	writeJSON(w, http.StatusCreated, s.book.create(id, s.config.DisplayNumber))
+	writeJSON(w, http.StatusCreated, s.shown(s.book.create(id)))
 }
 
 func (s *Sandbox) readPhone(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +61,7 @@ func (s *Sandbox) readPhone(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, nobody)
 		return
 	}
-	writeJSON(w, http.StatusOK, s.book.view(id, s.config.DisplayNumber))
+	writeJSON(w, http.StatusOK, s.shown(s.book.view(id)))
 }
 
 func (s *Sandbox) sendMessage(w http.ResponseWriter, r *http.Request) {
@@ -69,15 +75,18 @@ func (s *Sandbox) sendMessage(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &m) {
 		return
 	}
+	l, fault := s.lineOf(m, person)
+	if fault != "" {
+		refuse(w, http.StatusBadRequest, fault)
+		return
+	}
 	now := time.Now()
 	d, fault := m.draft(now, s.offered(id))
 	if fault != "" {
 		refuse(w, http.StatusBadRequest, fault)
 		return
 	}
-	wamid := newWAMID(id)
-	item := fake.Message(person, wamid, now, d.typ, d.content, fake.ReplyTo(d.context))
-	bubble, err := s.book.say(id, wamid, d, now, fake.Payload(account, s.config.Channel, item))
+	bubble, err := s.book.say(id, l, d, now)
 	if err != nil {
 		refuse(w, http.StatusTooManyRequests, err.Error())
 		return

@@ -78,10 +78,10 @@ func TestBookForgetsTheOldestPhone(t *testing.T) {
 	s, server := quiet(t)
 	oldest, second := newPhone(t, server, "phone").ID, newPhone(t, server, "phone").ID
 	say(t, server, oldest, "waits")
-	w := s.book.phones[oldest].outbox[0]
+	w := s.book.phones[oldest].outboxes[s.meta].webhooks[0]
 	say(t, server, second, "used later")
 	for i := range maxPhones - 1 {
-		s.book.create(fmt.Sprintf("1556%07d", i), "")
+		s.book.create(fmt.Sprintf("1556%07d", i))
 	}
 	if len(s.book.phones) != maxPhones || s.book.phones[oldest] != nil || s.book.phones[second] == nil {
 		t.Errorf("%d phones; oldest kept: %v", len(s.book.phones), s.book.phones[oldest] != nil)

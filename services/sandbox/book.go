@@ -47,7 +47,7 @@ func (b *book) open(id, history string) *phone {
 
 func blank(id, history string) *phone {
 	person, _ := personOf(id)
-	return &phone{id: id, person: person, history: history}
+	return &phone{id: id, person: person, history: history, outboxes: map[*line]*outbox{}}
 }
 
 // dropOldest forgets the phone that was unused for longest, and its messages that wait.
@@ -58,79 +58,86 @@ func (b *book) dropOldest() {
 			oldest = p
 		}
 	}
-	for _, w := range oldest.outbox {
-		w.abandoned = true
+	for _, o := range oldest.outboxes {
+		for _, w := range o.webhooks {
+			w.abandoned = true
+		}
+		o.webhooks = nil
 	}
-	oldest.outbox = nil
 	delete(b.phones, oldest.id)
 }
 
 // create adds the phone of somebody new.
-func (b *book) create(id, business string) PhoneView {
+func (b *book) create(id string) PhoneView {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.open(id, "new").view(business)
+	return b.open(id, "new").view()
 }
 
 // view reads a phone. It remembers nothing about a phone that it does not know.
-func (b *book) view(id, business string) PhoneView {
+func (b *book) view(id string) PhoneView {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.phones[id]
 	if p == nil {
 		p = blank(id, "unknown")
 	}
-	return p.view(business)
+	return p.view()
 }
 
-// say puts a person's message on their phone and its webhook into their outbox.
-// The error is errOutboxFull.
-func (b *book) say(id, wamid string, d draft, at time.Time, body []byte) (Bubble, error) {
+// say puts a person's message on their phone and its webhook into the outbox of the
+// line. The error is errOutboxFull.
+func (b *book) say(id string, l *line, d draft, at time.Time) (Bubble, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.open(id, "unknown")
-	if len(p.outbox) == maxOutbox {
+	if p.outboxes[l] == nil {
+		p.outboxes[l] = &outbox{}
+	}
+	o := p.outboxes[l]
+	if len(o.webhooks) == maxOutbox {
 		return Bubble{}, errOutboxFull
 	}
+	name, body := l.write(id, d, at)
 	bubble := &Bubble{
-		ID: b.next(), WAMID: wamid, Phone: id, Direction: "out", At: at, State: StateWaiting,
+		ID: b.next(), WAMID: name, Phone: id, Provider: l.provider, Direction: "out", At: at, State: StateWaiting,
 		Type: d.typ, Text: d.text, Content: encode(d.content), Context: d.context,
 	}
-	x := &Exchange{ID: b.next(), Phone: id, Kind: "webhook", Title: "message " + d.typ, At: at, Request: body}
+	x := &Exchange{ID: b.next(), Phone: id, Provider: l.provider, Kind: "webhook", Title: "message " + d.typ, At: at, Request: body}
 	p.addBubble(bubble)
 	p.addExchange(x)
-	p.outbox = append(p.outbox, &webhook{body: body, bubble: bubble, exchange: x})
+	o.webhooks = append(o.webhooks, &webhook{line: l, body: body, bubble: bubble, exchange: x})
 	b.feed.publish("bubble", id, bubble)
 	b.feed.publish("exchange", id, x)
 	return *bubble, nil
 }
 
-// hear puts a message of the business on a phone. request is what the Graph API got.
-func (b *book) hear(id string, heard *Bubble, request []byte) {
+// hear puts a message of the business on a phone. request is what the provider got.
+func (b *book) hear(id string, l *line, heard *Bubble, request []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.open(id, "unknown")
-	heard.ID, heard.Phone, heard.Direction = b.next(), id, "in"
+	heard.ID, heard.Phone, heard.Provider, heard.Direction = b.next(), id, l.provider, "in"
 	p.addBubble(heard)
 	b.feed.publish("bubble", id, heard)
-	b.called(p, heard.Type, heard.At, request)
+	b.called(p, l, heard.Type, heard.At, request)
 }
 
 // mark records that the business read what a phone wrote, or is "typing" an answer.
-func (b *book) mark(id, what string, at time.Time, request []byte) {
+func (b *book) mark(id string, l *line, what string, at time.Time, request []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p := b.open(id, "unknown")
 	if what == "typing" {
-		b.feed.publish("typing", id, Typing{Phone: id, At: at})
+		b.feed.publish("typing", id, Typing{Phone: id, Provider: l.provider, At: at})
 	}
-	b.called(p, what, at, request)
+	b.called(p, l, what, at, request)
 }
 
-// called records a call of the Graph API. The lock must be held.
-func (b *book) called(p *phone, what string, at time.Time, request []byte) {
+// called records a call of a provider. The lock must be held.
+func (b *book) called(p *phone, l *line, what string, at time.Time, request []byte) {
 	x := &Exchange{
-		ID: b.next(), Phone: p.id, Kind: "graph", Title: "send " + what, At: at, Request: request,
+		ID: b.next(), Phone: p.id, Provider: l.provider, Kind: "call", Title: "send " + what, At: at, Request: request,
 		Attempts: 1, Status: 200,
 	}
 	p.addExchange(x)
@@ -155,15 +162,15 @@ func (b *book) heard(id string, after uint64) []*Bubble {
 
 // receipt records a receipt that is about to be posted. It does not bring back a
 // phone that was dropped.
-func (b *book) receipt(id, status string, at time.Time, body []byte) *webhook {
+func (b *book) receipt(id string, l *line, status string, at time.Time, body []byte) *webhook {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	x := &Exchange{ID: b.next(), Phone: id, Kind: "webhook", Title: "receipt " + status, At: at, Request: body}
+	x := &Exchange{ID: b.next(), Phone: id, Provider: l.provider, Kind: "webhook", Title: "receipt " + status, At: at, Request: body}
 	if p := b.phones[id]; p != nil {
 		p.addExchange(x)
 		b.feed.publish("exchange", id, x)
 	}
-	return &webhook{body: body, exchange: x}
+	return &webhook{line: l, body: body, exchange: x}
 }
 
 // attempted records the outcome of one POST. done says that there must not be
@@ -185,38 +192,40 @@ func (b *book) attempted(w *webhook, o outcome) (done bool) {
 	return o.accepted() || w.abandoned
 }
 
-// idle finds the phones whose outbox nobody is posting. Whoever asks must post
-// them, from first on.
-func (b *book) idle() []*phone {
+// idle finds the outboxes that nobody is posting. Whoever asks must post them, from
+// first on.
+func (b *book) idle() []*outbox {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var idle []*phone
+	var idle []*outbox
 	for _, p := range b.phones {
-		if len(p.outbox) > 0 && !p.posting {
-			p.posting = true
-			idle = append(idle, p)
+		for _, o := range p.outboxes {
+			if len(o.webhooks) > 0 && !o.posting {
+				o.posting = true
+				idle = append(idle, o)
+			}
 		}
 	}
 	return idle
 }
 
-// first is the message of a phone that is to be posted now. Nil ends the posting:
+// first is the message of an outbox that is to be posted now. Nil ends the posting:
 // the outbox is empty.
-func (b *book) first(p *phone) *webhook {
+func (b *book) first(o *outbox) *webhook {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(p.outbox) == 0 {
-		p.posting = false
+	if len(o.webhooks) == 0 {
+		o.posting = false
 		return nil
 	}
-	return p.outbox[0]
+	return o.webhooks[0]
 }
 
-// posted takes the first message out of a phone's outbox.
-func (b *book) posted(p *phone) {
+// posted takes the first message out of an outbox.
+func (b *book) posted(o *outbox) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(p.outbox) > 0 { // it is empty if the phone was dropped meanwhile
-		p.outbox = p.outbox[1:]
+	if len(o.webhooks) > 0 { // it is empty if the phone was dropped meanwhile
+		o.webhooks = o.webhooks[1:]
 	}
 }

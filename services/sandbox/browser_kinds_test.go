@@ -201,7 +201,7 @@ func TestReactionsAndTypingInBrowser(t *testing.T) {
 	g := newStage(t)
 	g.do(chromedp.SendKeys("#input-1", "Hello\r"))
 	g.wantPosted(1)
-	mine := g.s.book.view(g.person, "").Bubbles[0].WAMID
+	mine := g.s.book.view(g.person).Bubbles[0].WAMID
 	g.show("reaction", `{"message_id":"`+mine+`","emoji":"👍"}`)
 	g.until(`document.querySelector('#phone-1 .bubble.out .reaction')?.textContent === '👍' && document.querySelector('#phone-1 .bubble.in')?.hidden`)
 	g.show("reaction", `{"message_id":"`+mine+`","emoji":""}`)

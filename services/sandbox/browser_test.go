@@ -224,7 +224,7 @@ func TestFaultsInBrowser(t *testing.T) {
 	b.until(`document.getElementById('live').dataset.live === 'on'`)
 
 	b.do(chromedp.Click("#faults-open"))
-	b.until(`document.getElementById('faults').matches(':popover-open') && document.getElementById('faults-way').options.length === 12`)
+	b.until(`document.getElementById('faults').matches(':popover-open') && document.getElementById('faults-way').options.length === 14`)
 	b.do(chromedp.Click("#faults-add"))
 	b.until(`document.querySelector('#faults-list li')?.textContent.endsWith('the next message, hit 0')`)
 	if on := s.faults.List(); len(on) != 1 || on[0].Code != 130429 || on[0].Next != 1 {
@@ -239,7 +239,7 @@ func TestFaultsInBrowser(t *testing.T) {
 	b.until(`document.querySelector('#faults-list li.over')?.textContent.endsWith('over, hit 1')`)
 	b.until(`document.getElementById('faults-on').hidden`)
 
-	b.do(chromedp.SetValue("#faults-often", "every"), chromedp.SetValue("#faults-way", "11"), chromedp.Click("#faults-add"))
+	b.do(chromedp.SetValue("#faults-often", "every"), chromedp.SetValue("#faults-way", "12"), chromedp.Click("#faults-add"))
 	b.until(`document.getElementById('faults-on').textContent === '1'`)
 	folder := t.TempDir()
 	for _, scheme := range []string{"light", "dark"} {

@@ -1,7 +1,7 @@
-// Package sandbox is Parley's practice ground: a fake Graph API with phones in
-// the browser. What a person types on the page travels the whole way, as a
-// signed webhook; the replies come back through the fake Graph API and are
-// followed by their receipts. Nothing here is reachable from, or known to, the
+// Package sandbox is Parley's practice ground: a fake Graph API and a fake
+// WASenderApi with phones in the browser. What a person types on the page travels
+// the whole way, as a webhook; the replies come back through the fake providers and
+// are followed by their receipts. Nothing here is reachable from, or known to, the
 // services: to them the sandbox is WhatsApp.
 //
 // A phone is named by its person's only identity: digits, or a BSUID. Names are
@@ -15,6 +15,10 @@
 // template the parameters, of a form the data of its first screen. Files that a
 // link names are never fetched.
 //
+// Who has a phone number can write over two lines: to the business's number at Meta,
+// and to its session of WASenderApi, if there is one. Each is a conversation of its
+// own. While the session is down, what people write there waits on their phones.
+//
 // # HTTP
 //
 // Everything stands below /sandbox/. Answers are JSON, errors {"error": "..."}.
@@ -24,16 +28,20 @@
 //	POST /sandbox/api/phones                  {"kind":"phone"|"bsuid"}: a new person; 201 and a PhoneView
 //	GET  /sandbox/api/phones/{id}             a PhoneView; an identity never seen before has an empty one
 //	POST /sandbox/api/phones/{id}/messages    a message, see below: 202 and the Bubble; 429 while
-//	                                          100 messages of the phone wait to be accepted
+//	                                          100 messages of the phone wait on that line
 //	GET  /sandbox/api/phones/{id}/messages?after=BUBBLE&wait=2s
 //	                                          {"bubbles":[...]}: what the business said after that
 //	                                          bubble (0 or nothing: all that is kept), oldest first.
 //	                                          If it is nothing yet, it waits for it, at most 30s
 //	GET, POST, DELETE /sandbox/api/faults     what goes wrong: see below
+//	GET  /sandbox/api/session                 how the session is: {"status":"connected"}, or "" if there is none
+//	POST /sandbox/api/session                 {"do":"drop"|"log_out"|"scan"}: what WhatsApp does to it, or
+//	                                          whoever has its phone; 409 if its state does not allow that
 //	GET  /sandbox/api/files/{id}              a file that the business has uploaded
 //	GET  /sandbox/api/events?phone=ID&phone=ID  server-sent events about these phones
 //	POST /sandbox/graph/{version}/{phone_number_id}/messages  the fake Graph API; also .../media, and
 //	                                          GET .../{version}/{id}, where a file is
+//	     /sandbox/wasender/api/...            the fake WASenderApi, where there is a session
 //
 // # Messages
 //
@@ -49,7 +57,8 @@
 //	{"type":"template_button", "payload":"p", ["text":"Yes"]}
 //	{"type":"form", "values":{"name":"Ann"}, ["flow_token":"..."]}
 //
-// Each may have a "context": the wamid of the message that it answers. A tap and a
+// Each may have a "provider": "meta", which is meant without one, or "wasender", which
+// takes the first five only. Each may have a "context": the wamid of the message that it answers. A tap and a
 // form find theirs by themselves: the newest that offers what is tapped. A title,
 // a text or a flow_token is only needed where none does: after a restart, or to
 // send what nobody was offered.
@@ -63,8 +72,9 @@
 //
 // # Faults
 //
-// What goes wrong at the Graph API, for the next so many messages or for every so
-// many; GET lists them with how often they did, DELETE turns all off.
+// What goes wrong at the providers, for the next so many messages or for every so
+// many; GET lists them with how often they did, DELETE turns all off. With a
+// "provider" it is for "meta" or "wasender" only; a code is Meta's.
 //
 //	{"kind":"refuse", "next":1, "status":429, ["code":130429, "retry_after":5]}
 //	{"kind":"cut", "every":10}                    closed before it is accepted
@@ -73,6 +83,7 @@
 //	{"kind":"garbage", "next":1}                  accepted, answered with rags
 //	{"kind":"receipts_first", "next":1}           before the answer; also
 //	                                              receipts_late (delay_ms), _twice, _never
+//	{"kind":"drop", "next":1}                     the session of WASenderApi loses WhatsApp
 //
 // # Events
 //
@@ -81,4 +92,5 @@
 //	bubble    a Bubble, new or changed
 //	typing    a Typing: the business writes to the phone
 //	exchange  an Exchange, new or changed
+//	session   a SessionView: the session has changed
 package sandbox

@@ -17,8 +17,8 @@ func (s *Sandbox) addFault(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &fault) {
 		return
 	}
-	if fault.Kind == faults.Drop {
-		refuse(w, http.StatusBadRequest, "the sandbox has no sessions of WASenderApi that could drop")
+	if (fault.Kind == faults.Drop || fault.Provider == faults.WASender) && s.session == nil {
+		refuse(w, http.StatusBadRequest, noSession)
 		return
 	}
 	added, err := s.faults.Add(fault)

@@ -17,11 +17,14 @@ const feedSize = 2048
 // nowhere is the place of a reader that has read nothing of this process.
 const nowhere = math.MaxUint64
 
+// everybody is the phone of an event that all pages are told.
+const everybody = ""
+
 // feedEvent is a change that the pages are told of.
 type feedEvent struct {
 	id    uint64 // 1, 2, 3 ... in this process
 	phone string
-	kind  string // "bubble" or "exchange"
+	kind  string // "bubble", "exchange" ...
 	data  []byte // JSON, one line
 }
 
@@ -54,7 +57,7 @@ func (f *feed) publish(kind, phone string, value any) {
 	f.changed = make(chan struct{})
 }
 
-// since returns the events after id that are about one of the phones, and where
+// since returns the events after id that are about one of the phones or all, and where
 // the reader stands then. changed is closed when there is more. ok is false if
 // some events after id are gone, or id is nowhere.
 func (f *feed) since(id uint64, phones []string) (events []feedEvent, now uint64, changed <-chan struct{}, ok bool) {
@@ -63,7 +66,7 @@ func (f *feed) since(id uint64, phones []string) (events []feedEvent, now uint64
 	ok = id <= f.last && f.last-id <= feedSize
 	if ok {
 		for i := id + 1; i <= f.last; i++ {
-			if e := f.ring[i%feedSize]; slices.Contains(phones, e.phone) {
+			if e := f.ring[i%feedSize]; e.phone == everybody || slices.Contains(phones, e.phone) {
 				events = append(events, e)
 			}
 		}

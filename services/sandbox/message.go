@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/parleyhq/parley/pkg/whatsapp/faults"
 )
 
 // Limits of what a person sends.
@@ -23,6 +25,7 @@ const (
 // on the type: doc.go lists them.
 type message struct {
 	Type      string                     `json:"type"`
+	Provider  faults.Provider            `json:"provider"` // whose line it goes to; empty for Meta's
 	Text      string                     `json:"text"`
 	Filename  string                     `json:"filename"`
 	Latitude  *float64                   `json:"latitude"`

@@ -191,9 +191,13 @@ func read(t *testing.T, body []byte) post {
 }
 
 // start runs a sandbox that posts to url and serves it over HTTP.
-func start(t *testing.T, url string) (*Sandbox, *httptest.Server) {
+func start(t *testing.T, url string, more ...func(*Config)) (*Sandbox, *httptest.Server) {
 	t.Helper()
-	s := New(Config{WebhookURL: url, Secret: testSecret, Channel: testChannel, DisplayNumber: "15550001111", Log: zerolog.Nop()})
+	c := Config{WebhookURL: url, Secret: testSecret, Channel: testChannel, DisplayNumber: "15550001111", Log: zerolog.Nop()}
+	for _, change := range more {
+		change(&c)
+	}
+	s := New(c)
 	server := httptest.NewServer(s.Handler())
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

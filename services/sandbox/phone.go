@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/parleyhq/parley/pkg/whatsapp/faults"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 )
 
@@ -12,7 +13,7 @@ import (
 const (
 	maxBubbles      = 500
 	maxExchanges    = 100
-	maxOutbox       = 100      // messages that wait to be accepted
+	maxOutbox       = 100      // messages on one line that wait to be accepted
 	maxRequestBytes = 16 << 10 // of an exchange's JSON; what is larger is not kept
 	maxContentBytes = 32 << 10 // of a bubble's JSON: the longest list that WhatsApp takes fits
 	maxTypeBytes    = 40
@@ -31,6 +32,7 @@ type Bubble struct {
 	ID        uint64          `json:"id"`
 	WAMID     string          `json:"wamid"`
 	Phone     string          `json:"phone"`
+	Provider  faults.Provider `json:"provider"`          // of the line that it goes or came over
 	Direction string          `json:"direction"`         // "in" or "out"
 	Type      string          `json:"type"`              // WhatsApp's: "text", "interactive", "reaction" ...
 	Text      string          `json:"text"`              // what can be read of it at a glance; may be empty
@@ -42,15 +44,17 @@ type Bubble struct {
 
 // Typing says that the business is writing an answer.
 type Typing struct {
-	Phone string    `json:"phone"`
-	At    time.Time `json:"at"`
+	Phone    string          `json:"phone"`
+	Provider faults.Provider `json:"provider"`
+	At       time.Time       `json:"at"`
 }
 
 // Exchange is one HTTP request between Parley and the sandbox, about one phone.
 type Exchange struct {
 	ID       uint64          `json:"id"`
 	Phone    string          `json:"phone"`
-	Kind     string          `json:"kind"`  // "webhook" (to Parley) or "graph" (from Parley)
+	Provider faults.Provider `json:"provider"`
+	Kind     string          `json:"kind"`  // "webhook" (to Parley) or "call" (from Parley)
 	Title    string          `json:"title"` // "message text", "receipt read", "send text"
 	At       time.Time       `json:"at"`
 	Request  json.RawMessage `json:"request"`
@@ -65,7 +69,8 @@ type PhoneView struct {
 	ID       string `json:"id"`
 	Kind     string `json:"kind"` // "phone" or "bsuid"
 	Name     string `json:"name"`
-	Business string `json:"business"` // the number that the person writes to
+	Business string `json:"business"` // the number at Meta that the person writes to
+	Lines    []Line `json:"lines"`    // all that the person can write to, Meta's first
 	// History says where the bubbles begin: "new" (the person was made up here),
 	// "unknown" (they may have talked before this process knew them) or
 	// "trimmed" (there were more than 500).
@@ -81,9 +86,14 @@ type phone struct {
 	history   string
 	bubbles   []*Bubble
 	exchanges []*Exchange
-	outbox    []*webhook // messages not yet accepted, in order
-	posting   bool       // somebody is posting the outbox
-	used      uint64     // when the phone was last used, in the book's count
+	outboxes  map[*line]*outbox
+	used      uint64 // when the phone was last used, in the book's count
+}
+
+// outbox is what a person wrote on one line. The book's lock guards it.
+type outbox struct {
+	webhooks []*webhook // not yet accepted, in order
+	posting  bool       // somebody is posting it
 }
 
 func (p *phone) addBubble(b *Bubble) {
@@ -105,13 +115,13 @@ func (p *phone) addExchange(x *Exchange) {
 }
 
 // view copies the phone, so that it can be read without the lock.
-func (p *phone) view(business string) PhoneView {
+func (p *phone) view() PhoneView {
 	kind := "phone"
 	if p.person.Phone == "" {
 		kind = "bsuid"
 	}
 	return PhoneView{
-		ID: p.id, Kind: kind, Name: p.person.Name, Business: business, History: p.history,
+		ID: p.id, Kind: kind, Name: p.person.Name, History: p.history,
 		Bubbles: copies(p.bubbles), Exchanges: copies(p.exchanges),
 	}
 }

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -10,11 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parleyhq/parley/pkg/whatsapp/faults"
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 )
-
-// account is the WhatsApp business account that the webhooks name.
-const account = "100000000000000"
 
 // Receipts: how many replies may be on their way to "read" at the same time, and
 // how many more may wait for their turn before the Graph API refuses to take one.
@@ -39,28 +34,30 @@ type Config struct {
 	Secret        string // the app secret that signs them
 	Channel       string // phone_number_id of the business number that people write to
 	DisplayNumber string // the same number as people see it; only shown
+	Session       SessionConfig
 	Log           zerolog.Logger
 }
 
-// Sandbox is the phones, the page that shows them, and the fake Graph API.
+// Sandbox is the phones, the page that shows them, and the fake providers.
 type Sandbox struct {
 	config  Config
 	book    *book
 	feed    *feed
-	poster  *poster
+	meta    *line
+	session *session      // nil if there is none
 	wake    chan struct{} // there is something in an outbox
-	replies chan reply    // accepted by the Graph API, no receipt posted yet
+	replies chan reply    // accepted by a provider, no receipt posted yet
 	faults  faults.Switches
 	shelf   shelf
 	stopped chan struct{} // closed when Run ends: it ends the event streams
 }
 
-// reply is a message that the fake Graph API accepted.
+// reply is a message that a provider accepted.
 type reply struct {
-	phone    string
-	channel  string
-	wamid    string
-	callback string
+	phone string
+	line  *line
+	// receipt is the webhook of what has become of it.
+	receipt func(status string, at time.Time) []byte
 	// fault is what goes wrong with its receipts, if anything.
 	fault faults.Fault
 }
@@ -68,15 +65,19 @@ type reply struct {
 // New returns a sandbox with no phones. Nothing is posted before Run.
 func New(c Config) *Sandbox {
 	f := newFeed()
-	return &Sandbox{
+	s := &Sandbox{
 		config:  c,
 		book:    newBook(f),
 		feed:    f,
-		poster:  newPoster(c.WebhookURL, c.Secret),
 		wake:    make(chan struct{}, 1),
 		replies: make(chan reply, maxRepliesWait),
 		stopped: make(chan struct{}),
 	}
+	s.meta = s.metaLine()
+	if c.Session.APIKey != "" {
+		s.session = s.newSession(c.Session)
+	}
+	return s
 }
 
 // Run posts the webhooks until ctx ends, which is not an error; what was not
@@ -86,26 +87,30 @@ func New(c Config) *Sandbox {
 //
 //	page ──▶ outbox ──▶ 1 postMessages ──▶ webhook ──▶ Parley
 //	                                                     │
-//	page ◀── bubble ◀───────────── Graph API ◀───────────┘
+//	page ◀── bubble ◀──── Graph API, WASenderApi ◀───────┘
 //	                                   │
 //	                replies ──▶ 2 postReceipts ──▶ webhook
 func (s *Sandbox) Run(ctx context.Context) error {
 	defer close(s.stopped)
-	defer s.poster.client.CloseIdleConnections()
+	defer s.meta.poster.client.CloseIdleConnections()
 	var wg sync.WaitGroup
 	wg.Go(func() { s.postMessages(ctx) })
 	wg.Go(func() { s.postReceipts(ctx) })
+	if s.session != nil {
+		defer s.session.line.poster.client.CloseIdleConnections()
+		wg.Go(func() { s.postTidings(ctx) })
+	}
 	wg.Wait()
 	return nil
 }
 
-// postMessages posts the outboxes, each phone's on its own.
+// postMessages posts the outboxes, each on its own.
 func (s *Sandbox) postMessages(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for {
-		for _, p := range s.book.idle() {
-			wg.Go(func() { s.postOutbox(ctx, p) })
+		for _, o := range s.book.idle() {
+			wg.Go(func() { s.postOutbox(ctx, o) })
 		}
 		select {
 		case <-s.wake:
@@ -115,12 +120,12 @@ func (s *Sandbox) postMessages(ctx context.Context) {
 	}
 }
 
-func (s *Sandbox) postOutbox(ctx context.Context, p *phone) {
-	for w := s.book.first(p); w != nil; w = s.book.first(p) {
+func (s *Sandbox) postOutbox(ctx context.Context, o *outbox) {
+	for w := s.book.first(o); w != nil; w = s.book.first(o) {
 		if !s.deliver(ctx, w) {
 			return
 		}
-		s.book.posted(p)
+		s.book.posted(o)
 	}
 }
 
@@ -153,23 +158,31 @@ func (s *Sandbox) follow(ctx context.Context, r reply) {
 
 // report posts one receipt, or two of the same. It returns false if ctx ended before.
 func (s *Sandbox) report(ctx context.Context, r reply, status string) bool {
-	person, _ := personOf(r.phone)
 	now := time.Now()
-	body := fake.Payload(account, r.channel, fake.Receipt(person, r.wamid, status, now, r.callback))
-	if r.fault.Kind == faults.ReceiptsTwice && !s.deliver(ctx, s.book.receipt(r.phone, status, now, body)) {
+	body := r.receipt(status, now)
+	if r.fault.Kind == faults.ReceiptsTwice && !s.deliver(ctx, s.book.receipt(r.phone, r.line, status, now, body)) {
 		return false
 	}
-	return s.deliver(ctx, s.book.receipt(r.phone, status, now, body))
+	return s.deliver(ctx, s.book.receipt(r.phone, r.line, status, now, body))
 }
 
 // deliver posts until the answer is 200. It returns false if ctx ended before.
 func (s *Sandbox) deliver(ctx context.Context, w *webhook) bool {
+	return s.insist(ctx, w.line, w.body, func(o outcome) bool { return s.book.attempted(w, o) })
+}
+
+// insist posts until an outcome says that it is done. It returns false if ctx ended
+// before.
+func (s *Sandbox) insist(ctx context.Context, l *line, body []byte, done func(outcome) bool) bool {
 	for backoff := firstBackoff; ; backoff = min(2*backoff, maxBackoff) {
-		o := s.poster.post(ctx, w.body)
-		if s.book.attempted(w, o) {
+		if l.ready != nil && !l.ready(ctx) {
+			return false
+		}
+		o := l.poster.post(ctx, body)
+		if done(o) {
 			return true
 		}
-		if backoff == firstBackoff && ctx.Err() == nil {
+		if backoff == 2*firstBackoff && ctx.Err() == nil { // once is nothing: we may still be starting
 			s.config.Log.Warn().Int("status", o.status).Str("problem", o.problem).Msg("webhook not accepted, posting it again")
 		}
 		if !wait(ctx, backoff) {
@@ -190,25 +203,6 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// receive takes what Parley sends: it shows it and has its receipts posted. A
-// recipient who cannot exist is refused as Meta does, error 131026.
-func (s *Sandbox) receive(ctx context.Context, send fake.Send) fake.Answer {
-	if send.Type == "typing" || send.Type == "read" {
-		return s.receiveMark(send)
-	}
-	id := strings.TrimPrefix(send.To, "+") + send.Recipient // one of them is empty
-	if _, ok := personOf(id); !ok {
-		return fake.Refusal(400, 131026, "Message undeliverable")
-	}
-	r := reply{phone: id, channel: send.Channel, wamid: newWAMID(id), callback: send.Callback}
-	r.fault, _ = s.faults.Receipts()
-	if !s.enqueue(ctx, r) {
-		return fake.Refusal(503, 131016, "Service unavailable")
-	}
-	s.book.hear(id, heardOf(send, r.wamid, time.Now()), send.Body)
-	return fake.Answer{WAMID: r.wamid}
-}
-
 // enqueue has the receipts of a reply posted: later, unless a fault wants them
 // before the answer, or not at all. It returns false if too many wait.
 func (s *Sandbox) enqueue(ctx context.Context, r reply) bool {
@@ -227,16 +221,4 @@ func (s *Sandbox) enqueue(ctx context.Context, r reply) bool {
 	default:
 		return false
 	}
-}
-
-// receiveMark takes what says something about a person's message: that it was read,
-// or that an answer is being written. Only the message is named, and there are no
-// receipts.
-func (s *Sandbox) receiveMark(send fake.Send) fake.Answer {
-	id, ok := phoneOf(send.MessageID)
-	if !ok {
-		return fake.Refusal(400, 131009, "Parameter value is not valid")
-	}
-	s.book.mark(id, send.Type, time.Now(), send.Body)
-	return fake.Answer{}
 }

@@ -52,7 +52,7 @@ func TestConversation(t *testing.T) {
 			for _, x := range after.Exchanges {
 				titles = append(titles, x.Kind+" "+x.Title)
 			}
-			want := []string{"webhook message text", "graph send text", "webhook receipt sent", "webhook receipt delivered", "webhook receipt read"}
+			want := []string{"webhook message text", "call send text", "webhook receipt sent", "webhook receipt delivered", "webhook receipt read"}
 			if !slices.Equal(titles, want) {
 				t.Errorf("exchanges %q", titles)
 			}

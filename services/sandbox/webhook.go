@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"time"
-
-	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 )
 
 // How long the sandbox waits before it posts again what was not accepted, and
@@ -22,6 +20,7 @@ const (
 
 // webhook is one POST to Parley: a message (with its bubble) or a receipt.
 type webhook struct {
+	line      *line
 	body      []byte
 	bubble    *Bubble   // nil for a receipt; the book's lock guards it
 	exchange  *Exchange // the book's lock guards it
@@ -38,15 +37,15 @@ type outcome struct {
 // accepted: WhatsApp takes 200, and nothing else, for success.
 func (o outcome) accepted() bool { return o.status == http.StatusOK }
 
-// poster signs webhooks and posts them.
+// poster posts webhooks.
 type poster struct {
 	url    string
-	secret string
+	prove  func(h http.Header, body []byte) // says who posts
 	client *http.Client
 }
 
-func newPoster(url, secret string) *poster {
-	return &poster{url: url, secret: secret, client: &http.Client{
+func newPoster(url string, prove func(h http.Header, body []byte)) *poster {
+	return &poster{url: url, prove: prove, client: &http.Client{
 		Timeout:   answerTimeout,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 64},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -75,7 +74,7 @@ func (p *poster) try(ctx context.Context, body []byte) (status int, err error) {
 		return 0, fmt.Errorf("build the request: %w", err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Hub-Signature-256", fake.Sign(p.secret, body))
+	p.prove(req.Header, body)
 	resp, err := p.client.Do(req)
 	if err != nil {
 		return 0, errors.Unwrap(err) // without the method and the URL, which the reader knows

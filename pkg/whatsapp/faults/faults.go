@@ -12,6 +12,15 @@ import (
 	"time"
 )
 
+// Provider is whose messages a fault is for.
+type Provider string
+
+// The providers.
+const (
+	Meta     Provider = "meta"
+	WASender Provider = "wasender"
+)
+
 // Kind is a way to misbehave.
 type Kind string
 
@@ -49,6 +58,9 @@ const (
 type Fault struct {
 	ID   int  `json:"id"`
 	Kind Kind `json:"kind"`
+	// Provider is whose messages it is for; empty for both. A Code is Meta's, and Drop
+	// WASenderApi's.
+	Provider Provider `json:"provider,omitempty"`
 	// Next is how many messages it is still for; Every says instead that it is for
 	// every so many, for ever.
 	Next  int `json:"next,omitempty"`
@@ -71,6 +83,10 @@ func (f Fault) problem() error {
 	switch {
 	case !slices.Contains(ofSends, f.Kind) && !slices.Contains(ofReceipts, f.Kind):
 		return fmt.Errorf("kind is %q: use one of %q, %q", f.Kind, ofSends, ofReceipts)
+	case f.Provider != "" && f.Provider != Meta && f.Provider != WASender:
+		return fmt.Errorf("provider is %q: use %q or %q, or leave it out for both", f.Provider, Meta, WASender)
+	case f.Code != 0 && f.Provider == WASender, f.Kind == Drop && f.Provider == Meta:
+		return errors.New("a code is an error of Meta's, and only a session of WASenderApi can drop")
 	case (f.Next > 0) == (f.Every > 0) || f.Next < 0 || f.Every < 0 || max(f.Next, f.Every) > countMax:
 		return errors.New("say either next: for how many messages, or every: for every how many")
 	case f.Kind == Refuse && (f.Status < 400 || f.Status > 599):
@@ -100,6 +116,11 @@ func (s *Switches) Add(f Fault) (Fault, error) {
 	if len(s.list) >= listMax {
 		return f, fmt.Errorf("%d faults are turned on already: reset them first", listMax)
 	}
+	if f.Kind == Drop {
+		f.Provider = WASender
+	} else if f.Code != 0 {
+		f.Provider = Meta
+	}
 	s.last++
 	f.ID, f.Seen, f.Fired = s.last, 0, 0
 	s.list = append(s.list, &f)
@@ -124,22 +145,22 @@ func (s *Switches) List() []Fault {
 	return list
 }
 
-// Send says what goes wrong with the next send, if anything.
-func (s *Switches) Send() (Fault, bool) { return s.take(ofSends) }
+// Send says what goes wrong with the next send to a provider, if anything.
+func (s *Switches) Send(to Provider) (Fault, bool) { return s.take(to, ofSends) }
 
-// Receipts says what goes wrong with the receipts of the next message, if anything.
-func (s *Switches) Receipts() (Fault, bool) { return s.take(ofReceipts) }
+// Receipts says what goes wrong with the receipts of a provider's next message, if anything.
+func (s *Switches) Receipts(of Provider) (Fault, bool) { return s.take(of, ofReceipts) }
 
-// take counts a message for every switch of the kinds, and returns the first that
-// is for it.
-func (s *Switches) take(kinds []Kind) (found Fault, ok bool) {
+// take counts a message for every switch of its provider and the kinds, and returns the
+// first that is for it.
+func (s *Switches) take(provider Provider, kinds []Kind) (found Fault, ok bool) {
 	if s == nil {
 		return Fault{}, false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.list {
-		if !slices.Contains(kinds, f.Kind) {
+		if !slices.Contains(kinds, f.Kind) || f.Provider != "" && f.Provider != provider {
 			continue
 		}
 		f.Seen++

@@ -24,11 +24,11 @@ type gatewaySession struct {
 	MissedTo     *time.Time `json:"missed_to"`
 }
 
-func (u *up) gatewaySession(t *testing.T, is func(gatewaySession) bool) gatewaySession {
+func (u *up) gatewaySession(t *testing.T, channel string, is func(gatewaySession) bool) gatewaySession {
 	t.Helper()
 	var got gatewaySession
 	await(t, patience, "the session is as it should be", func() error {
-		answer, err := http.Get(u.api() + "/wasender/sessions/shop")
+		answer, err := http.Get(u.api() + "/wasender/sessions/" + channel)
 		if err != nil {
 			return err
 		}
@@ -107,7 +107,7 @@ func TestUpSession(t *testing.T) {
 	gateway.SetMessage(100_000, "delivered") // and the webhook got lost
 
 	gateway.Become(7, "disconnected")
-	u.gatewaySession(t, func(s gatewaySession) bool { return s.State == "disconnected" })
+	u.gatewaySession(t, "shop", func(s gatewaySession) bool { return s.State == "disconnected" })
 	first := <-connects
 	asked := gateway.Requests("POST /send-message")
 	says("2")
@@ -130,7 +130,7 @@ func TestUpSession(t *testing.T) {
 	if gap := second.Sub(first); gap < 11*time.Second {
 		t.Errorf("connected again after %s: the wait of the interrupted try was forgotten", gap)
 	}
-	u.gatewaySession(t, func(s gatewaySession) bool { return s.State == "connected" && s.MissedTo != nil })
+	u.gatewaySession(t, "shop", func(s gatewaySession) bool { return s.State == "connected" && s.MissedTo != nil })
 	hears("On which day?")
 	if s := hears(""); !strings.Contains(s.Text, "Is that right?") {
 		t.Errorf("out of order: %q", s.Text)
@@ -148,11 +148,11 @@ func TestUpSession(t *testing.T) {
 	}
 
 	gateway.Become(7, "logged_out")
-	u.gatewaySession(t, func(s gatewaySession) bool { return s.Alarm == "logged_out" })
+	u.gatewaySession(t, "shop", func(s gatewaySession) bool { return s.Alarm == "logged_out" })
 	if got := post(t, u.api()+"/wasender/sessions/shop/connect", nil); got != http.StatusOK {
 		t.Fatalf("connect answered %d", got)
 	}
-	u.gatewaySession(t, func(s gatewaySession) bool { return s.State == "need_scan" && s.Alarm == "scan" })
+	u.gatewaySession(t, "shop", func(s gatewaySession) bool { return s.State == "need_scan" && s.Alarm == "scan" })
 	picture, err := http.Get(u.api() + "/wasender/sessions/shop/qr?format=png")
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +171,7 @@ func TestUpSession(t *testing.T) {
 		t.Errorf("the console at /: %d, %v", page.StatusCode, err)
 	}
 	gateway.Scan(7)
-	u.gatewaySession(t, func(s gatewaySession) bool { return s.State == "connected" && s.Alarm == "" })
+	u.gatewaySession(t, "shop", func(s gatewaySession) bool { return s.State == "connected" && s.Alarm == "" })
 	if len(connects) != 1 {
 		t.Errorf("%d connects more than the person's", len(connects)-1)
 	}

@@ -14,6 +14,9 @@ export const createPhone = (kind) => call('phones', { kind });
 export const readPhone = (id) => call(path(id));
 export const sendMessage = (id, message) => call(`${path(id)}/messages`, message);
 
+export const readSession = () => call('session');
+export const changeSession = (what) => call('session', { do: what });
+
 export const listFaults = () => call('faults');
 export const addFault = (fault) => call('faults', fault);
 export const resetFaults = () => call('faults', undefined, 'DELETE');

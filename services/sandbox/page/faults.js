@@ -5,10 +5,11 @@ import { el } from './dom.js';
 
 // What can go wrong, as people say it, and as the API does.
 const ways = [
-  ['Refused: too many messages (429, code 130429)', { kind: 'refuse', status: 429, code: 130429, retry_after: 5 }],
+  ['Refused by Meta: too many messages (429, code 130429)', { kind: 'refuse', status: 429, code: 130429, retry_after: 5 }],
+  ['Refused: too many messages (429)', { kind: 'refuse', status: 429, retry_after: 5 }],
   ['Refused: server error (500)', { kind: 'refuse', status: 500 }],
-  ['Refused: to this person too fast (code 131056)', { kind: 'refuse', status: 400, code: 131056 }],
-  ['Refused: over 24 hours (code 131047)', { kind: 'refuse', status: 400, code: 131047 }],
+  ['Refused by Meta: to this person too fast (code 131056)', { kind: 'refuse', status: 400, code: 131056 }],
+  ['Refused by Meta: over 24 hours (code 131047)', { kind: 'refuse', status: 400, code: 131047 }],
   ['Cut before it is accepted', { kind: 'cut' }],
   ['Accepted, and no answer for 20 s', { kind: 'lost', delay_ms: 20_000 }],
   ['Accepted, answered after 5 s', { kind: 'slow', delay_ms: 5000 }],
@@ -17,6 +18,7 @@ const ways = [
   ['Receipts 10 s late', { kind: 'receipts_late', delay_ms: 10_000 }],
   ['Receipts twice', { kind: 'receipts_twice' }],
   ['No receipts', { kind: 'receipts_never' }],
+  ['The session of WASenderApi drops', { kind: 'drop' }],
 ];
 
 export class Faults {

@@ -5,6 +5,7 @@
 import { createPhone, openEvents, readPhone } from './api.js';
 import { Faults } from './faults.js';
 import { Phone } from './phone.js';
+import { Session } from './session.js';
 import { Wire } from './wire.js';
 
 const kinds = ['phone', 'bsuid'];
@@ -12,6 +13,7 @@ const remembered = (slot) => `parley.sandbox.phone-${slot}`;
 
 const wire = new Wire(document);
 const faults = new Faults(document);
+const session = new Session(document);
 const phones = kinds.map((kind, i) => new Phone(i + 1, {
   onNew: () => renew(i),
   onUse: () => wire.select(i),
@@ -22,7 +24,7 @@ start();
 
 async function start() {
   document.getElementById('phones').append(...phones.map((p) => p.element));
-  await Promise.all(phones.map((_, i) => load(i)));
+  await Promise.all([session.load(), ...phones.map((_, i) => load(i))]);
   listen();
 }
 
@@ -63,7 +65,8 @@ function listen() {
     const value = JSON.parse(e.data);
     queue = queue.then(() => source === events && handle(value));
   });
-  on('reset', () => Promise.all(phones.map((_, i) => load(i))));
+  on('reset', () => Promise.all([session.load(), ...phones.map((_, i) => load(i))]));
+  on('session', (view) => session.show(view));
   on('bubble', (bubble) => at(bubble.phone, (i) => phones[i].put(bubble)));
   on('typing', (typing) => at(typing.phone, (i) => phones[i].showTyping(typing)));
   on('exchange', (exchange) => {

@@ -4,7 +4,7 @@
 import { sendMessage } from './api.js';
 import { openAttach } from './attach.js';
 import { drawBubble, drawTyping } from './bubble.js';
-import { cloned, string } from './dom.js';
+import { button, cloned, string } from './dom.js';
 import { Sheet } from './sheet.js';
 
 const histories = {
@@ -12,6 +12,7 @@ const histories = {
   unknown: 'The history of this page starts here: it is kept in memory only, and the sandbox was restarted. The conversation itself goes on.',
   trimmed: 'Older messages are no longer on this page. The conversation itself goes on.',
 };
+const lineNames = { meta: 'Cloud API', wasender: 'WASenderApi' };
 const kept = 500; // bubbles, as many as the server keeps
 const typingMs = 25_000; // as WhatsApp: who has not answered by then does not type any more
 const groupMs = 5 * 60_000; // bubbles of one side closer than this stand together
@@ -24,6 +25,7 @@ export class Phone {
     this.element = cloned('phone-template');
     this.messages = this.find('.messages');
     this.input = this.find('input');
+    this.lines = this.find('.lines');
     this.typing = drawTyping();
     this.sheet = new Sheet(this.element);
     this.actions = { post: (message) => this.post(message), answer: (message) => this.answer(message), sheet: this.sheet };
@@ -35,7 +37,7 @@ export class Phone {
 
   // mark gives the parts their stable names.
   mark() {
-    const parts = { phone: this.element, messages: this.messages, input: this.input, sheet: this.sheet.element };
+    const parts = { phone: this.element, messages: this.messages, input: this.input, sheet: this.sheet.element, lines: this.lines };
     for (const name of ['send', 'attach', 'new', 'restart', 'history']) parts[name] = this.find(`.${name}`);
     for (const [name, element] of Object.entries(parts)) {
       element.id = `${name}-${this.slot}`;
@@ -69,16 +71,48 @@ export class Phone {
     this.find('.history').textContent = histories[view.history];
     this.find('.new').setAttribute('aria-label', `Replace ${view.name} by a new person`);
     this.element.setAttribute('aria-label', `Phone of ${view.name}`);
-    this.input.setAttribute('aria-label', `Message from ${view.name} to ${dialled(view.business)}`);
-    this.input.placeholder = `Message ${dialled(view.business)}`;
     this.sheet.close();
     this.stopTyping();
     for (const { element } of this.bubbles.values()) element.remove();
     this.bubbles.clear();
     this.reactions.clear();
+    this.drawLines(view.lines);
     for (const bubble of view.bubbles) this.put(bubble);
     this.complain('');
     this.scrollDown();
+  }
+
+  // drawLines shows what its person can write to. Each is a conversation of its own.
+  drawLines(lines) {
+    const choice = lines.length > 1 ? lines : [];
+    this.lines.hidden = !choice.length;
+    this.lines.replaceChildren(...choice.map((line) => {
+      const segment = button('segment', lineNames[line.provider], () => { localStorage.setItem(this.remembered, line.provider); this.turnTo(line); });
+      segment.dataset.provider = line.provider;
+      return segment;
+    }));
+    this.turnTo(lines.find((l) => l.provider === localStorage.getItem(this.remembered)) ?? lines[0]);
+  }
+
+  get remembered() { return `parley.sandbox.line-${this.slot}`; }
+
+  // turnTo shows the conversation on a line, and writes there.
+  turnTo(line) {
+    this.line = line;
+    for (const segment of this.lines.children) segment.setAttribute('aria-pressed', String(segment.dataset.provider === line.provider));
+    this.input.setAttribute('aria-label', `Message from ${this.find('.name').textContent} to ${dialled(line.number)}`);
+    this.input.placeholder = `Message ${dialled(line.number)}`;
+    this.stopTyping();
+    for (const { element, bubble } of this.bubbles.values()) this.place(element, bubble);
+    this.scrollDown();
+  }
+
+  // place hides what was said on another line, and a reaction that is on its message.
+  place(element, bubble) {
+    const reacts = bubble.type === 'reaction' && bubble.direction === 'in';
+    const gone = reacts && (this.named(string(bubble.content?.message_id)) || !bubble.content?.emoji);
+    element.hidden = bubble.provider !== this.line.provider || Boolean(gone);
+    this.group(element, bubble);
   }
 
   // put adds a bubble, or changes the one with its id.
@@ -88,11 +122,11 @@ export class Phone {
     if (known) known.element.replaceWith(element);
     else this.messages.append(element);
     this.bubbles.set(bubble.id, { element, bubble });
-    this.group(element, bubble);
-    if (bubble.type === 'reaction' && bubble.direction === 'in') this.react(element, bubble.content);
+    this.place(element, bubble);
+    if (bubble.type === 'reaction' && bubble.direction === 'in') this.react(bubble.content);
     if (this.bubbles.size > kept) this.dropOldest();
     if (known) return;
-    if (bubble.direction === 'in') this.stopTyping();
+    if (bubble.direction === 'in' && !element.hidden) this.stopTyping();
     this.messages.append(...(this.typing.isConnected ? [this.typing] : []));
     this.scrollDown();
   }
@@ -107,10 +141,9 @@ export class Phone {
 
   // react puts an emoji on the message that it is about, or takes it away. If that
   // message is not on the phone, the emoji stands alone.
-  react(element, content) {
+  react(content) {
     const wamid = string(content?.message_id);
     const target = this.named(wamid)?.bubble;
-    element.hidden = Boolean(target) || !content?.emoji;
     if (!target) return;
     this.reactions.set(wamid, string(content.emoji));
     this.put(target);
@@ -133,7 +166,8 @@ export class Phone {
 
   // showTyping shows the dots, until the business has written or for as long as
   // WhatsApp shows them.
-  showTyping({ at }) {
+  showTyping({ at, provider }) {
+    if (provider !== this.line.provider) return;
     this.stopTyping();
     const left = new Date(at).getTime() + typingMs - Date.now();
     if (left <= 0) return;
@@ -168,7 +202,7 @@ export class Phone {
   // post returns false, and says why, if the message did not go.
   async post(message) {
     try {
-      await sendMessage(this.id, message);
+      await sendMessage(this.id, { ...message, provider: this.line?.provider });
       this.complain('');
       return true;
     } catch (err) {

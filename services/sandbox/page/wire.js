@@ -85,10 +85,12 @@ const outcome = (x) => (!x.attempts ? 'waiting' : x.status === 200 ? 'good' : 'b
 const duration = (x) => (x.millis ? `${x.millis} ms` : '<1 ms');
 
 function summary(x) {
-  if (x.kind === 'graph') return 'POST …/messages, received by the Graph API and accepted';
-  if (!x.attempts) return 'Signed webhook, not posted yet';
+  const meta = x.provider === 'meta';
+  if (x.kind === 'call') return meta ? 'POST …/messages, received by the Graph API and accepted' : 'POST …/send-message, received by WASenderApi and accepted';
+  const webhook = meta ? 'Signed webhook' : 'Webhook of WASenderApi';
+  if (!x.attempts) return `${webhook}, not posted yet`;
   const tries = x.attempts > 1 ? `, attempt ${x.attempts}` : '';
-  return x.problem ? `${x.problem}${tries}, posting again` : `Signed webhook, 200 in ${duration(x)}${tries}`;
+  return x.problem ? `${x.problem}${tries}, posting again` : `${webhook}, 200 in ${duration(x)}${tries}`;
 }
 
 // coloured cuts JSON into keys, strings, other values, and what stands between.

@@ -108,7 +108,7 @@ func (g *Graph) message(w http.ResponseWriter, r *http.Request) {
 // answer asks OnSend, unless a fault keeps the message from being accepted, and then
 // lets the fault spoil the answer.
 func (g *Graph) answer(ctx context.Context, send Send) Answer {
-	fault, any := g.Faults.Send()
+	fault, any := g.Faults.Send(faults.Meta)
 	switch {
 	case any && fault.Kind == faults.Refuse:
 		return refused(fault)

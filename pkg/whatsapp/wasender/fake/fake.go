@@ -88,6 +88,9 @@ type Server struct {
 	AccountToken string
 	// OnSend decides about each valid send, concurrently, and may block. Nil accepts all.
 	OnSend func(context.Context, Send) Answer
+	// OnAccepted gets each message that was accepted with the id that WhatsApp gives it,
+	// concurrently and before the answer. Nil ignores it.
+	OnAccepted func(ctx context.Context, send Send, id string)
 	// OnCall decides about each call that sends nothing, concurrently, before it is
 	// done. Nil, or the zero Answer, lets it be done.
 	OnCall func(method, path string) Answer
@@ -123,6 +126,26 @@ func (s *Server) Add(session Session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sessions = append(s.sessions, &session)
+}
+
+// Status is the state of a session.
+func (s *Server) Status(session int64) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.session(session); found != nil {
+		return found.Status
+	}
+	return ""
+}
+
+// QRCode is what a phone must scan to be linked to a session.
+func (s *Server) QRCode(session int64) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.session(session); found != nil {
+		return found.qr()
+	}
+	return ""
 }
 
 // SetStatus changes the state of a session, without a webhook.
@@ -283,8 +306,8 @@ func encode(value any) json.RawMessage {
 	return data
 }
 
-// newID is an id as WhatsApp Web makes them.
-func newID() string { return "3EB0" + strings.ToUpper(rand.Text()[:16]) }
+// NewID is an id as WhatsApp Web makes them.
+func NewID() string { return "3EB0" + strings.ToUpper(rand.Text()[:16]) }
 
 func number(s string) int64 {
 	n, err := strconv.ParseInt(s, 10, 64)

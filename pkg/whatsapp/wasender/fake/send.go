@@ -102,7 +102,7 @@ func (s *Server) send(ctx context.Context, session int64, path string, body []by
 	if refusal != nil {
 		return *refusal
 	}
-	answer := s.accept(send, s.decide(ctx, send))
+	answer := s.accept(ctx, send, s.decide(ctx, send))
 	if answer.Header == nil {
 		answer.Header = rate
 	}
@@ -114,7 +114,7 @@ func (s *Server) decide(ctx context.Context, send Send) (answer Answer) {
 	if s.OnSend != nil {
 		answer = s.OnSend(ctx, send)
 	}
-	fault, any := s.Faults.Send()
+	fault, any := s.Faults.Send(faults.WASender)
 	if !any {
 		return answer
 	}
@@ -176,14 +176,12 @@ func (s *Server) admit(session int64, kind string) (*Answer, http.Header) {
 }
 
 // accept does what the answer of OnSend says.
-func (s *Server) accept(send Send, answer Answer) Answer {
+func (s *Server) accept(ctx context.Context, send Send, answer Answer) Answer {
 	if answer.Drop {
 		s.SetStatus(send.Session, "disconnected")
 		return NotConnected()
 	}
-	if answer.Wait > 0 {
-		defer time.Sleep(answer.Wait)
-	}
+	defer pause(ctx, answer.Wait)
 	if answer.Hangup || answer.Body != nil || answer.Status != 0 {
 		return answer
 	}
@@ -191,16 +189,35 @@ func (s *Server) accept(send Send, answer Answer) Answer {
 		answer.Body = good(map[string]any{"jid": send.To, "type": "composing"}).Body
 		return answer
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.messages == nil {
-		s.messages = map[int64]*message{}
+	send, id := s.log(send)
+	if s.OnAccepted != nil {
+		s.OnAccepted(ctx, send, id)
 	}
-	send.MsgID = firstMsgID + int64(len(s.messages))
-	s.messages[send.MsgID] = &message{session: send.Session, send: send, id: newID(), status: "in_progress", at: s.now()}
 	answer.Body = good(map[string]any{"msgId": send.MsgID, "jid": send.To, "status": "in_progress"}).Body
 	if answer.Garbage {
 		answer.Body = []byte("<html>")
 	}
 	return answer
+}
+
+// log keeps a message that is accepted, and gives it its ids.
+func (s *Server) log(send Send) (logged Send, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.messages == nil {
+		s.messages = map[int64]*message{}
+	}
+	send.MsgID, id = firstMsgID+int64(len(s.messages)), NewID()
+	s.messages[send.MsgID] = &message{session: send.Session, send: send, id: id, status: "in_progress", at: s.now()}
+	return send, id
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
