@@ -6,8 +6,11 @@ import (
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
-// asideTypes are the types of a message that say nothing (WIRE.md 1.6).
-var asideTypes = map[string]bool{"reaction": true, "edit": true, "revoke": true, "request_welcome": true}
+// asideTypes are the types of a message that say nothing, and what they are called here
+// (WIRE.md 1.6). Some clients of Meta know deletions by older names.
+var asideTypes = map[string]string{
+	"reaction": "reaction", "edit": "edit", "revoke": "revoke", "revoked": "revoke", "deleted": "revoke", "request_welcome": "request_welcome",
+}
 
 // asideParts are what an unsupported message may be that says nothing either: of
 // numbers that are not used with the phone's app, Meta tells no more (WIRE.md 1.6).
@@ -31,10 +34,7 @@ func asideKind(raw value) string {
 		}
 		return ""
 	default:
-		if asideTypes[kind] {
-			return kind
-		}
-		return ""
+		return asideTypes[kind]
 	}
 }
 
@@ -57,7 +57,7 @@ func asideOf(raw value) *parleyv1.Aside {
 	case "reaction":
 		aside.MessageId, aside.Emoji = idOf(body.get("message_id")), limited(body.get("emoji"), maxTypeBytes)
 	case "edit", "revoke":
-		aside.MessageId = idOf(body.get("original_message_id"))
+		aside.MessageId = idOf(cmp.Or(body.get("original_message_id"), body.get("message_id")))
 	}
 	if message := body.get("message"); aside.Kind == "edit" && message.isObject() {
 		aside.Edited = messageOf(message)

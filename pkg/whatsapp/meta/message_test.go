@@ -159,6 +159,7 @@ func TestDecodeAside(t *testing.T) {
 		`{"type":"edit","edit":{"message":{"type":"text","text":{}}}}`:                                             `{"kind":"edit","edited":{"type":"unsupported"}}`,
 		`{"type":"edit"}`: `{"kind":"edit"}`,
 		`{"type":"revoke","revoke":{"original_message_id":"wamid.O"}}`: `{"kind":"revoke","messageId":"wamid.O"}`,
+		`{"type":"revoked","revoked":{"message_id":"wamid.O"}}`:        `{"kind":"revoke","messageId":"wamid.O"}`,
 		`{"type":"unsupported","unsupported":{"type":"poll_update"}}`:  `{"kind":"poll_update"}`,
 		`{"type":"system"}`: `{"kind":"system"}`,
 		`{"type":"system","system":{"type":"customer_identity_changed"}}`:        `{"kind":"customer_identity_changed"}`,

@@ -1,6 +1,7 @@
 package wasender
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
@@ -202,7 +203,41 @@ func (s *splitter) messageID(k key, f fields) string {
 	case isEmpty(f):
 		return k.id + "/empty"
 	}
-	return k.id
+	return cmp.Or(editID(f), k.id)
+}
+
+// editID is the id of a message that edits another. The update of that other says the
+// same and has no id: both are known by what was edited when. Empty for all else.
+func editID(f fields) string {
+	kind, content := unwrapped(f.get("message"))
+	if wordFor(kind, content) != "edit" {
+		return ""
+	}
+	at := cmp.Or(millis(content.get("timestampMs")), millis(f.get("messageTimestamp")))
+	return editedAt(content.get("key", "id").text(), at)
+}
+
+// editedAt is empty if it is not known what was edited, or when. Updates have seconds.
+func editedAt(id string, ms int64) string {
+	if !validID(id) || ms == 0 {
+		return ""
+	}
+	return id + "/edit/" + strconv.FormatInt(ms/1000, 10)
+}
+
+// updateID is the id of an update: that of the message which brought it about, which
+// comes too, and if that has none, a digest.
+func updateID(k key, r value) string {
+	update := r.get("update")
+	for _, own := range []value{update.get("key", "id"), update.get(pollUpdates).first().get("pollUpdateMessageKey", "id")} {
+		if id := own.text(); validID(id) && id != k.id {
+			return id
+		}
+	}
+	if id := editedAt(k.id, millis(update.get("messageTimestamp"))); id != "" && update.get("message").isObject() {
+		return id
+	}
+	return k.id + "/update/" + digest(r.raw())[:16]
 }
 
 // sent is what came of a send. A failed one does not say which: it is kept.
@@ -243,7 +278,7 @@ func (s *splitter) changed(k key, r value) {
 	case isContent(content):
 		s.add(parleyv1.Kind_KIND_MESSAGE, k.id, k.person, update.get("messageTimestamp"), r.raw())
 	default:
-		s.add(parleyv1.Kind_KIND_MESSAGE, k.id+"/update/"+digest(r.raw())[:16], k.person, value{}, r.raw())
+		s.add(parleyv1.Kind_KIND_MESSAGE, updateID(k, r), k.person, value{}, r.raw())
 	}
 }
 
@@ -265,7 +300,8 @@ func (s *splitter) deletion(v value) {
 }
 
 // reaction has two keys: whose message it is about, and its own, which says who
-// reacts. A sample has the same one twice, so that neither can be its id.
+// reacts; the message that brings it has the same. A sample has the same one twice, so
+// that neither can be its id.
 func (s *splitter) reaction(v value) {
 	f := v.fields()
 	target, own := keyOf(f.get("key")), keyOf(f.get("reaction").get("key"))
@@ -279,7 +315,10 @@ func (s *splitter) reaction(v value) {
 	case own.fromMe || laneKey(own.person) == "":
 		s.account(v)
 	default:
-		id := own.id + "/reaction/" + digest(v.raw())[:16]
+		id := own.id
+		if id == target.id {
+			id += "/reaction/" + digest(v.raw())[:16]
+		}
 		s.add(parleyv1.Kind_KIND_MESSAGE, id, own.person, value{}, v.raw())
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
 	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
@@ -302,7 +303,7 @@ func TestDeletionsAndReactionsAreNoInputs(t *testing.T) {
 			t.Errorf("%v: %v, %v", e, ok, err)
 		}
 	}
-	if len(ids) != 4 || ids["1"] || ids["OURS"] || ids["R1"] {
+	if len(ids) != 4 || ids["1"] || ids["OURS"] {
 		t.Errorf("ids %v", ids)
 	}
 }
@@ -438,6 +439,48 @@ func TestUndecryptedMessageComesLater(t *testing.T) {
 		if e.GetId() != "3EB0CC" || !ok || err != nil || msg.GetText() != "hi" || wasender.DecodeAside(e) != nil {
 			t.Errorf("%v is %v, %v", e, msg, err)
 		}
+	}
+}
+
+// What a person does to a message comes as a message of its own and as an event about
+// the other one: one id, and one meaning.
+func TestOneActIsOneUpdate(t *testing.T) {
+	const person = `"fromMe":false,"remoteJid":"15550002222@s.whatsapp.net"`
+	of := func(event, data string) *parleyv1.Envelope {
+		return split(t, []byte(`{"event":"`+event+`","timestamp":1776000009,"data":`+data+`}`))[0]
+	}
+	message := func(id, content string) *parleyv1.Envelope {
+		return of("messages.upsert", `{"messages":[{"key":{"id":"`+id+`",`+person+`},"messageTimestamp":1776000008,"message":`+content+`}]}`)
+	}
+	update := func(content string) *parleyv1.Envelope {
+		return of("messages.update", `[{"key":{"id":"M1",`+person+`},"update":`+content+`}]`)
+	}
+	for name, pair := range map[string][2]*parleyv1.Envelope{
+		"edit": {
+			message("E1", `{"protocolMessage":{"key":{"id":"M1","fromMe":true},"type":"MESSAGE_EDIT","editedMessage":{"conversation":"new"},"timestampMs":"1776000007505"}}`),
+			update(`{"message":{"editedMessage":{"message":{"conversation":"new"}}},"messageTimestamp":1776000007}`),
+		},
+		"edit, wrapped": {
+			message("E2", `{"editedMessage":{"message":{"protocolMessage":{"key":{"id":"M1"},"type":14,"editedMessage":{"conversation":"new"}}}}}`),
+			update(`{"message":{"editedMessage":{"message":{"conversation":"new"}}},"messageTimestamp":1776000008}`),
+		},
+		"revoke": {
+			message("D1", `{"protocolMessage":{"key":{"id":"M1","fromMe":true},"type":"REVOKE"}}`),
+			update(`{"message":null,"messageStubType":1,"key":{"id":"D1",` + person + `}}`),
+		},
+		"reaction": {
+			message("R1", `{"reactionMessage":{"key":{"id":"M1","fromMe":true},"text":"👍"}}`),
+			of("messages.reaction", `[{"key":{"id":"M1","fromMe":true,"remoteJid":"15550002222@s.whatsapp.net"},"reaction":{"text":"👍","key":{"id":"R1",`+person+`}}}]`),
+		},
+	} {
+		a, b := wasender.DecodeAside(pair[0]), wasender.DecodeAside(pair[1])
+		if pair[0].GetId() != pair[1].GetId() || a == nil || !proto.Equal(a, b) || a.GetMessageId() != "M1" {
+			t.Errorf("%s: %s is %v, %s is %v", name, pair[0].GetId(), a, pair[1].GetId(), b)
+		}
+	}
+	again := update(`{"message":{"editedMessage":{"message":{"conversation":"newer"}}},"messageTimestamp":1776000099}`)
+	if first := update(`{"message":{"editedMessage":{"message":{"conversation":"new"}}},"messageTimestamp":1776000007}`); again.GetId() == first.GetId() {
+		t.Error("two edits are one")
 	}
 }
 
