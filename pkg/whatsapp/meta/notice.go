@@ -84,7 +84,7 @@ func factsOf(n *parleyv1.AccountNoticed, content value) []*parleyv1.AccountFact 
 		return numberFacts(n, content)
 	case "phone_number_name_update":
 		return fact(NoticeName, "", limited(content.get("decision"), maxFieldBytes))
-	case "business_username_updates":
+	case "business_username_updates", "business_username_update": // sources disagree
 		return fact(NoticeName, "username", limited(content.get("status"), maxFieldBytes))
 	case "message_template_components_update":
 		return fact(NoticeOther, template, n.Field)
