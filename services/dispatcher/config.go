@@ -132,8 +132,9 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 	service.FollowNotices(d.Store, facts, numbers)
 	service.SetStandings(d.Store.Standings, c.windowless())
 	events := d.Lane(store.ServiceDispatcher, d.Events(store.ServiceDispatcher), service, platform.GatherReply, func(int) { service.AskNow() })
-	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus),
-		NewReceipts(d.Store, d.Log), platform.GatherReceipts, nil)
+	told := NewReceipts(d.Store, d.Log)
+	told.FollowNumbers(d.Store)
+	receipts := d.Lane(store.ServiceReceipts, d.Stream(store.ServiceReceipts, bus.StreamStatus, bus.FilterStatus), told, platform.GatherReceipts, nil)
 	in := bus.NewPublisher(d.NATS, bus.StreamIn, bus.PublisherOptions{})
 	secrets, err := platform.Secrets(os.Environ())
 	if err != nil {

@@ -133,8 +133,9 @@ func (n noticed) facts(all []store.AccountFact) map[string]Facts {
 			facts[f.Subject] = of
 		}
 	}
+	numbers := n.channels(all)
 	for _, f := range all {
-		channel, known := n.numbers[f.Number]
+		channel, known := numbers[f.Number]
 		rate, err := strconv.ParseFloat(f.Value, 64)
 		if f.Kind != meta.NoticeThroughput || !known || err != nil {
 			continue
@@ -144,6 +145,19 @@ func (n noticed) facts(all []store.AccountFact) map[string]Facts {
 		facts[channel] = of
 	}
 	return facts
+}
+
+// channels are those of displayed numbers: as they were learned, and as the
+// configuration says.
+func (n noticed) channels(all []store.AccountFact) map[string]string {
+	channels := map[string]string{}
+	for _, f := range all {
+		if f.Kind == factChannel {
+			channels[f.Number] = f.Value
+		}
+	}
+	maps.Copy(channels, n.numbers)
+	return channels
 }
 
 // account is what the desk calls an account: those that the configuration does not

@@ -56,6 +56,27 @@ func TestNoticesChangeSending(t *testing.T) {
 	}
 }
 
+// A receipt tells which channel a number is, so that a notice of it is understood without
+// a channels file.
+func TestUpgradeIsLearned(t *testing.T) {
+	db := newDatabase(t)
+	s := New(db, Limits{ChannelRate: 80, PairEvery: time.Second, PairBurst: 45, InFlight: 10}, func(Job) {}, func() time.Time { return start }, zerolog.Nop())
+	s.FollowNotices(db, map[string]Facts{}, map[string]string{})
+	upgrade := store.AccountFact{Account: "waba", Number: "15550001111", Kind: meta.NoticeThroughput, Value: "1000", At: start}
+	if err := db.PutAccountFacts(t.Context(), []store.AccountFact{upgrade}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []float64{0, 1000} {
+		if _, err := s.followNotices(t.Context(), start); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.desk.facts["n1"].Rate; got != want {
+			t.Errorf("%v a second, want %v", got, want)
+		}
+		newPost(t, db).receive(receipt{status: "delivered", wamid: "wamid.1"})
+	}
+}
+
 // What the business writes with the phone's own app tells that Meta lets the number send
 // 20 a second only, unless it is upgraded. Sessions of WASenderApi keep their own rate.
 func TestCoexistenceIsSlower(t *testing.T) {

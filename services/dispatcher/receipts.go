@@ -27,8 +27,9 @@ type ReceiptStore interface {
 // Receipts is the handler of the lane of WA_STATUS. Receipts may come in any
 // order, twice, and before the answer to the send: only a higher rank is news.
 type Receipts struct {
-	store ReceiptStore
-	log   zerolog.Logger
+	store   ReceiptStore
+	log     zerolog.Logger
+	numbers numbers
 }
 
 var _ lane.Handler = (*Receipts)(nil)
@@ -49,17 +50,18 @@ func (r *Receipts) Apply(ctx context.Context, parts []lane.Part) ([]int, error) 
 	for _, part := range parts {
 		fences = append(fences, part.Fence)
 		for _, m := range part.Messages {
-			receipt, err := decodeReceipt(m)
+			receipt, envelope, err := decodeReceipt(m)
 			if err != nil {
 				// Ingress lets only readable receipts in; the raw update stays in the stream.
 				r.log.Error().Err(err).Int("shard", m.Shard).Uint64("position", m.Pos).Msg("receipt not readable")
 				continue
 			}
 			list = append(list, receipt)
+			r.numbers.hear(envelope)
 		}
 	}
 	list, err := r.resolve(ctx, list)
-	if err != nil {
+	if err := errors.Join(err, r.numbers.keep(ctx)); err != nil {
 		return nil, err
 	}
 	return r.store.ApplyReceipts(ctx, fences, newest(list))
@@ -124,18 +126,18 @@ func (r *Receipts) Park(ctx context.Context, part lane.Part, cause error) (bool,
 	return lane.Park(ctx, r.store, store.ServiceReceipts, part, cause, r.log)
 }
 
-func decodeReceipt(m lane.Message) (store.Receipt, error) {
+func decodeReceipt(m lane.Message) (store.Receipt, *parleyv1.Envelope, error) {
 	envelope := &parleyv1.Envelope{}
 	if err := proto.Unmarshal(m.Data, envelope); err != nil {
-		return store.Receipt{}, fmt.Errorf("not an envelope: %w", err)
+		return store.Receipt{}, nil, fmt.Errorf("not an envelope: %w", err)
 	}
 	receipt, err := whatsapp.DecodeReceipt(envelope)
 	if err != nil {
-		return store.Receipt{}, err
+		return store.Receipt{}, nil, err
 	}
 	rank := Rank(receipt)
 	if rank == 0 {
-		return store.Receipt{}, errors.New("unknown status")
+		return store.Receipt{}, nil, errors.New("unknown status")
 	}
 	at := receipt.At
 	if at.IsZero() {
@@ -145,7 +147,7 @@ func decodeReceipt(m lane.Message) (store.Receipt, error) {
 	return store.Receipt{
 		Lane: m.Shard, Key: store.DeliveryKey{Shard: shard, Offset: offset}, Channel: envelope.Channel,
 		WAMID: receipt.WAMID, Name: receipt.Status, Rank: rank, At: at, ErrorCode: receipt.ErrorCode,
-	}, nil
+	}, envelope, nil
 }
 
 // Rank orders receipts: sent 1, failed 2, delivered 3, read 4, played 5, and 0

@@ -30,6 +30,7 @@ func newPost(t *testing.T, db *database) *post {
 	t.Helper()
 	p := &post{db: db, lease: db.lease(store.ServiceReceipts)}
 	p.Receipts = NewReceipts(db.Store, zerolog.New(&p.log))
+	p.FollowNumbers(db.Store)
 	return p
 }
 

@@ -124,7 +124,7 @@ func (s *splitter) change(c change, whole value) {
 	if number := content.get("metadata", "phone_number_id").text(); validID(number) {
 		c.number = number
 	}
-	c.displayed = digitsOf(content.get("metadata", "display_phone_number").text())
+	c.displayed = digitsOf(limited(content.get("metadata", "display_phone_number"), maxFieldBytes))
 	switch {
 	case c.field == fieldUserID && s.userIDs(&c, content):
 		return
@@ -286,7 +286,11 @@ func (s *splitter) receipt(c *change, r value) {
 	if key := laneKey(participant); key != "" { // in a group each participant has receipts
 		id, recipient = id+"/"+key, participant
 	}
+	before := len(s.envelopes)
 	s.add(c, parleyv1.Kind_KIND_RECEIPT, id, recipient, r.get("timestamp"), r.raw())
+	for _, e := range s.envelopes[before:] {
+		e.Number = c.displayed
+	}
 }
 
 // recipients says to whom a message went and, in a group, whose receipt this is.

@@ -264,7 +264,10 @@ type Envelope struct {
 	// another one, the update goes on from there, as those before it did.
 	Via []byte `protobuf:"bytes,15,opt,name=via,proto3" json:"via,omitempty"`
 	// ours says of a KIND_HISTORY and a KIND_VOICE_CALL that the business wrote, or called.
-	Ours          bool `protobuf:"varint,16,opt,name=ours,proto3" json:"ours,omitempty"`
+	Ours bool `protobuf:"varint,16,opt,name=ours,proto3" json:"ours,omitempty"`
+	// number is the channel's number as people see it, digits only; receipts alone have it,
+	// so that notices, which name nothing else, find their channel.
+	Number        string `protobuf:"bytes,17,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -411,6 +414,13 @@ func (x *Envelope) GetOurs() bool {
 	return false
 }
 
+func (x *Envelope) GetNumber() string {
+	if x != nil {
+		return x.Number
+	}
+	return ""
+}
+
 var File_parley_v1_envelope_proto protoreflect.FileDescriptor
 
 const file_parley_v1_envelope_proto_rawDesc = "" +
@@ -422,7 +432,7 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"\fparent_bsuid\x18\x03 \x01(\tR\vparentBsuid\x12\x1a\n" +
 	"\busername\x18\x04 \x01(\tR\busername\x12\x12\n" +
 	"\x04name\x18\x05 \x01(\tR\x04name\x12\x10\n" +
-	"\x03lid\x18\x06 \x01(\tR\x03lid\"\xc2\x03\n" +
+	"\x03lid\x18\x06 \x01(\tR\x03lid\"\xda\x03\n" +
 	"\bEnvelope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x0f.parley.v1.KindR\x04kind\x12\x1a\n" +
@@ -441,7 +451,8 @@ const file_parley_v1_envelope_proto_rawDesc = "" +
 	"contact_id\x18\r \x01(\fR\tcontactId\x12\x12\n" +
 	"\x04hops\x18\x0e \x01(\rR\x04hops\x12\x10\n" +
 	"\x03via\x18\x0f \x01(\fR\x03via\x12\x12\n" +
-	"\x04ours\x18\x10 \x01(\bR\x04ours*\xb8\x02\n" +
+	"\x04ours\x18\x10 \x01(\bR\x04ours\x12\x16\n" +
+	"\x06number\x18\x11 \x01(\tR\x06number*\xb8\x02\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fKIND_MESSAGE\x10\x01\x12\x10\n" +
