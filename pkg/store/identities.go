@@ -173,7 +173,8 @@ func (c IdentityChanges) queueCounts(tx *resourceBatch) {
 // queueLeft takes a contact out of use. Both rows are locked first, in the order of their
 // ids: of two who say it of each other, the second finds that the first was there. That
 // the contact is idle is looked at after its identities are locked, and whoever begins or
-// takes up a conversation of theirs must lock these too.
+// takes up a conversation of theirs must lock these too. So nothing is said to it behind the
+// head of its lane that is read after that.
 func (c IdentityChanges) queueLeft(tx *resourceBatch) {
 	if c.Left == nil {
 		return
@@ -192,7 +193,9 @@ func (c IdentityChanges) queueLeft(tx *resourceBatch) {
 		       bsuid = COALESCE(NULLIF(c.bsuid, ''), l.bsuid), parent_bsuid = COALESCE(NULLIF(c.parent_bsuid, ''), l.parent_bsuid),
 		       username = COALESCE(NULLIF(c.username, ''), l.username), name = COALESCE(NULLIF(c.name, ''), l.name)
 		  FROM contacts l WHERE c.id = $2 AND c.merged_into IS NULL AND l.id = $1`, from, into)
-	tx.mustChange(1, `UPDATE contacts SET merged_into = $2 WHERE id = $1 AND merged_into IS NULL`, from, into)
+	tx.mustChange(1, `
+		UPDATE contacts c SET merged_into = $2, last_event = (SELECT l.head FROM leases l WHERE l.service = $3 AND l.shard = c.shard)
+		 WHERE c.id = $1 AND c.merged_into IS NULL`, from, into, ServiceSession)
 }
 
 // queueTaken gives what contacts had of slots, agents and campaigns to the contact that they turned

@@ -27,6 +27,9 @@ func (s *Service) Cycle(ctx context.Context) error {
 	if err := s.settleHeld(ctx); err != nil {
 		return err
 	}
+	if err := s.followFormers(ctx); err != nil {
+		return err
+	}
 	recorded, results, jobs := s.plan()
 	if len(results) == 0 && len(jobs) == 0 {
 		return nil
@@ -200,6 +203,9 @@ func (s *Service) next() (time.Duration, bool) {
 	at, ok := s.desk.Wake(now)
 	waits := len(s.desk.held) > 0 || len(s.desk.Awaited(now)) > 0
 	if poll := s.polled.Add(heldPoll); waits && (!ok || poll.Before(at)) {
+		at, ok = poll, true
+	}
+	if poll := s.polledFormers.Add(formersPoll); len(s.desk.behind) > 0 && (!ok || poll.Before(at)) {
 		at, ok = poll, true
 	}
 	return max(at.Sub(now), 0), ok

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/parleyhq/parley/pkg/store"
 )
 
@@ -72,6 +74,8 @@ type Desk struct {
 	files map[store.DeliveryKey]*line
 	// closed are the channels that cannot send until they are opened.
 	closed map[string]bool
+	// behind are contacts whose messages go after those of others that turned out to be them.
+	behind map[uuid.UUID]store.Former
 }
 
 // scope is what a gate is for: a number, an account, or an app.
@@ -102,6 +106,7 @@ func NewDesk(limits Limits) *Desk {
 		limits: limits, facts: map[string]Facts{}, lines: map[lineKey]*line{}, channels: map[string]*channel{},
 		gates: map[scope]*gate{}, parked: map[parked]parking{},
 		busy: map[store.DeliveryKey]*line{}, held: map[store.DeliveryKey]*line{}, files: map[store.DeliveryKey]*line{},
+		behind: map[uuid.UUID]store.Former{},
 	}
 	if limits.Shared {
 		d.granted = map[string]float64{}
@@ -186,7 +191,7 @@ func (d *Desk) Add(now time.Time, jobs ...Job) {
 // next, and the rates allow it. It reports whether the job is now on its way.
 func (d *Desk) Start(now time.Time, job Job) bool {
 	l, c := d.line(now, job), d.channel(now, job.Channel)
-	if len(l.jobs) > 0 || !c.passes(now, job.Priority) || !d.admits(now, c) || now.Before(d.free(l)) {
+	if len(l.jobs) > 0 || d.waits(l) || !c.passes(now, job.Priority) || !d.admits(now, c) || now.Before(d.free(l)) {
 		return false
 	}
 	l.jobs = append(l.jobs, job)
@@ -206,7 +211,7 @@ func (d *Desk) Next(now time.Time) []Job {
 			d.Settle(now, key) // it stays ambiguous in the store; the line moves on
 			continue
 		}
-		if now.Before(l.deadline) || now.Before(d.pairFree(l)) || !d.admits(now, c) {
+		if now.Before(l.deadline) || now.Before(d.pairFree(l)) || d.waits(l) || !d.admits(now, c) {
 			continue
 		}
 		delete(d.held, key)
@@ -307,8 +312,9 @@ func (d *Desk) Return(at time.Time, key store.DeliveryKey) {
 		d.held[key] = l
 		return
 	}
-	l.readyAt = latest(at, d.pairFree(l))
-	d.channels[l.key.channel].later.add(l)
+	if l.readyAt = latest(at, d.pairFree(l)); !d.waits(l) {
+		d.channels[l.key.channel].later.add(l)
+	}
 }
 
 // Held returns the jobs whose outcome is unknown, in order.
@@ -352,6 +358,9 @@ func (d *Desk) Wake(now time.Time) (at time.Time, ok bool) {
 		}
 	}
 	for _, l := range d.held {
+		if d.waits(l) && !now.Before(l.deadline) {
+			continue
+		}
 		earliest(d.channels[l.key.channel], latest(l.deadline, d.pairFree(l)))
 	}
 	for _, c := range d.channels {
@@ -441,6 +450,7 @@ func (d *Desk) advance(now time.Time, l *line) {
 		d.held[l.jobs[0].Key] = l
 		return
 	}
-	l.readyAt = latest(now, l.readyAt, d.free(l))
-	d.channels[l.key.channel].push(now, l)
+	if l.readyAt = latest(now, l.readyAt, d.free(l)); !d.waits(l) {
+		d.channels[l.key.channel].push(now, l)
+	}
 }

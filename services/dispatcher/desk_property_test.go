@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"github.com/parleyhq/parley/pkg/store"
@@ -31,8 +32,10 @@ type clerk struct {
 	away        map[store.DeliveryKey]bool
 	held, early map[store.DeliveryKey]time.Time
 	// files are the files that were accepted, by line, and until when others wait for them.
-	files       map[store.DeliveryKey]lineKey
-	fileUntil   map[lineKey]time.Time
+	files     map[store.DeliveryKey]lineKey
+	fileUntil map[lineKey]time.Time
+	// behind are the contacts that wait for others who turned out to be them.
+	behind      map[uuid.UUID]store.Former
 	shut        map[scope]*shutter
 	byChannel   map[string][]time.Time
 	byLine      map[lineKey][]time.Time
@@ -50,7 +53,7 @@ func newClerk(t *rapid.T) *clerk {
 		t: t, desk: NewDesk(limits), limits: limits, now: start, rateMax: limits.ChannelRate,
 		open: map[lineKey][]Job{}, away: map[store.DeliveryKey]bool{}, held: map[store.DeliveryKey]time.Time{},
 		early: map[store.DeliveryKey]time.Time{}, shut: map[scope]*shutter{},
-		files: map[store.DeliveryKey]lineKey{}, fileUntil: map[lineKey]time.Time{}, byChannel: map[string][]time.Time{}, byLine: map[lineKey][]time.Time{},
+		behind: map[uuid.UUID]store.Former{}, files: map[store.DeliveryKey]lineKey{}, fileUntil: map[lineKey]time.Time{}, byChannel: map[string][]time.Time{}, byLine: map[lineKey][]time.Time{},
 	}
 }
 
@@ -169,6 +172,8 @@ func (c *clerk) sent(j Job) {
 		c.t.Fatalf("%v goes twice at a time", j.Key)
 	case c.now.Before(c.fileUntil[line]):
 		c.t.Fatalf("%v overtakes a file", j.Key)
+	case c.behind[j.Contact].Coming || slices.Contains(c.behind[j.Contact].Channels, j.Channel):
+		c.t.Fatalf("%v overtakes what was said to a former contact", j.Key)
 	case c.now.Before(c.held[j.Key]) || c.now.Before(c.early[j.Key]):
 		c.t.Fatalf("%v goes too early", j.Key)
 	}
@@ -241,6 +246,14 @@ func (c *clerk) settled(key store.DeliveryKey) {
 
 func (c *clerk) settle(t *rapid.T)  { c.settled(pick(t, c.away)) }
 func (c *clerk) receipt(t *rapid.T) { c.settled(pick(t, c.held)) }
+
+// merge has a contact wait for the messages of another one, for less of them, or no more.
+func (c *clerk) merge(t *rapid.T) {
+	contact := store.ContactID("p", fmt.Sprint(rapid.IntRange(0, people-1).Draw(t, "who")))
+	f := rapid.SampledFrom([]store.Former{{}, {Coming: true}, {Channels: []string{"n1"}}, {Channels: []string{"n1", "n2"}}}).Draw(t, "former")
+	c.behind[contact] = f
+	c.desk.SetBehind(c.now, contact, f)
+}
 
 // arrive tells of a receipt of a file, the line's last one or an older one.
 func (c *clerk) arrive(t *rapid.T) {
@@ -346,6 +359,10 @@ func (c *clerk) check(*rapid.T) {
 // finish lets everything succeed: every job that was ever added must get done,
 // by nothing but the desk's own wake-ups.
 func (c *clerk) finish() {
+	for contact := range c.behind {
+		delete(c.behind, contact)
+		c.desk.SetBehind(c.now, contact, store.Former{})
+	}
 	for rounds := 0; c.done < c.added; rounds++ {
 		if rounds > 20*c.added+100 {
 			c.t.Fatalf("stalled: %d of %d jobs are done", c.done, c.added)
@@ -375,7 +392,7 @@ func TestDeskProperties(t *testing.T) {
 		c := newClerk(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"add": c.add, "start": c.start, "next": c.next, "settle": c.settle, "receipt": c.receipt, "hold": c.hold,
-			"retry": c.retry, "give back": c.giveBack, "refuse": c.refuse, "rate": c.rate, "retake": c.retake, "arrive": c.arrive,
+			"retry": c.retry, "give back": c.giveBack, "refuse": c.refuse, "rate": c.rate, "retake": c.retake, "arrive": c.arrive, "merge": c.merge,
 			"pass": c.pass, "sleep": c.sleep, "": c.check,
 			"start more": c.start, "settle more": c.settle, // the common case deserves more than its share
 		})

@@ -23,6 +23,8 @@ type Store interface {
 	DeliveryContents(ctx context.Context, keys []store.DeliveryKey) (map[store.DeliveryKey][]byte, error)
 	SettledDeliveries(ctx context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error)
 	ReceivedDeliveries(ctx context.Context, keys []store.DeliveryKey) ([]store.DeliveryKey, error)
+	ContactsBehind(ctx context.Context, shard int) ([]uuid.UUID, error)
+	Formers(ctx context.Context, contacts []uuid.UUID, patience time.Duration) (map[uuid.UUID]store.Former, error)
 	lane.Parker
 }
 
@@ -48,7 +50,9 @@ type Service struct {
 	inFlight int
 	// polled is when held sends were last looked up.
 	polled time.Time
-	wake   chan struct{}
+	// polledFormers is when it was last looked up who has to wait for former contacts.
+	polledFormers time.Time
+	wake          chan struct{}
 	// standings and windowless let messages that have waited be looked at again.
 	standings  Standings
 	windowless func(channel string) bool
@@ -73,9 +77,16 @@ func (s *Service) Take(ctx context.Context, l store.Lease) error {
 	if err != nil {
 		return err
 	}
+	behind, err := s.store.ContactsBehind(ctx, l.Shard)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epochs[l.Shard] = l.Epoch
+	for _, id := range behind {
+		s.desk.SetBehind(s.now(), id, store.Former{Coming: true})
+	}
 	ambiguous, interrupted := 0, 0
 	for _, d := range open {
 		if d.State == store.DeliveryAmbiguous {
@@ -139,6 +150,7 @@ func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.merged(parts)
 	s.start(jobs)
 	s.heard(parts)
 	fences := make([]store.Fence, len(parts))

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/rs/zerolog"
 
 	"github.com/parleyhq/parley/pkg/lane"
@@ -62,6 +63,12 @@ func (m *memory) SettledDeliveries(context.Context, []store.DeliveryKey) ([]stor
 }
 
 func (m *memory) ReceivedDeliveries(context.Context, []store.DeliveryKey) ([]store.DeliveryKey, error) {
+	return nil, nil
+}
+
+func (m *memory) ContactsBehind(context.Context, int) ([]uuid.UUID, error) { return nil, nil }
+
+func (m *memory) Formers(context.Context, []uuid.UUID, time.Duration) (map[uuid.UUID]store.Former, error) {
 	return nil, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/encoding/protojson"
 	"pgregory.net/rapid"
 
@@ -447,6 +448,7 @@ func (h *merging) settle(rt *rapid.T) {
 // check compares what was said with what was heard, and looks what is left.
 func (h *merging) check(rt *rapid.T) {
 	heard := h.heard(rt)
+	h.nothingIsSaidLater(rt, heard)
 	contacts, answered := map[int]map[uuid.UUID]bool{}, map[int]map[string]bool{}
 	last := map[string]int{}
 	times := map[string]int{}
@@ -487,6 +489,27 @@ func (h *merging) check(rt *rapid.T) {
 				rt.Errorf("people %d and %d are one contact", other, who)
 			}
 			owner[id] = who
+		}
+	}
+}
+
+// nothingIsSaidLater makes sure that who turned out to be somebody else is told nothing
+// behind the event up to which the dispatcher waits for what they were told.
+func (h *merging) nothingIsSaidLater(rt *rapid.T, heard []*parleyv1.Event) {
+	last := map[uuid.UUID]int64{}
+	rows, err := h.desk.conn.Query(h.desk.t.Context(), `SELECT id, last_event FROM contacts WHERE merged_into IS NOT NULL`)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	var id uuid.UUID
+	var offset int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &offset}, func() error { last[id] = offset; return nil })
+	if err != nil {
+		rt.Fatal(err)
+	}
+	for _, e := range heard {
+		if at, left := last[uuid.UUID(e.ContactId)]; left && e.GetMessageQueued() != nil && int64(e.Offset) > at {
+			rt.Errorf("event %d/%d is a message to who has left at %d", e.Shard, e.Offset, at)
 		}
 	}
 }

@@ -43,12 +43,13 @@ const (
 	timersAlike      bug = "two timers of a session have the same id"
 	leftBehind       bug = "conversation of a merged contact not taken over"
 	mergedUnseen     bug = "identities moved, and the contact not marked as merged"
+	formersIgnored   bug = "messages of a merged contact not waited for"
 )
 
 var bugs = []bug{
 	ackBeforePublish, partlyIsEnough, noInbox, seenBeforeCommit, noEpoch, blindRetry, errorSkipped, relayOnly, noGrace,
 	claimAssumed, linesIgnored, staleResults, rankLowered, orphansDropped, memoryKept, countsUnfenced,
-	timersApart, timersTaken, timersEarly, timersAlike, leftBehind, mergedUnseen,
+	timersApart, timersTaken, timersEarly, timersAlike, leftBehind, mergedUnseen, formersIgnored,
 }
 
 // stubborn takes each shard once, and never drops it.

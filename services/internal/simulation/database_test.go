@@ -36,7 +36,9 @@ type database struct {
 	replicas   map[string]map[string]time.Time
 	contacts   map[uuid.UUID]store.Contact
 	owners     map[store.IdentityKey]store.Owner
-	takenOver  map[uuid.UUID]bool // contacts that turned out to be others, which have all that they had
+	takenOver  map[uuid.UUID]bool   // contacts that turned out to be others, which have all that they had
+	lastEvent  map[uuid.UUID]uint64 // the head of a contact's shard when it turned out to be another
+	sentOut    map[uuid.UUID]bool   // contacts of whom it was found that nothing waits to be sent
 	sessions   map[store.SessionKey]store.Session
 	timers     map[store.SessionKey]store.Timer
 	events     [][][]byte // by shard; the event at offset n has index n-1
@@ -74,7 +76,8 @@ func newDatabase(w *world) *database {
 	d := &database{
 		w: w, live: 1, flows: publishedFlows,
 		leases: map[string][]lease{}, replicas: map[string]map[string]time.Time{},
-		contacts: map[uuid.UUID]store.Contact{}, owners: map[store.IdentityKey]store.Owner{}, takenOver: map[uuid.UUID]bool{}, sessions: map[store.SessionKey]store.Session{},
+		contacts: map[uuid.UUID]store.Contact{}, owners: map[store.IdentityKey]store.Owner{}, takenOver: map[uuid.UUID]bool{},
+		lastEvent: map[uuid.UUID]uint64{}, sentOut: map[uuid.UUID]bool{}, sessions: map[store.SessionKey]store.Session{},
 		timers: map[store.SessionKey]store.Timer{},
 		events: make([][][]byte, w.options.Shards), inbox: map[uuid.UUID]bool{}, deadKeys: map[deadKey]bool{},
 		deliveries: map[store.DeliveryKey]*delivery{}, lines: map[store.SessionKey][]*delivery{}, orphans: map[orphanKey]orphan{},
@@ -298,6 +301,7 @@ func (d *database) leave(left *store.Leaving) {
 		from.MergedInto = uuid.Nil
 	}
 	d.contacts[from.ID], d.contacts[into.ID] = from, into
+	d.lastEvent[from.ID] = d.leases[store.ServiceSession][from.Shard].head
 	d.w.counts["contact merged"]++
 	d.w.note("contact %s is %s", from.ID, into.ID)
 }

@@ -102,6 +102,9 @@ func (d *database) claim(row *delivery, attempt int) {
 				other.Key.Shard, other.Key.Offset, other.State)
 		}
 	}
+	if len(d.formersOf(row.line.Contact)) > 0 {
+		d.afterFormers(row)
+	}
 }
 
 func (d *database) setState(row *delivery, state string) {
