@@ -28,7 +28,7 @@ func TestErrorCodes(t *testing.T) {
 		{RetryNumber, false, 500, []int{131057}},
 		{RetryPair, false, 400, []int{131056}},
 		{RetryAccount, false, 400, []int{80007}},
-		{RetryApp, false, 400, []int{4}},
+		{RetryApp, false, 400, []int{4, 17, 613}},
 		{Retry, false, 503, []int{133004, 131016, 2}},
 		{Retry, false, 500, []int{131000, 131016}},
 		{Retry, false, 400, []int{1, 135000, 131053}},

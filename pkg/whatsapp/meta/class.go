@@ -67,6 +67,8 @@ var codeClasses = []codeClass{
 	{131056, 131056, RetryPair, "pair rate", false},
 	{80007, 80007, RetryAccount, "account rate", false},
 	{4, 4, RetryApp, "app call rate", false},
+	{17, 17, RetryApp, "user call rate", false},
+	{613, 613, RetryApp, "call rate", false},
 
 	{133004, 133004, Retry, "server unavailable", false},
 	{131016, 131016, Retry, "service unavailable", false},

@@ -67,8 +67,8 @@ func peopleOf(contacts value) people {
 	count := 0
 	for contact := range contacts.elements() {
 		id := identity(contact.get("wa_id"), contact.get("user_id"), contact.get("parent_user_id"))
-		id.Name = contact.get("profile", "name").text()
-		id.Username = contact.get("profile", "username").text()
+		id.Name = limited(contact.get("profile", "name"), maxFieldBytes)
+		id.Username = limited(contact.get("profile", "username"), maxFieldBytes)
 		p.byBSUID[id.Bsuid], p.byPhone[id.Phone] = id, id
 		if count++; count == 1 {
 			p.only = id
@@ -107,14 +107,32 @@ func fill(field *string, value string) {
 // one about a customer is what Meta called the first before.
 var renames = map[string]bool{"user_changed_number": true, "customer_changed_number": true, "user_changed_user_id": true}
 
-// newIdentity is who a person is from a system message on. Before version 12 of its
-// webhooks Meta had another name for the new number.
+// isRename reports whether a system message is one of them. Some have no type.
+func isRename(system value) bool {
+	return renames[system.get("type").text()] || system.get("new_user_id").text() != ""
+}
+
+// newIdentity is who a person is from a system message on. What is new may be marked
+// so, as numbers were before version 12 of Meta's webhooks; else it stands alone.
 func newIdentity(system value) *parleyv1.Identity {
-	phone := system.get("new_wa_id")
-	if phone.text() == "" {
-		phone = system.get("wa_id")
+	newest := func(name string) value {
+		if marked := system.get("new_" + name); marked.text() != "" {
+			return marked
+		}
+		return system.get(name)
 	}
-	return identity(phone, system.get("user_id"), system.get("parent_user_id"))
+	return identity(newest("wa_id"), newest("user_id"), newest("parent_user_id"))
+}
+
+// oldIdentity is who a person was, if a system message marks it, or what is new.
+func oldIdentity(system value) *parleyv1.Identity {
+	if id := identity(value{}, system.get("previous_user_id"), system.get("previous_parent_user_id")); laneKey(id) != "" {
+		return id
+	}
+	if system.get("new_user_id").text() != "" {
+		return identity(value{}, system.get("user_id"), system.get("parent_user_id"))
+	}
+	return &parleyv1.Identity{}
 }
 
 // DecodeRenamed reads the ids that a person has from here on: of a system message, and of
@@ -129,7 +147,7 @@ func DecodeRenamed(e *parleyv1.Envelope) *parleyv1.Identity {
 	switch system := raw.get("system"); {
 	case e.GetKind() == parleyv1.Kind_KIND_IDENTITY:
 		id = identity(raw.get("wa_id"), raw.get("user_id", "current"), raw.get("parent_user_id", "current"))
-	case raw.get("type").is("system") && renames[system.get("type").text()]:
+	case raw.get("type").is("system") && isRename(system):
 		id = newIdentity(system)
 	}
 	if laneKey(id) == "" {

@@ -224,6 +224,7 @@ func TestRenames(t *testing.T) {
 		`"from":"1555","system":{"type":"customer_changed_number","new_wa_id":1666}`:                 {"1555", "1666", ""},
 		`"from_user_id":"US.1","system":{"type":"user_changed_user_id","user_id":"MX.2"}`:            {"US.1", "", "MX.2"},
 		`"system":{"type":"user_changed_user_id","user_id":"MX.2","previous_user_id":"US.1"}`:        {"US.1", "", "MX.2"},
+		`"system":{"body":"x","user_id":"US.1","new_user_id":"MX.2"}`:                                {"US.1", "", "MX.2"},
 		`"system":{"type":"user_changed_user_id","user_id":"MX.2"}`:                                  {"MX.2", "", "MX.2"},
 		`"from":"1555","system":{"type":"customer_identity_changed","wa_id":"1666"}`:                 {"1555", "", ""},
 	} {

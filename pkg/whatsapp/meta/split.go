@@ -120,7 +120,7 @@ func (s *splitter) change(c change, whole value) {
 		return
 	}
 	content := whole.get("value")
-	c.field = whole.get("field").text()
+	c.field = limited(whole.get("field"), maxTypeBytes)
 	if number := content.get("metadata", "phone_number_id").text(); validID(number) {
 		c.number = number
 	}
@@ -214,8 +214,7 @@ func (s *splitter) message(c *change, m value) {
 func (c *change) sender(m value) *parleyv1.Identity {
 	sender, system := identity(m.get("from"), m.get("from_user_id"), m.get("from_parent_user_id")), m.get("system")
 	if laneKey(sender) == "" && system.isObject() {
-		sender = identity(value{}, system.get("previous_user_id"), system.get("previous_parent_user_id"))
-		if laneKey(sender) == "" {
+		if sender = oldIdentity(system); laneKey(sender) == "" {
 			sender = newIdentity(system)
 		}
 	}

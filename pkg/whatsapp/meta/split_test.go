@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
@@ -153,6 +155,21 @@ func TestSplitToleratesOddText(t *testing.T) {
 	}
 	if msg, ok, err := meta.DecodeMessage(e); err != nil || !ok || msg.GetText() != "a\ufffd(b\ufffd" {
 		t.Errorf("decoded %v, %v, %v", msg, ok, err)
+	}
+}
+
+// What stands once in a POST goes with each of its updates, so it has an end: 1,000
+// messages beside a name of 1 MB would be 1 GB.
+func TestSplitBoundsWhatIsRepeated(t *testing.T) {
+	long := strings.Repeat("n", 1<<20)
+	messages := strings.Repeat(`{"id":"m","from":"15550002222","type":"text","text":{"body":"hi"}},`, 999) + `{"id":"m","from":"15550002222"}`
+	body := webhook(`"contacts":[{"wa_id":"15550002222","profile":{"name":"` + long + `","username":"` + long + `"}}],"messages":[` + messages + `]`)
+	size := 0
+	for _, e := range meta.Split(body, receivedAt) {
+		size += proto.Size(e)
+	}
+	if size > 2*len(body) {
+		t.Errorf("%d bytes of envelopes out of %d", size, len(body))
 	}
 }
 
