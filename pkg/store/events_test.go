@@ -289,10 +289,22 @@ func TestDeliveryIDs(t *testing.T) {
 		if !ok || shard != k.Shard || offset != k.Offset {
 			t.Errorf("%v came back as %d/%d, %v", k, shard, offset, ok)
 		}
+		at := time.UnixMilli(1_795_860_000_123)
+		if got, queuedAt, ok := ParseCallback(Callback(k, at)); !ok || got != k || !queuedAt.Equal(at) {
+			t.Errorf("%v of %s came back as %v of %s, %v", k, at, got, queuedAt, ok)
+		}
+		if got, queuedAt, ok := ParseCallback(DeliveryID(k.Shard, k.Offset)); !ok || got != k || !queuedAt.IsZero() {
+			t.Errorf("without a time %v came back as %v of %s, %v", k, got, queuedAt, ok)
+		}
 	}
 	for _, id := range []string{"", "p1", "p1.1", "p1.1.0", "p1.01.1", "p1.1.01", "p1.1.+1", "p1.-1.1", "p2.1.1", "p1.1.1.1", "p1.32768.1", "p1.1.9223372036854775808", "p1. 1.1"} {
 		if _, _, ok := ParseDeliveryID(id); ok {
 			t.Errorf("%q is taken for one of ours", id)
+		}
+	}
+	for _, text := range []string{"", "p1.1.1.", "p1.1.1.0", "p1.1.1.-5", "p1.1.1.0k", "p1.1.1.K", "p1.1.1.!", "p1.1.0.k", "p1.1.1.k.k", "x.p1.1.1"} {
+		if _, _, ok := ParseCallback(text); ok {
+			t.Errorf("%q is taken for a callback of ours", text)
 		}
 	}
 }

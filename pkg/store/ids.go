@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -37,9 +38,7 @@ func SessionID(shard int, offset uint64) uint64 {
 	return uint64(shard)<<sessionShardBits | offset
 }
 
-// DeliveryID is the name of an outgoing message to the outside: it travels as
-// biz_opaque_callback_data, comes back in every receipt, and tells ingress the
-// shard without a database.
+// DeliveryID is the name of an outgoing message.
 func DeliveryID(shard int, offset uint64) string {
 	return fmt.Sprintf("p1.%d.%d", shard, offset)
 }
@@ -59,4 +58,28 @@ func ParseDeliveryID(id string) (shard int, offset uint64, ok bool) {
 		return 0, 0, false
 	}
 	return int(shard64), offset, true
+}
+
+// Callback is the name of an outgoing message to the provider: it travels as
+// biz_opaque_callback_data, comes back in every receipt, and tells ingress the shard
+// without a database. The time, to the millisecond, tells the message from one of
+// another installation on the same number, or of this one before it began anew.
+func Callback(key DeliveryKey, queuedAt time.Time) string {
+	return DeliveryID(key.Shard, key.Offset) + "." + strconv.FormatInt(queuedAt.UnixMilli(), 36)
+}
+
+// ParseCallback reads what Callback wrote, or a DeliveryID, as it was before: then
+// queuedAt is zero. ok is false for anything else.
+func ParseCallback(text string) (key DeliveryKey, queuedAt time.Time, ok bool) {
+	id := text
+	if strings.Count(text, ".") == 3 {
+		at := strings.LastIndexByte(text, '.')
+		ms, err := strconv.ParseInt(text[at+1:], 36, 64)
+		if err != nil || ms <= 0 || strconv.FormatInt(ms, 36) != text[at+1:] {
+			return key, queuedAt, false
+		}
+		id, queuedAt = text[:at], time.UnixMilli(ms)
+	}
+	key.Shard, key.Offset, ok = ParseDeliveryID(id)
+	return key, queuedAt, ok
 }

@@ -15,7 +15,10 @@ type Receipt struct {
 	Lane int
 	// Key is the delivery, if known; Offset 0 means that it is not, and the
 	// receipt is kept under its WAMID until it is.
-	Key       DeliveryKey
+	Key DeliveryKey
+	// QueuedAt is when that delivery was queued: another one under the same key, of
+	// another installation, was not. Zero if the receipt does not say.
+	QueuedAt  time.Time
 	Channel   string
 	WAMID     string
 	Name      string
@@ -34,10 +37,10 @@ const RankFailed = 2
 // holds the deliveries, locked in the one order that all who update several keep to.
 const applyReceiptsSQL = fenceSQL + `,
 u AS (
-	SELECT u.* FROM cp JOIN unnest($7::int[], $8::int[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::int[], $14::timestamptz[], $15::int[])
-	       u(lane, shard, "offset", channel, wamid, receipt, rank, at, error_code) ON u.lane = cp.shard),
+	SELECT u.* FROM cp JOIN unnest($7::int[], $8::int[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::int[], $14::timestamptz[], $15::int[],
+	       $17::timestamptz[]) u(lane, shard, "offset", channel, wamid, receipt, rank, at, error_code, queued_at) ON u.lane = cp.shard),
 locked AS (
-	SELECT u.* FROM u JOIN deliveries d ON d.shard = u.shard AND d."offset" = u."offset"
+	SELECT u.* FROM u JOIN deliveries d ON d.shard = u.shard AND d."offset" = u."offset" AND d.queued_at = COALESCE(u.queued_at, d.queued_at)
 	 WHERE u."offset" > 0 ORDER BY d.shard, d."offset" FOR NO KEY UPDATE OF d),
 upd AS (
 	UPDATE deliveries d SET
@@ -58,7 +61,7 @@ upd AS (
 orphan AS (
 	INSERT INTO orphan_receipts (channel, wamid, receipt, rank, at, error_code)
 	SELECT u.channel, u.wamid, u.receipt, u.rank, u.at, u.error_code FROM u
-	 WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.shard = u.shard AND d."offset" = u."offset")
+	 WHERE NOT EXISTS (SELECT FROM deliveries d WHERE d.shard = u.shard AND d."offset" = u."offset" AND d.queued_at = COALESCE(u.queued_at, d.queued_at))
 	ON CONFLICT (wamid, receipt) DO NOTHING)
 SELECT shard FROM cp`
 
@@ -67,11 +70,15 @@ func (s *Store) ApplyReceipts(ctx context.Context, fences []Fence, receipts []Re
 	n := len(receipts)
 	lanes, shards, offsets, channels := make([]int, n), make([]int, n), make([]int64, n), make([]string, n)
 	wamids, names, ranks, at, codes := make([]string, n), make([]string, n), make([]int, n), make([]time.Time, n), make([]int, n)
+	queued := make([]*time.Time, n)
 	for i, r := range receipts {
 		lanes[i], shards[i], offsets[i], channels[i] = r.Lane, r.Key.Shard, int64(r.Key.Offset), r.Channel
 		wamids[i], names[i], ranks[i], at[i], codes[i] = r.WAMID, r.Name, r.Rank, r.At, r.ErrorCode
+		if !r.QueuedAt.IsZero() {
+			queued[i] = &r.QueuedAt
+		}
 	}
-	args := append(fenceArgs(ServiceReceipts, fences), lanes, shards, offsets, channels, wamids, names, ranks, at, codes, RankFailed)
+	args := append(fenceArgs(ServiceReceipts, fences), lanes, shards, offsets, channels, wamids, names, ranks, at, codes, RankFailed, queued)
 	held, err = s.heldShards(ctx, applyReceiptsSQL, args)
 	if err != nil {
 		return nil, fmt.Errorf("apply receipts: %w", err)

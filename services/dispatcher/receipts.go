@@ -95,14 +95,15 @@ func (r *Receipts) resolve(ctx context.Context, list []store.Receipt) ([]store.R
 // rank, with the error code of any of them.
 func newest(list []store.Receipt) []store.Receipt {
 	type subject struct {
-		lane  int
-		key   store.DeliveryKey
-		wamid string
+		lane   int
+		key    store.DeliveryKey
+		queued int64
+		wamid  string
 	}
 	index := map[subject]int{}
 	var kept []store.Receipt
 	for _, receipt := range list {
-		of := subject{key: receipt.Key}
+		of := subject{key: receipt.Key, queued: receipt.QueuedAt.UnixMilli()}
 		if receipt.Key.Offset == 0 {
 			of = subject{lane: receipt.Lane, wamid: receipt.WAMID}
 		}
@@ -143,9 +144,9 @@ func decodeReceipt(m lane.Message) (store.Receipt, *parleyv1.Envelope, error) {
 	if at.IsZero() {
 		at = time.UnixMilli(envelope.ReceivedAtMs)
 	}
-	shard, offset, _ := store.ParseDeliveryID(receipt.Callback)
+	key, queuedAt, _ := store.ParseCallback(receipt.Callback)
 	return store.Receipt{
-		Lane: m.Shard, Key: store.DeliveryKey{Shard: shard, Offset: offset}, Channel: envelope.Channel,
+		Lane: m.Shard, Key: key, QueuedAt: queuedAt, Channel: envelope.Channel,
 		WAMID: receipt.WAMID, Name: receipt.Status, Rank: rank, At: at, ErrorCode: receipt.ErrorCode,
 	}, envelope, nil
 }

@@ -180,15 +180,40 @@ func TestForeignReceipts(t *testing.T) {
 	p := newPost(t, db)
 	for i, callback := range []string{
 		"", "another system's", store.DeliveryID(shard, 999), store.DeliveryID(shard+1, 1), store.DeliveryID(1<<15-1, 1<<62), "p1.1.-1", "p1.1.01",
+		store.Callback(store.DeliveryKey{Shard: shard, Offset: 1}, start.Add(-time.Hour)),
 	} {
 		p.receive(receipt{"read", callback, fmt.Sprint("wamid.foreign", i)})
 	}
 	if after := db.row(1); after != before {
 		t.Errorf("%+v became %+v", before, after)
 	}
-	if p.orphans() != 7 {
-		t.Errorf("%d orphans, want 7", p.orphans())
+	if p.orphans() != 8 {
+		t.Errorf("%d orphans, want 8", p.orphans())
 	}
+}
+
+// An installation that begins anew on the same number uses its offsets again, while
+// receipts of before still come. They settle nothing of what waits now, and do not
+// hide those that are about it.
+func TestReceiptsOfAnEarlierInstallation(t *testing.T) {
+	db := newDatabase(t)
+	o := open(t, db)
+	o.apply(queued("a", 1), queued("a", 2))
+	o.Finish(o.wantLaunched("1")[0], "wamid.1", nil)
+	o.cycle()
+	o.cycle()
+	o.wantLaunched("2")
+	o.apply(queued("a", 3))
+	of := func(offset uint64, at time.Time) string {
+		return store.Callback(store.DeliveryKey{Shard: shard, Offset: offset}, at)
+	}
+	newPost(t, db).receive(
+		receipt{"read", of(1, start.Add(-time.Hour)), "wamid.old"}, receipt{"delivered", of(1, start), "wamid.1"},
+		receipt{"sent", of(3, start.Add(-time.Hour)), "wamid.older"})
+	if r := db.row(1); r.Receipt != "delivered" || r.WAMID != "wamid.1" {
+		t.Errorf("the first: %+v", r)
+	}
+	db.wantState(3, store.DeliveryQueued)
 }
 
 // RELIABILITY A6: what cannot be read, and numbers beyond every column, stop

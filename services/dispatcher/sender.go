@@ -61,7 +61,7 @@ func (s *sender) send(job Job) {
 	ctx, cancel := context.WithTimeout(context.Background(), sendTimeout)
 	defer cancel()
 	wamid, err := s.clientOf(job.Channel).Send(ctx, meta.Outgoing{
-		Channel: job.Channel, Message: queued, DeliveryID: store.DeliveryID(job.Key.Shard, job.Key.Offset),
+		Channel: job.Channel, Message: queued, DeliveryID: store.Callback(job.Key, job.QueuedAt),
 	})
 	if file != nil {
 		err = s.uploads.judge(job.Channel, file, err)

@@ -51,7 +51,7 @@ func TestSend(t *testing.T) {
 	if o.err != nil || o.wamid != "wamid.42" || o.job.Key.Offset != 42 {
 		t.Fatalf("%+v", o)
 	}
-	if got.Channel != "n1" || got.To != "16505551234" || got.Text != "hi" || got.Callback != store.DeliveryID(1, 42) {
+	if got.Channel != "n1" || got.To != "16505551234" || got.Text != "hi" || got.Callback != store.Callback(o.job.Key, o.job.QueuedAt) {
 		t.Errorf("sent %+v", got)
 	}
 }

@@ -230,8 +230,8 @@ func (h *Handler) message(e *parleyv1.Envelope) (m bus.Message, isReceipt bool, 
 	if e.Kind == parleyv1.Kind_KIND_RECEIPT {
 		receipt, err := whatsapp.DecodeReceipt(e)
 		if err == nil && (receipt.Rank > 0 || receipt.Failed) {
-			if sender, _, ok := store.ParseDeliveryID(receipt.Callback); ok && sender < h.options.Shards {
-				shard = sender
+			if sent, _, ok := store.ParseCallback(receipt.Callback); ok && sent.Shard < h.options.Shards {
+				shard = sent.Shard
 			}
 			return bus.Message{Subject: bus.SubjectStatus(shard, e.Channel, e.LaneKey), Data: data}, true, nil
 		}

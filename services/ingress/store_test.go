@@ -73,14 +73,15 @@ func TestStoreReceiptShard(t *testing.T) {
 	own := bus.ShardOf(portfolio(channel), ada.BSUID, shards)
 	sender := (own + 5) % shards
 	for callback, want := range map[string]int{
-		store.DeliveryID(sender, 77): sender,
-		store.DeliveryID(own, 1):     own,
-		store.DeliveryID(shards, 77): own, // no such shard
-		"p1.3.0":                     own,
-		"p2.3.77":                    own,
-		"p1.03.77":                   own,
-		"another system's":           own,
-		"":                           own,
+		store.DeliveryID(sender, 77):                                     sender,
+		store.Callback(store.DeliveryKey{Shard: sender, Offset: 77}, at): sender,
+		store.DeliveryID(own, 1):                                         own,
+		store.DeliveryID(shards, 77):                                     own, // no such shard
+		"p1.3.0":                                                         own,
+		"p2.3.77":                                                        own,
+		"p1.03.77":                                                       own,
+		"another system's":                                               own,
+		"":                                                               own,
 	} {
 		status := &shelf{}
 		body := fake.Payload(waba, channel, fake.Receipt(ada, "wamid.out", "delivered", at, callback))

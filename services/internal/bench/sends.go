@@ -193,11 +193,11 @@ func (g *graph) accept(_ context.Context, send fake.Send) fake.Answer {
 	defer g.mu.Unlock()
 	g.times = append(g.times, time.Now())
 	g.total++
-	_, offset, _ := store.ParseDeliveryID(send.Callback)
-	if offset <= g.last[send.To] { // a person's messages are in one shard
+	sent, _, _ := store.ParseCallback(send.Callback)
+	if sent.Offset <= g.last[send.To] { // a person's messages are in one shard
 		g.wrong++
 	}
-	g.last[send.To] = offset
+	g.last[send.To] = sent.Offset
 	return fake.Answer{}
 }
 
