@@ -100,6 +100,20 @@ func TestHotLookUpsUseIndexes(t *testing.T) {
 			}
 			return err
 		},
+		"FindPeople": func(ctx context.Context, s *Store, i int) error {
+			found, more, err := s.FindPeople(ctx, "ann 1", 20)
+			if err == nil && (len(found) != 20 || !more) {
+				err = fmt.Errorf("%d people, more: %t", len(found), more)
+			}
+			return err
+		},
+		"FindPeople by LID": func(ctx context.Context, s *Store, i int) error {
+			found, _, err := s.FindPeople(ctx, fmt.Sprint(i+1, "@lid"), 20)
+			if err == nil && len(found) != 1 {
+				err = fmt.Errorf("%d people", len(found))
+			}
+			return err
+		},
 		"TakeStarts": func(ctx context.Context, s *Store, i int) error {
 			starts, running, err := s.TakeStarts(ctx)
 			if err == nil && (!running || len(starts) > 20) {
@@ -247,7 +261,8 @@ func prepareManyRows(t *testing.T, dsn string) {
 		`CREATE TEMP TABLE n AS SELECT i, lpad(i::text, 32, '0')::uuid AS id FROM generate_series(1, 10000) i`,
 		`INSERT INTO leases (service, shard, epoch) SELECT s, n, 1 FROM unnest(ARRAY['session', 'dispatcher']) s, generate_series(0, 3) n
 			ON CONFLICT DO NOTHING`,
-		`INSERT INTO contacts (id, portfolio, lane_key, shard, created_at) SELECT id, 'p', i, i % 4, now() FROM n`,
+		`INSERT INTO contacts (id, portfolio, lane_key, shard, name, username, created_at) SELECT id, 'p', i, i % 4, 'Ann ' || i, 'ann' || i, now() FROM n`,
+		`INSERT INTO contact_identities (portfolio, kind, value, contact_id) SELECT 'p', 'lid', i || '@lid', id FROM n`,
 		`INSERT INTO sessions SELECT 'c', id, i, i % 4, 'lead', 1, 'active', 'name', '{}', 'en', 0, 1, now(), now() FROM n`,
 		`INSERT INTO timers SELECT 'c', id, i % 4, 'ref', now() - make_interval(secs => i) FROM n ON CONFLICT DO NOTHING`,
 		`INSERT INTO table_rows SELECT name, i, jsonb_build_object('n', i::text, 'odd', (i % 2)::text) FROM n, unnest(ARRAY['first', 'second']) name`,

@@ -31,7 +31,7 @@ type SessionView struct {
 	Parked          bool            `json:"parked"`
 }
 
-// FindSessions returns the sessions of a contact, named by phone, BSUID or id: those
+// FindSessions returns the sessions of a contact, named by phone, BSUID, LID or id: those
 // that run, and those in the archive, also those of contacts that turned out to be this one.
 func (s *Store) FindSessions(ctx context.Context, contact string) ([]SessionView, error) {
 	id, err := uuid.Parse(contact)
@@ -47,7 +47,7 @@ func (s *Store) FindSessions(ctx context.Context, contact string) ([]SessionView
 			UNION ALL
 			SELECT session_id, channel, contact_id, flow, flow_version, status, current_state, flow_data, language, failure_count, version, started_at, last_interaction
 			  FROM session_archive WHERE contact_id = c.id) s
-		 WHERE c.id IN (SELECT contacts_of(f.id) FROM contacts f WHERE f.id = $2 OR f.phone = $1 AND f.phone <> '' OR f.bsuid = $1 AND f.bsuid <> '')
+		 WHERE c.id IN (SELECT contacts_of(f) FROM contacts_named($1, $2) f)
 		 ORDER BY s.channel, s.session_id`, contact, id)
 	if err != nil {
 		return nil, fmt.Errorf("find sessions: %w", err)
@@ -65,7 +65,7 @@ type ContactView struct {
 	Portfolio string
 }
 
-// FindContacts returns who has a phone, a BSUID or an id; of contacts that turned out to
+// FindContacts returns who has a phone, a BSUID, a LID or an id; of contacts that turned out to
 // be others, these.
 func (s *Store) FindContacts(ctx context.Context, contact string) ([]ContactView, error) {
 	id, err := uuid.Parse(contact)
@@ -73,8 +73,7 @@ func (s *Store) FindContacts(ctx context.Context, contact string) ([]ContactView
 		id = uuid.Nil
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT DISTINCT n.id, n.portfolio FROM contacts c JOIN contacts n ON n.id = contact_now(c.id)
-		 WHERE c.id = $2 OR c.phone = $1 AND c.phone <> '' OR c.bsuid = $1 AND c.bsuid <> ''`, contact, id)
+		SELECT DISTINCT n.id, n.portfolio FROM contacts_named($1, $2) c JOIN contacts n ON n.id = contact_now(c)`, contact, id)
 	if err != nil {
 		return nil, fmt.Errorf("find contacts: %w", err)
 	}

@@ -92,7 +92,7 @@ func (c *messageColumns) args() []any {
 
 // MessageQuery says which messages are wanted.
 type MessageQuery struct {
-	// Contact is a phone number, a BSUID or a contact's id; empty for everybody.
+	// Contact is a phone number, a BSUID, a LID or a contact's id; empty for everybody.
 	Contact string
 	Channel string // empty for all
 	// From and To bound the time, To excluded.
@@ -106,7 +106,7 @@ type MessageQuery struct {
 	Limit int
 }
 
-const contactsOfSQL = `SELECT DISTINCT contacts_of(id) FROM contacts WHERE id = $2 OR phone = $1 AND phone <> '' OR bsuid = $1 AND bsuid <> ''`
+const contactsOfSQL = `SELECT DISTINCT contacts_of(f) FROM contacts_named($1, $2) f`
 
 // Contacts and deliveries are looked up for the messages of a page only. All that
 // somebody said is found by who it was and sorted then: by way of the time, the
