@@ -96,6 +96,7 @@ func (a *API) routes(mux router, login bool) {
 	mux.HandleFunc("POST /api/v1/sessions/{contact}/input", a.input)
 	mux.HandleFunc("POST /api/v1/sessions/{contact}/actions", a.act)
 	mux.HandleFunc("POST /api/v1/sessions/{contact}/messages", a.write)
+	mux.HandleFunc("POST /api/v1/contacts/find", a.findPeople)
 	mux.HandleFunc("GET /api/v1/messages", a.messages)
 	mux.HandleFunc("GET /api/v1/media/{channel}/{id}", a.media)
 	mux.HandleFunc("GET /api/v1/notices", a.notices)

@@ -234,6 +234,18 @@ func TestConsoleInBrowser(t *testing.T) {
 	b.until(`document.querySelectorAll('.events li').length > 3`)
 	b.do(chromedp.Click("details summary"))
 	b.shoot("contact")
+	b.open("contact?contact=ada") // one person
+	b.until(`document.querySelectorAll('.events li').length > 3`)
+	if _, err := s.conn.Exec(t.Context(), `UPDATE contacts SET name = 'Ada ' || $2, username = 'hid.den' WHERE id = $1`, store.ContactID("n2", "US.77"), attack); err != nil {
+		t.Fatal(err)
+	}
+	b.open("messages?contact=ad")
+	b.until(`document.querySelectorAll('tbody tr').length === 2 && document.querySelector('tbody').textContent.includes('@hid.den')`)
+	b.shoot("people")
+	b.do(chromedp.Click("tbody tr:first-child a"))
+	b.until(`document.querySelectorAll('.bubble').length === 12`)
+	b.open("contact?contact=@nobody")
+	b.until(`document.querySelector('.note').textContent.includes('Nobody has that name')`)
 	b.open("funnels")
 	b.until(`document.querySelectorAll('.funnel li').length > 1`)
 	b.shoot("funnels")

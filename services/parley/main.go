@@ -21,6 +21,7 @@ type commands struct {
 	Flow       flowCommand       `cmd:"" help:"Tools for flows: check, draw, test, chat, compare, translate, publish, backtest."`
 	Deliveries deliveriesCommand `cmd:"" help:"What became of sends: list them, send again or drop those that nobody knows of."`
 	Calls      callsCommand      `cmd:"" help:"Calls of your systems that failed, or are still to be made."`
+	Contacts   contactsCommand   `cmd:"" help:"Tools for people: find them by a name."`
 	Messages   messagesCommand   `cmd:"" help:"Tools for the message log: export."`
 	Webhooks   webhooksCommand   `cmd:"" help:"What another system is told: list what waits or was given up, redrive, test the receiver."`
 	Slots      slotsCommand      `cmd:"" help:"Tools for what can be booked, and what is: list, import."`

@@ -45,7 +45,8 @@ const (
 func openOffice(t *testing.T) *office {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	db, err := store.Open(ctx, pgtest.New(t, store.Migrate), 6, "test")
+	dsn := pgtest.New(t, store.Migrate)
+	db, err := store.Open(ctx, dsn, 6, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func openOffice(t *testing.T) *office {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	common := platform.Common{Shards: 2, Replicas: 1, LeaseTime: 5 * time.Second}
+	common := platform.Common{DatabaseURL: dsn, Shards: 2, Replicas: 1, LeaseTime: 5 * time.Second}
 	deps := &platform.Deps{Common: common, Store: db, Owner: "test", Log: zerolog.Nop(), Channels: platform.OneFlow("visit")}
 	if err := deps.ConnectNATS(ctx, nc); err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ type sessionCommand struct {
 
 // person names the conversation.
 type person struct {
-	Contact string `arg:"" help:"Phone number, user id (BSUID) or contact id."`
+	Contact string `arg:"" help:"Phone number, user id (BSUID), LID or contact id; parley contacts find knows it by a name."`
 	Channel string `help:"The business number, if the person talks with several."`
 	server  `embed:""`
 }

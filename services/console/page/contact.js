@@ -1,21 +1,24 @@
 // One contact: the sessions and everything that happened in them.
 
 import { get, query, segment } from './api.js';
+import { find, hint } from './people.js';
 import { chip, el, field, form, link, list, note, said, string, table, time, title as heading } from './dom.js';
 
 export const title = 'Contact';
 
 export async function show({ values, signal, go }) {
   const head = [heading('Contact'), form({ class: 'filter' }, (given) => go('contact', given),
-    field('Contact', el('input', { id: 'f-contact', name: 'contact', value: values.contact || '', placeholder: 'phone or user id', autocomplete: 'off', required: true })), el('button', { class: 'main' }, 'Show'))];
-  if (!values.contact) return [...head, note('Give a phone number (digits, with the country code) or a user id.')];
-  const who = segment(values.contact.replace(/^\+/, ''));
+    field('Contact', el('input', { id: 'f-contact', name: 'contact', value: values.contact || '', placeholder: hint, autocomplete: 'off', required: true })), el('button', { class: 'main' }, 'Show'))];
+  if (!values.contact) return [...head, note('Give a phone number (digits, with the country code), a user id, or the beginning of a name or user name.')];
+  const { contact, nodes } = await find(values, 'contact');
+  if (nodes) return [...head, ...nodes];
+  const who = segment(contact);
   try {
     const [sessions, events] = await Promise.all([get(`sessions/${who}`, signal), get(`sessions/${who}/events`, signal)]);
     return [...head, ...list(sessions).map(session), el('h2', {}, 'Events'), history(list(events))];
   } catch (error) {
     if (error.status !== 404) throw error;
-    return [...head, note('Nobody of that phone number or user id has a session. Check the digits, or look for what they said under ', link(`#/messages${query({ contact: values.contact })}`, 'Messages'), '.')];
+    return [...head, note('Nobody of that phone number, user id or name has a session. Check the digits, or look for what they said under ', link(`#/messages${query({ contact })}`, 'Messages'), '.')];
   }
 }
 

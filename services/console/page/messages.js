@@ -1,17 +1,21 @@
 // The message log: everybody's newest, or a contact's as a conversation.
 
 import { get, post, query, segment } from './api.js';
+import { find, hint } from './people.js';
 import { chip, clockOf, dayOf, el, field, form, link, list, note, said, time, title as heading } from './dom.js';
 
 export const title = 'Messages';
 
-export async function show({ values, signal, go, again }) {
+export async function show({ values: wanted, signal, go, again }) {
+  const { contact, nodes } = await find(wanted, 'messages');
+  if (nodes) return [heading('Messages'), filter(wanted, go), ...nodes];
+  const values = { ...wanted, contact };
   const asked = { contact: values.contact, channel: values.channel, from: values.from, to: dayAfter(values.to), raw: values.raw };
   const page = await get(`messages${query({ ...asked, order: 'latest', limit: 100, after: values.after })}`, signal);
   const found = list(page.messages);
   return [
     heading('Messages', el('span', { class: 'export' }, 'Export ', ['csv', 'jsonl'].map((format) => [el('a', { href: `/api/v1/messages${query({ ...asked, format })}`, download: `messages.${format}` }, format.toUpperCase()), ' ']))),
-    filter(values, go),
+    filter(wanted, go),
     found.length ? (values.contact ? conversation(found) : log(found)) : empty(values),
     page.next && el('p', { class: 'more' }, link(`#/messages${query({ ...values, after: page.next })}`, 'Earlier messages')),
     values.after && el('p', { class: 'more' }, link(`#/messages${query({ ...values, after: '' })}`, 'Back to the newest')),
@@ -57,13 +61,13 @@ function dayAfter(day) {
 function filter(values, go) {
   const input = (name, label, more) => field(label, el('input', { id: `f-${name}`, name, value: values[name] || '', ...more }));
   return form({ class: 'filter' }, (given) => go('messages', given),
-    input('contact', 'Contact', { placeholder: 'phone or user id', autocomplete: 'off' }), input('channel', 'Channel', { autocomplete: 'off' }),
+    input('contact', 'Contact', { placeholder: hint, autocomplete: 'off' }), input('channel', 'Channel', { autocomplete: 'off' }),
     input('from', 'From (UTC)', { type: 'date' }), input('to', 'Until (UTC)', { type: 'date' }),
     field('As it came', el('input', { id: 'f-raw', name: 'raw', type: 'checkbox', value: '1', checked: values.raw === '1' })), el('button', { class: 'main' }, 'Show'));
 }
 
 function empty(values) {
-  if (values.contact) return note('Nobody of that phone number or user id has said anything here. Check the digits, with the country code, or widen the time.');
+  if (values.contact) return note('Nobody of that phone number, user id or name has said anything here. Check the digits, with the country code, or widen the time.');
   if (values.channel || values.from || values.to) return note('No message fits. Widen the time, or leave the channel out.');
   return note('Nothing was said yet. Write to the business number, or open the sandbox, and look again.');
 }
