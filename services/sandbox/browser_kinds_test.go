@@ -159,6 +159,19 @@ func TestAttachmentsInBrowser(t *testing.T) {
 	g.wantNoProblems()
 }
 
+// What a message asks for is shared by its button: the own number, and a place.
+func TestSharesInBrowser(t *testing.T) {
+	g := newStage(t)
+	g.show("interactive", `{"type":"request_contact_info","body":{"text":"Your number?"},"action":{"name":"request_contact_info"}}`)
+	g.do(chromedp.Click("#phone-1 .bubble:last-child .tap"))
+	g.wantPosted(1, `"origin":"contact_request"`, `"wa_id":"`+g.text(`document.querySelector('#phone-1 .number').textContent.replace(/\D/g, '')`)+`"`, `"id":"`+g.wamid()+`"`)
+	g.show("interactive", `{"type":"location_request_message","body":{"text":"Where?"},"action":{"name":"send_location"}}`)
+	g.do(chromedp.Click("#phone-1 .bubble:last-child .tap"), chromedp.Click("#sheet-1 .send-form"))
+	g.wantPosted(2, `"latitude":-34.6083`, `"id":"`+g.wamid()+`"`)
+	g.shot("shares.png")
+	g.wantNoProblems()
+}
+
 // What the business sends is drawn as WhatsApp draws it, and never as markup.
 func TestKindsInBrowser(t *testing.T) {
 	g := newStage(t)

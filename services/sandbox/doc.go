@@ -51,7 +51,8 @@
 //	{"type":"image", ["text":"the caption"]}
 //	{"type":"document", "filename":"a.pdf", ["text":"the caption"]}
 //	{"type":"location", "latitude":1.5, "longitude":-2.5, ["name":"...", "address":"..."]}
-//	{"type":"contacts", "contacts":[{"name":"Ann", "phone":"+1555...", ["email":"...", "organization":"..."]}]}
+//	{"type":"contacts", "contacts":[{"name":"Ann", "phone":"+1555...", ["email":"...", "organization":"..."]}], ["shared":true]}
+//	                                          shared: their own, by the button that a message had for it
 //	{"type":"button", "id":"yes", ["title":"Yes"]}
 //	{"type":"list", "id":"row-1", ["title":"First"]}
 //	{"type":"template_button", "payload":"p", ["text":"Yes"]}

@@ -33,6 +33,7 @@ type message struct {
 	Name      string                     `json:"name"`
 	Address   string                     `json:"address"`
 	Contacts  []card                     `json:"contacts"`
+	Shared    bool                       `json:"shared"`
 	Context   string                     `json:"context"`
 	ID        string                     `json:"id"`
 	Title     string                     `json:"title"`
@@ -149,7 +150,11 @@ func (m message) cards() (draft, string) {
 			return draft{}, "every card of contacts must have a name and a phone"
 		}
 		names = append(names, c.Name)
-		content = append(content, c.object())
+		o := c.object()
+		if m.Shared { // by the button of a message that asked for it
+			o["origin"] = "contact_request"
+		}
+		content = append(content, o)
 	}
 	return draft{typ: "contacts", text: strings.Join(names, ", "), content: content, context: m.Context}, ""
 }

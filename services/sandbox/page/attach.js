@@ -38,6 +38,11 @@ export function openAttach({ sheet, answer }, onPhoto) {
   sheet.open('Attach', el('div', 'choices', photo, ...others));
 }
 
+// askLocation asks for a place, as the answer to a message.
+export function askLocation({ sheet, answer }, context) {
+  ask(sheet, 'location', kinds.location, (message) => answer({ ...message, context }));
+}
+
 function choice(picture, title, onClick) {
   const element = button(`choice ${picture}`, '', onClick);
   element.append(icon(picture), title);

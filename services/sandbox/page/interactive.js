@@ -1,12 +1,16 @@
 // Messages with something to tap: buttons, a list, a link, a form. They stay
 // tappable for ever, as on WhatsApp: what a late tap means is Parley's to decide.
 
+import { askLocation } from './attach.js';
 import { button, el, icon, list, string } from './dom.js';
 import { formSheet } from './form.js';
 import { text } from './format.js';
 import { fileCard } from './media.js';
 
-const drawings = new Map([['button', drawButtons], ['list', drawList], ['cta_url', drawLink], ['flow', drawForm]]);
+const drawings = new Map([
+  ['button', drawButtons], ['list', drawList], ['cta_url', drawLink], ['flow', drawForm],
+  ['request_contact_info', drawShare], ['location_request_message', drawPlace],
+]);
 
 export function drawInteractive(bubble, message, actions) {
   const content = [
@@ -67,6 +71,15 @@ function drawForm(bubble, action, actions) {
 export function formTap(bubble, title, payload, { answer, sheet }) {
   const send = (values) => answer({ type: 'form', context: bubble.wamid, values });
   return opener(title, 'form', () => sheet.open(title, formSheet(payload, send)));
+}
+
+// drawShare is the button that gives the person's own number away.
+function drawShare(bubble, action, { answer, own }) {
+  return [tap('Share contact info', 'person', '', () => answer({ type: 'contacts', shared: true, context: bubble.wamid, contacts: [own()] }))];
+}
+
+function drawPlace(bubble, action, actions) {
+  return [opener('Send location', 'pin', () => askLocation(actions, bubble.wamid))];
 }
 
 // tap is a button below a message.

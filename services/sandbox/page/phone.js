@@ -28,7 +28,7 @@ export class Phone {
     this.lines = this.find('.lines');
     this.typing = drawTyping();
     this.sheet = new Sheet(this.element);
-    this.actions = { post: (message) => this.post(message), answer: (message) => this.answer(message), sheet: this.sheet };
+    this.actions = { post: (message) => this.post(message), answer: (message) => this.answer(message), own: () => this.own(), sheet: this.sheet };
     this.mark();
     this.wire(onNew, onUse);
   }
@@ -58,6 +58,12 @@ export class Phone {
   }
 
   focus() { this.input.focus(); }
+
+  // own is the card of the phone's person. Behind a BSUID is a number, too.
+  own() {
+    const phone = this.element.dataset.kind === 'phone' ? this.id : `1555${this.id.slice(-7)}`;
+    return { name: this.find('.name').textContent, phone: `+${phone}` };
+  }
 
   // show replaces everything by what the server knows about a person.
   show(view) {
