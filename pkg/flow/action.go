@@ -99,8 +99,8 @@ func ResultOf(rows [][]byte) string { return outcomeOf(rows).Result }
 // IsAction reports whether a kind of step, as [StepInfo] has it, is an action.
 func IsAction(kind string) bool { return slices.Contains(actionVerbs, kind) }
 
-// event is the fact that an outcome is; nil if nothing happened.
-func (o Outcome) event(step, verb string) *parleyv1.Event {
+// Event is the fact that an outcome is; nil if nothing happened.
+func (o Outcome) Event(step, verb string) *parleyv1.Event {
 	switch {
 	case o.Result == ResultTaken:
 		return &parleyv1.Event{Body: &parleyv1.Event_SlotTaken{SlotTaken: &parleyv1.SlotTaken{Step: step, Slot: o.Slot, Verb: verb}}}
@@ -175,7 +175,7 @@ func (t *turn) act(s *step) {
 func (t *turn) acted(l Lookup, rows [][]byte) {
 	t.emit(lookupAnswered(l.Step, rows))
 	o := outcomeOf(rows)
-	if e := o.event(l.Step, l.Verb); e != nil {
+	if e := o.Event(l.Step, l.Verb); e != nil {
 		t.emit(e)
 	}
 	if l.Step == "" {

@@ -115,8 +115,8 @@ func (c BookingChanges) queue(tx *resourceBatch) {
 		  FROM jsonb_to_recordset($1::jsonb) u(id uuid, version bigint) WHERE b.id = u.id AND b.version = u.version`, jsonRows(changed))
 	}
 	tx.mustChange(len(changed), `
-		UPDATE bookings b SET slot_id = u.slot_id, places = u.places, state = u.state, hold_until = u.hold_until, version = b.version + 1, updated_at = now()
-		  FROM jsonb_to_recordset($1::jsonb) u(id uuid, slot_id text, places int, state text, hold_until timestamptz, version bigint)
+		UPDATE bookings b SET slot_id = u.slot_id, contact_id = u.contact_id, places = u.places, state = u.state, hold_until = u.hold_until, version = b.version + 1, updated_at = now()
+		  FROM jsonb_to_recordset($1::jsonb) u(id uuid, slot_id text, contact_id uuid, places int, state text, hold_until timestamptz, version bigint)
 		 WHERE b.id = u.id AND b.version = u.version`, jsonRows(changed))
 	tx.mustChange(len(made), `
 		INSERT INTO bookings (id, slot_id, contact_id, channel, places, state, hold_until)

@@ -198,50 +198,18 @@ func (c IdentityChanges) queueLeft(tx *resourceBatch) {
 		 WHERE c.id = $1 AND c.merged_into IS NULL`, from, into, ServiceSession)
 }
 
-// queueTaken gives what contacts had of slots, agents and campaigns to the contact that they turned
-// out to be. One person has a slot once, and one open lead in a pool: what that contact
-// has already stays, and the other's place is free again. It comes last, so that it meets
-// what the turns of the commit made.
+// queueTaken says of contacts that left that the contact that they turned out to be has all
+// that they had, and gives it their campaigns.
 func (c IdentityChanges) queueTaken(tx *resourceBatch) {
 	for _, from := range c.TakenOver {
 		tx.mustChange(1, `UPDATE contacts SET taken_over_at = now() WHERE id = $1 AND taken_over_at IS NULL`, from)
-		tx.batch.Queue(freeTwiceBookedSQL, from)
-		tx.batch.Queue(moveBookingsSQL, from)
-		tx.batch.Queue(closeTwiceLedSQL, from)
-		tx.batch.Queue(moveLeadsSQL, from)
 		tx.batch.Queue(moveStartedSQL, from)
 	}
 }
 
-const (
-	freeTwiceBookedSQL = `
-	WITH gone AS (
-		UPDATE bookings b SET state = CASE WHEN b.state = 'held' THEN 'released' ELSE 'cancelled' END, hold_until = NULL,
-		       version = b.version + 1, updated_at = now()
-		  FROM contacts c JOIN bookings o ON o.contact_id = c.merged_into AND o.state IN ('held', 'booked')
-		 WHERE c.id = $1 AND b.contact_id = c.id AND b.slot_id = o.slot_id AND b.state IN ('held', 'booked')
-		RETURNING b.slot_id, b.places)
-	UPDATE slots s SET booked = s.booked - g.places FROM gone g WHERE s.id = g.slot_id`
-	moveBookingsSQL = `
-	UPDATE bookings b SET contact_id = c.merged_into, version = b.version + 1, updated_at = now() FROM contacts c
-	 WHERE c.id = $1 AND b.contact_id = c.id AND b.state IN ('held', 'booked')`
-	closeTwiceLedSQL = `
-	WITH twice AS (
-		SELECT l.id, l.pool, l.agent FROM contacts c JOIN leads l ON l.contact_id = c.id AND l.state <> 'closed'
-		  JOIN leads o ON o.contact_id = c.merged_into AND o.pool = l.pool AND o.state <> 'closed'
-		 WHERE c.id = $1),
-	done AS (UPDATE leads l SET state = 'closed', agent = '', closed_at = now() FROM twice t WHERE l.id = t.id),
-	free AS (UPDATE agents a SET open = a.open - 1 FROM twice t WHERE a.pool = t.pool AND a.id = t.agent)
-	UPDATE pools p SET version = p.version + 1, updated_at = now() FROM twice t WHERE p.name = t.pool`
-	moveLeadsSQL = `
-	WITH moved AS (
-		UPDATE leads l SET contact_id = c.merged_into FROM contacts c
-		 WHERE c.id = $1 AND l.contact_id = c.id AND l.state <> 'closed' RETURNING l.pool)
-	UPDATE pools p SET version = p.version + 1, updated_at = now() FROM moved m WHERE p.name = m.pool`
-	moveStartedSQL = `
+const moveStartedSQL = `
 	UPDATE campaign_contacts w SET contact_id = c.merged_into FROM contacts c
 	 WHERE c.id = $1 AND w.contact_id = c.id AND w.state = 'started'`
-)
 
 const lockedIdentitiesSQL = `
 	WITH locked AS (

@@ -93,6 +93,19 @@ func Know(p *leads.Pool, list ...*leads.Lead) {
 	}
 }
 
+// PoolsOfContact are the pools in which a person has an open lead.
+func (s *Store) PoolsOfContact(ctx context.Context, contact uuid.UUID) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `SELECT DISTINCT l.pool FROM leads l WHERE l.contact_id = $1 AND l.state <> 'closed' ORDER BY l.pool`, contact)
+	if err != nil {
+		return nil, fmt.Errorf("find pools: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("find pools: %w", err)
+	}
+	return names, nil
+}
+
 // OpenLeads reads the open leads of a person in a pool that is known already.
 func (s *Store) OpenLeads(ctx context.Context, pool string, contact uuid.UUID) ([]*leads.Lead, error) {
 	rows, err := s.pool.Query(ctx, `SELECT `+leadColumns+` FROM leads l WHERE l.pool = $1 AND l.contact_id = $2 AND l.state <> 'closed'`, pool, contact)
@@ -162,9 +175,9 @@ func (c LeadChanges) queue(tx *resourceBatch) {
 		UPDATE agents a SET open = u.open, assigned = u.assigned
 		  FROM jsonb_to_recordset($1::jsonb) u(pool text, id text, open int, assigned bigint) WHERE a.pool = u.pool AND a.id = u.id`, jsonRows(agents))
 	tx.mustChange(len(changed), `
-		UPDATE leads l SET state = u.state, agent = u.agent, tried = u.tried, assigned_at = u.assigned_at,
+		UPDATE leads l SET state = u.state, contact_id = u.contact_id, agent = u.agent, tried = u.tried, assigned_at = u.assigned_at,
 		       closed_at = CASE WHEN u.state = 'closed' THEN now() END
-		  FROM jsonb_to_recordset($1::jsonb) u(id uuid, state text, agent text, tried text[], assigned_at timestamptz) WHERE l.id = u.id`, jsonRows(changed))
+		  FROM jsonb_to_recordset($1::jsonb) u(id uuid, contact_id uuid, state text, agent text, tried text[], assigned_at timestamptz) WHERE l.id = u.id`, jsonRows(changed))
 	tx.mustChange(len(made), `
 		INSERT INTO leads (id, pool, contact_id, channel, state, agent, skills, tried, queued_at, assigned_at, closed_at)
 		SELECT u.*, CASE WHEN u.state = 'closed' THEN now() END

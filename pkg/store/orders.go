@@ -52,11 +52,11 @@ type DeliveryRow struct {
 const deliveryRowsSQL = `SELECT d.shard, d."offset", d.queued_at, d.channel, d.contact_id, COALESCE(c.phone, ''), COALESCE(c.bsuid, ''), d.state,
 	d.attempts, COALESCE(d.wamid, ''), d.receipt, d.error_class, d.error_code, d.ambiguous_count, d.ambiguous_cause, d.ordered,
 	d.settled_by, d.settled_at, d.content
-	  FROM deliveries d LEFT JOIN contacts c ON c.id = d.contact_id
+	  FROM deliveries d LEFT JOIN contacts c ON c.id = contact_now(d.contact_id)
 	 WHERE d.queued_at >= $1 AND d.queued_at < $2 AND ($3 = '' OR d.channel = $3)
 	   AND (d.queued_at, d.shard::int, d."offset") < ($4, $5::int, $6::bigint)
-	   AND ($8 = '' OR d.contact_id IN (SELECT id FROM contacts WHERE phone = $8 UNION SELECT id FROM contacts WHERE bsuid = $8
-	                                     UNION SELECT id FROM contacts WHERE id = $9))`
+	   AND ($8 = '' OR d.contact_id IN (SELECT contacts_of(f.id) FROM (
+	       SELECT id FROM contacts WHERE phone = $8 UNION SELECT id FROM contacts WHERE bsuid = $8 UNION SELECT id FROM contacts WHERE id = $9) f))`
 
 const deliveryOrderSQL = ` ORDER BY d.queued_at DESC, d.shard DESC, d."offset" DESC LIMIT $7`
 

@@ -38,6 +38,28 @@ func (s *site) delivers(states ...string) {
 	}
 }
 
+// TestDeliveriesOfMergedContact: what was sent to somebody is found by who they are now.
+func TestDeliveriesOfMergedContact(t *testing.T) {
+	s := newSite(t, "")
+	s.delivers("failed", "accepted")
+	now := store.ContactID("n1", "now")
+	for _, sql := range []string{
+		`INSERT INTO contacts (id, portfolio, lane_key, shard, phone, bsuid, created_at) VALUES ($1, 'n1', 'now', 1, '15550100001', 'US.7', now())`,
+		`UPDATE contacts SET phone = '', merged_into = $1 WHERE lane_key = 'ann'`,
+	} {
+		if _, err := s.conn.Exec(t.Context(), sql, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, who := range []string{"15550100001", "US.7", now.String(), store.ContactID("n1", "ann").String()} {
+		var page deliveryPage
+		s.ask(http.MethodGet, "/api/v1/deliveries?contact="+who, http.StatusOK, &page)
+		if len(page.Deliveries) != 2 || page.Deliveries[0].Phone != "15550100001" || page.Deliveries[0].BSUID != "US.7" {
+			t.Errorf("%s: %+v", who, page.Deliveries)
+		}
+	}
+}
+
 // The deliveries that somebody should look at are listed by state, channel, contact and
 // time, page by page, the newest first.
 func TestDeliveries(t *testing.T) {

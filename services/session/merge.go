@@ -108,7 +108,17 @@ func (b *batch) takeOver(u update) error {
 		if err != nil {
 			return err
 		}
-		b.append(u, 0, []*parleyv1.Event{{AtMs: b.nowMs, Body: &parleyv1.Event_ContactMerged{ContactMerged: &parleyv1.ContactMerged{From: from[:]}}}})
+		events := []*parleyv1.Event{{Body: &parleyv1.Event_ContactMerged{ContactMerged: &parleyv1.ContactMerged{From: from[:]}}}}
+		ended, err := b.mergeResources(from, u.contact)
+		if err != nil {
+			b.failed = err
+			return err
+		}
+		events = append(events, ended...)
+		for _, e := range events {
+			e.AtMs = b.nowMs
+		}
+		b.append(u, 0, events)
 		for _, a := range plan {
 			b.adopt(u, a)
 		}

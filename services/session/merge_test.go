@@ -591,5 +591,16 @@ func TestMergeTakesBookingsAndLeads(t *testing.T) {
 	if bookings != 2 || leads != 2 || off != 0 || open != 0 {
 		t.Errorf("%d bookings, %d leads; counts are off at %d slots and %d agents", bookings, leads, off, open)
 	}
+	var told []string
+	for _, events := range d.relay.events {
+		for _, e := range events {
+			if uuid.UUID(e.ContactId) == c.ID && (e.GetBookingCancelled() != nil || e.GetLeadClosed() != nil || e.GetContactMerged() != nil) {
+				told = append(told, store.EventType(e)+" "+e.GetBookingCancelled().GetSlot().GetId()+e.GetLeadClosed().GetAgent())
+			}
+		}
+	}
+	if want := []string{"ContactMerged ", "BookingCancelled twice", "LeadClosed bo"}; !slices.Equal(told, want) {
+		t.Errorf("told %q, want %q", told, want)
+	}
 	d.consistent(t)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/parleyhq/parley/pkg/flow/booking"
 	"github.com/parleyhq/parley/pkg/flow/leads"
 	"github.com/parleyhq/parley/pkg/store"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 // Resources is what booking, assigning and campaigns need of PostgreSQL.
@@ -22,6 +23,7 @@ type Resources interface {
 	FreeSlots(ctx context.Context, where map[string]string, after time.Time, places, limit int) ([]*booking.Slot, error)
 	PoolOfLead(ctx context.Context, lead string) (pool string, err error)
 	LoadPool(ctx context.Context, name string, contact uuid.UUID) (*leads.Pool, error)
+	PoolsOfContact(ctx context.Context, contact uuid.UUID) ([]string, error)
 	OpenLeads(ctx context.Context, pool string, contact uuid.UUID) ([]*leads.Lead, error)
 	StartedMembers(ctx context.Context, campaigns []string, contacts []uuid.UUID) (map[store.CampaignMember]bool, error)
 	AppendTurnsAnd(ctx context.Context, parts []store.TurnPart, changes store.ResourceChanges) (held []int, err error)
@@ -135,6 +137,33 @@ func (b *batch) loadBookings(contact uuid.UUID, slot string) error {
 		}
 	}
 	return nil
+}
+
+// mergeResources gives a contact the bookings and leads of another one that turned out to
+// be it, and says what both had and ends.
+func (b *batch) mergeResources(from, to uuid.UUID) (ended []*parleyv1.Event, err error) {
+	for _, id := range []uuid.UUID{from, to} {
+		if err := b.loadBookings(id, ""); err != nil {
+			return nil, err
+		}
+	}
+	ended = b.bookings.Merge(from.String(), to.String())
+	names, err := b.service.store.PoolsOfContact(b.ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		var pool *leads.Pool
+		for _, id := range []uuid.UUID{from, to} {
+			if pool, err = b.loadPool(name, id); err != nil {
+				return nil, err
+			}
+		}
+		if pool != nil {
+			ended = append(ended, pool.Merge(from.String(), to.String())...)
+		}
+	}
+	return ended, nil
 }
 
 // changes are what the batch did besides its turns.

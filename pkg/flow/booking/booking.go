@@ -5,12 +5,14 @@ package booking
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
 
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/flow/hours"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 // Slot is a slot with what is taken of it.
@@ -186,6 +188,37 @@ func (d *Desk) release(o Order) flow.Outcome {
 		return flow.Outcome{Result: flow.ResultMissing}
 	}
 	return d.end(b, Released)
+}
+
+// Merge gives a person's bookings to the one that they turned out to be, and says what
+// became of those of which both had the slot: what is booked stays rather than what is
+// held, else what the other had already.
+func (d *Desk) Merge(from, to string) (ended []*parleyv1.Event) {
+	for _, id := range slices.Sorted(maps.Keys(d.Bookings)) {
+		b := d.Bookings[id]
+		if b.Contact != from || !b.State.Active() {
+			continue
+		}
+		twice := d.own(to, b.Slot)
+		d.change(b)
+		b.Contact = to
+		switch {
+		case twice == nil:
+		case twice.State == Held && b.State == Booked:
+			ended = append(ended, d.drop(twice))
+		default:
+			ended = append(ended, d.drop(b))
+		}
+	}
+	return ended
+}
+
+// drop ends a booking that a person has twice.
+func (d *Desk) drop(b *Booking) *parleyv1.Event {
+	if b.State == Held {
+		return d.end(b, Released).Event("", flow.VerbRelease)
+	}
+	return d.end(b, Cancelled).Event("", flow.VerbCancel)
 }
 
 func (d *Desk) end(b *Booking, state State) flow.Outcome {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,27 @@ func TestReschedule(t *testing.T) {
 	}
 }
 
+// TestMerge: of a slot that two people have who turn out to be one, what is booked stays.
+func TestMerge(t *testing.T) {
+	for name, verbs := range map[string][2]string{
+		"booked b1": {flow.VerbBook, flow.VerbBook}, "booked b0": {flow.VerbBook, flow.VerbHold}, "held b1": {flow.VerbHold, flow.VerbHold}, "booked b1 ": {flow.VerbHold, flow.VerbBook},
+	} {
+		d := desk()
+		for i, who := range []string{"ann", "bob"} {
+			do(d, who, verbs[i], map[string]string{"slot": id(0), "for": "60000"}, noon)
+		}
+		do(d, "ann", flow.VerbBook, map[string]string{"slot": id(1)}, noon)
+		ended := d.Merge("ann", "bob")
+		own, other := d.own("bob", id(0)), d.own("bob", id(1))
+		if got := string(own.State) + " " + own.ID; got != strings.TrimSpace(name) || other == nil || d.own("ann", id(1)) != nil {
+			t.Errorf("bob has %s, want %s; and %+v", got, name, other)
+		}
+		if len(ended) != 1 || d.Slots[id(0)].Booked != 1 || ended[0].GetBookingCancelled().GetBooking()+ended[0].GetSlotReleased().GetBooking() == own.ID {
+			t.Errorf("%s: ended %v, %d places are taken", name, ended, d.Slots[id(0)].Booked)
+		}
+	}
+}
+
 // TestDesk: whatever people do in whatever order, no slot has more places than it has,
 // its places are those of its bookings, and nobody has one slot twice.
 func TestDesk(t *testing.T) {
@@ -118,7 +140,11 @@ func TestDesk(t *testing.T) {
 			}
 			before := fmt.Sprint(show(d))
 			d.Begin()
-			d.Do(o)
+			if into := rapid.SampledFrom([]string{"", "", "", "", "cy", "di"}).Draw(t, "into"); into != "" && into != o.Contact {
+				d.Merge(o.Contact, into)
+			} else {
+				d.Do(o)
+			}
 			check(t, d)
 			if rapid.Bool().Draw(t, "undo") {
 				if d.Undo(); fmt.Sprint(show(d)) != before {

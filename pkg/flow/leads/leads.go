@@ -9,12 +9,14 @@ package leads
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/flow/hours"
+	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
 // Agent is one who works on leads.
@@ -197,6 +199,27 @@ func (p *Pool) take(o Order) flow.Outcome {
 	}
 	l.State = Taken
 	return p.outcome(l, from, ReasonTaken)
+}
+
+// Merge gives a person's open lead to the one that they turned out to be. If that one has a
+// lead in the pool already, the other is closed.
+func (p *Pool) Merge(from, to string) (closed []*parleyv1.Event) {
+	has := func(contact string) func(*Lead) bool {
+		return func(l *Lead) bool { return l.Contact == contact && l.State != Closed }
+	}
+	all := slices.SortedFunc(maps.Values(p.Leads), Older)
+	for _, l := range all {
+		switch {
+		case !has(from)(l):
+		case slices.ContainsFunc(all, has(to)):
+			o := p.close(Order{Where: map[string]string{"lead": l.ID}, Contact: from})
+			closed = append(closed, o.Event("", flow.VerbClose))
+		default:
+			p.change(l)
+			l.Contact = to
+		}
+	}
+	return closed
 }
 
 func (p *Pool) close(o Order) flow.Outcome {

@@ -119,7 +119,7 @@ func TestFair(t *testing.T) {
 			who := fmt.Sprint("l", rapid.IntRange(0, i).Draw(t, "who"))
 			before := show(p)
 			p.Begin()
-			switch rapid.SampledFrom([]string{"come", "come", "come", "on", "close", "queue", "refused", "absent", "take"}).Draw(t, "what") {
+			switch rapid.SampledFrom([]string{"come", "come", "come", "on", "close", "queue", "refused", "absent", "take", "merge"}).Draw(t, "what") {
 			case "come":
 				least := least(p)
 				o := p.Do(Order{Verb: flow.VerbAssign, Contact: who, At: at, ID: fmt.Sprint("l", i)})
@@ -133,6 +133,10 @@ func TestFair(t *testing.T) {
 				p.Do(Order{Verb: flow.VerbClose, Where: map[string]string{"lead": who}, Contact: contactOf(p, who), At: at})
 			case "take":
 				p.Do(Order{Verb: flow.VerbTake, Where: map[string]string{"lead": who, "agent": a.ID}, Contact: contactOf(p, who), At: at})
+			case "merge":
+				if into := fmt.Sprint("l", rapid.IntRange(0, i+1).Draw(t, "into")); into != contactOf(p, who) {
+					p.Merge(contactOf(p, who), into)
+				}
 			case "queue":
 				for _, l := range p.Due(at) {
 					if o := p.Do(Order{Verb: flow.VerbAssign, Where: map[string]string{"lead": l.ID, "reason": ReasonQueue}, Contact: l.Contact, At: at}); o.Result != flow.ResultDone {
@@ -185,8 +189,12 @@ func show(p *Pool) string {
 }
 
 func check(t *rapid.T, p *Pool) {
-	open, queued := map[string]int{}, 0
+	open, queued, owned := map[string]int{}, 0, map[string]bool{}
 	for _, l := range p.Leads {
+		if l.State != Closed && owned[l.Contact] {
+			t.Fatalf("%s has two open leads", l.Contact)
+		}
+		owned[l.Contact] = owned[l.Contact] || l.State != Closed
 		switch l.State {
 		case Assigned, Taken:
 			open[l.Agent]++

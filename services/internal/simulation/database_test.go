@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/parleyhq/parley/pkg/flow"
+	"github.com/parleyhq/parley/pkg/flow/booking"
 	"github.com/parleyhq/parley/pkg/insight"
 	"github.com/parleyhq/parley/pkg/store"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
@@ -645,6 +646,12 @@ func (c client) LoadKnown(_ context.Context, contacts, inbox []uuid.UUID) (store
 func (c client) Owners(_ context.Context, keys []store.IdentityKey, contacts []uuid.UUID) (map[store.IdentityKey]store.Owner, error) {
 	return statement(c, "Owners", func() (map[store.IdentityKey]store.Owner, error) { return c.p.w.database.ownersOf(keys, contacts), nil })
 }
+
+func (c client) LoadBookings(context.Context, uuid.UUID, string) ([]*booking.Slot, []*booking.Booking, error) {
+	return nil, nil, nil
+}
+
+func (c client) PoolsOfContact(context.Context, uuid.UUID) ([]string, error) { return nil, nil }
 
 func (c client) AppendTurnsAnd(_ context.Context, parts []store.TurnPart, changes store.ResourceChanges) ([]int, error) {
 	return statement(c, "AppendTurnsAnd", func() ([]int, error) { return c.p.w.database.appendTurnsAnd(parts, changes) })
