@@ -58,6 +58,8 @@ type Delivery struct {
 	Content  []byte
 	State    string
 	Attempts int
+	// Unknown counts the attempts of which nobody knows what became of them.
+	Unknown  int
 	QueuedAt time.Time
 	// Interrupted says that a former owner was sending it when it lost the shard: it has
 	// just become ambiguous.
@@ -125,14 +127,15 @@ func (s *Store) AddDeliveries(ctx context.Context, fences []Fence, list []Delive
 }
 
 // OpenDeliveries returns, in order, what is still to be sent or settled on a
-// shard that was just taken, bulk without its content. What the former owner was sending when it lost the
+// shard that was just taken, bulk that waits without its content. What the former owner was sending when it lost the
 // shard becomes ambiguous.
 func (s *Store) OpenDeliveries(ctx context.Context, shard int, epoch int64) ([]Delivery, error) {
 	batch := &pgx.Batch{}
 	batch.Queue(`UPDATE deliveries d SET state = 'ambiguous', ambiguous_cause = 'restart', ambiguous_count = ambiguous_count + 1
 		  FROM leases l
 		 WHERE l.service = $3 AND l.shard = $1 AND l.epoch = $2 AND d.shard = $1 AND d.state = 'sending' RETURNING d.shard, d."offset"`, shard, epoch, ServiceDispatcher)
-	batch.Queue(`SELECT shard, "offset", channel, contact_id, session_id, CASE WHEN priority < 2 THEN content END, state, attempts, queued_at, priority, campaign FROM deliveries
+	batch.Queue(`SELECT shard, "offset", channel, contact_id, session_id, CASE WHEN priority < 2 OR state <> 'queued' THEN content END, state, attempts, queued_at, priority, campaign,
+		 ambiguous_count FROM deliveries
 		 WHERE shard = $1 AND state IN ('queued', 'sending', 'ambiguous') ORDER BY "offset"`, shard)
 	results := s.pool.SendBatch(ctx, batch)
 	defer func() { _ = results.Close() }()
@@ -165,7 +168,7 @@ func collect[T any](results pgx.BatchResults, scan pgx.RowToFunc[T]) ([]T, error
 
 func scanDelivery(row pgx.CollectableRow) (d Delivery, err error) {
 	var offset, session int64
-	err = row.Scan(&d.Key.Shard, &offset, &d.Channel, &d.Contact, &session, &d.Content, &d.State, &d.Attempts, &d.QueuedAt, &d.Priority, &d.Campaign)
+	err = row.Scan(&d.Key.Shard, &offset, &d.Channel, &d.Contact, &session, &d.Content, &d.State, &d.Attempts, &d.QueuedAt, &d.Priority, &d.Campaign, &d.Unknown)
 	d.Key.Offset, d.SessionID = uint64(offset), uint64(session)
 	return d, err
 }

@@ -132,7 +132,7 @@ func (s *Store) DropDelivery(ctx context.Context, key DeliveryKey) (ok bool, err
 // shards. A claim takes the order away.
 func (s *Store) OrderedDeliveries(ctx context.Context, shards []int) ([]Delivery, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at, priority, campaign FROM deliveries
+		SELECT shard, "offset", channel, contact_id, session_id, content, state, attempts, queued_at, priority, campaign, ambiguous_count FROM deliveries
 		 WHERE shard = ANY($1) AND ordered <> '' AND state = 'ambiguous' ORDER BY shard, "offset"`, shards)
 	if err != nil {
 		return nil, fmt.Errorf("read orders to resend: %w", err)

@@ -286,6 +286,7 @@ func (d *Desk) Settle(now time.Time, key store.DeliveryKey) {
 func (d *Desk) Hold(now time.Time, key store.DeliveryKey) {
 	if l := d.take(key); l != nil {
 		l.jobs[0].Attempts++
+		l.jobs[0].Unknown++
 		l.jobs[0].State = store.DeliveryAmbiguous
 		d.advance(now, l)
 	}

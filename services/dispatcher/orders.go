@@ -12,11 +12,17 @@ import (
 // wait only.
 const ordersEvery = time.Second
 
+// unknownMost is how many sends of one message may have an unknown outcome: each can be
+// one more copy on the phone.
+const unknownMost = 3
+
 // kept reports whether a job whose outcome is unknown is not sent again by itself once
-// the grace period is over. A template is: it costs money, and nobody waits for it. It
-// leaves its line, so that the person is answered, and waits in the store for its
-// receipt, or for an operator.
-func kept(job Job) bool { return strings.HasPrefix(subjectOf(job), "template ") }
+// the grace period is over. A template is: it costs money, and nobody waits for it; and
+// so is what was sent again already, to no avail. It leaves its line, so that the person
+// is answered, and waits in the store for its receipt, or for an operator.
+func kept(job Job) bool {
+	return job.Unknown >= unknownMost || strings.HasPrefix(subjectOf(job), "template ")
+}
 
 // sent remembers what was sent of a held job: it may have been its template.
 func (d *Desk) sent(job Job) {

@@ -48,6 +48,51 @@ func TestAmbiguousTemplateIsKept(t *testing.T) {
 	db.wantState(1, store.DeliveryAccepted)
 }
 
+// Nor is one of a campaign, after whoever sent it died: what waits of bulk is not in
+// memory, what was being sent must be.
+func TestInterruptedCampaignIsKept(t *testing.T) {
+	db := newDatabase(t)
+	o := open(t, db)
+	message := queued("a", 1)
+	m := message.Event.GetMessageQueued()
+	m.Content = &parleyv1.MessageQueued_Template{Template: &parleyv1.Template{Name: "offer", Language: "en"}}
+	m.Priority = parleyv1.Priority_PRIORITY_BULK
+	o.apply(message)
+	o.cycle()
+	o.wantLaunched("1")
+	o.retake()
+	o.pass(time.Hour)
+	o.cycle()
+	o.cycle()
+	o.wantLaunched("")
+	db.wantState(1, store.DeliveryAmbiguous)
+}
+
+// PEERS 1.8: 837 copies of one message. A provider that takes messages and never answers,
+// with receipts that never come, gets each a few times, and then an operator decides;
+// what waits behind it goes.
+func TestUnknownIsNotResentForEver(t *testing.T) {
+	db := newDatabase(t)
+	o := open(t, db)
+	o.apply(queued("a", 1), queued("a", 2))
+	for n := range unknownMost {
+		if n == 1 {
+			o.retake() // whoever comes next counts on
+		}
+		o.pass(time.Hour)
+		o.cycle()
+		o.Finish(o.wantLaunched("1")[0], "", refused(meta.Ambiguous, 0, 0))
+		o.cycle()
+	}
+	o.pass(time.Hour)
+	o.cycle()
+	o.cycle()
+	o.wantLaunched("2")
+	if r := db.row(1); r.State != store.DeliveryAmbiguous || r.Attempts != unknownMost || r.Ambiguous != unknownMost {
+		t.Errorf("%+v", r)
+	}
+}
+
 // An operator has it sent again: once, however often the order is seen, also by a new
 // owner of the shard.
 func TestOperatorResends(t *testing.T) {

@@ -97,7 +97,7 @@ func (d *database) claim(row *delivery, attempt int) {
 		d.w.violate("I5 grace", "delivery %d/%d was ambiguous for %s only", row.Key.Shard, row.Key.Offset, c.ambiguous)
 	}
 	for _, other := range d.lines[row.line] {
-		if other.Key.Offset < row.Key.Offset && !other.final() {
+		if other.Key.Offset < row.Key.Offset && !other.final() && !other.kept() {
 			d.w.violate("I5 order", "delivery %d/%d is claimed while %d/%d is %s", row.Key.Shard, row.Key.Offset,
 				other.Key.Shard, other.Key.Offset, other.State)
 		}
@@ -107,10 +107,15 @@ func (d *database) claim(row *delivery, attempt int) {
 	}
 }
 
+// kept reports whether a delivery had an unknown outcome so often that it waits for an
+// operator, and nothing for it.
+func (r *delivery) kept() bool { return r.State == store.DeliveryAmbiguous && r.Unknown >= 3 }
+
 func (d *database) setState(row *delivery, state string) {
 	if state == store.DeliveryAmbiguous && row.State != state {
 		row.ambiguousAt = d.w.now
 		d.w.counts["ambiguous send"]++
+		row.Unknown++
 	}
 	if row.State != state {
 		d.w.note("delivery %d/%d %s -> %s", row.Key.Shard, row.Key.Offset, row.State, state)
@@ -138,9 +143,9 @@ func (d *database) openDeliveries(shard int, epoch int64) []store.Delivery {
 	return open
 }
 
-// light is a delivery as it is opened: bulk without its content.
+// light is a delivery as it is opened: bulk that waits without its content.
 func light(d store.Delivery) store.Delivery {
-	if d.Priority == 2 {
+	if d.Priority == 2 && d.State == store.DeliveryQueued {
 		d.Content = nil
 	}
 	return d
