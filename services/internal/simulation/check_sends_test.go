@@ -59,7 +59,7 @@ func (h *history) settled(row *delivery, e *parleyv1.Event, accepts []accept) {
 		}
 	}
 	switch {
-	case !row.final():
+	case !row.final() && !row.kept():
 		h.w.violate("I5 sends", "message %s is %s at the end", id, row.State)
 	case len(accepts) == 0 && row.State == store.DeliveryAccepted:
 		h.w.violate("I5 sends", "message %s is said to be accepted, and was not", id)

@@ -172,7 +172,7 @@ func (w *world) pending() string {
 		return fmt.Sprintf("%d timers are set", n)
 	}
 	for _, row := range w.database.sorted() {
-		if !row.final() {
+		if !row.final() && !row.kept() {
 			return fmt.Sprintf("delivery %d/%d is %s", row.Key.Shard, row.Key.Offset, row.State)
 		}
 		for key, o := range w.database.orphans {
