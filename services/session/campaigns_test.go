@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/parleyhq/parley/pkg/bus"
+	"github.com/parleyhq/parley/pkg/flow"
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta/fake"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
@@ -155,6 +156,36 @@ func TestCampaign(t *testing.T) {
 	d.say(bob, "wamid.11", "Rome")
 	d.wantCampaign("autumn", map[int]string{2: "started replied", 3: "refusedopted_out"})
 	d.consistent(t)
+}
+
+// TestCampaignFollowsMerge: who was started, and then turns out to be another contact, is not
+// started again as that one.
+func TestCampaignFollowsMerge(t *testing.T) {
+	d := newDesk(t)
+	d.publish(trip1)
+	d.time = d.time.Add(liveFor)
+	other := seen("", oldID)
+	talk := func(p fake.Person, texts ...string) {
+		for _, text := range texts {
+			d.say(p, fmt.Sprint("m", len(d.stream)), text)
+		}
+	}
+	talk(other, "trip", "Ulm")
+	c := d.campaign("spring", callees(ada, other))
+	if _, err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	second := d.stream[len(d.stream)-1]
+	d.stream = d.stream[:len(d.stream)-1]
+	talk(ada, "Ulm", "May")
+	into, _ := d.known(other)
+	from, _ := d.known(ada)
+	d.told(from, "merge", flow.OperatorInput("merge", 0, &parleyv1.OperatorAction{Verb: flow.ActMerge, By: "Ana", Reason: "same person", Into: into.ID[:]}))
+	d.run(100)
+	talk(other, "May")
+	d.stream = append(d.stream, lateCopy(second, len(d.stream)+1))
+	d.run(100)
+	d.wantCampaign("spring", map[int]string{2: "started replied", 3: "refusedtwice"})
 }
 
 // Two lines are one person, whose conversation ends at once: the second is refused.

@@ -23,18 +23,18 @@ import (
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
-// survey asks more than anybody answers here.
-func survey() string {
-	source := "name: lead\nlanguage: en\ncompleted: {say: Done., again: Done.}\nsteps:\n"
-	for i := range 60 {
+// survey asks so many questions: 60 are more than anybody answers here.
+func survey(questions int) string {
+	source := "name: lead\nlanguage: en\nkeywords: {restart: [RESTART]}\ncompleted: {say: Done., again: Done.}\nsteps:\n"
+	for i := range questions {
 		source += fmt.Sprintf("  - {name: q%d, say: Question %d?, expect: {type: text, save: a%d}}\n", i+1, i+1, i+1)
 	}
 	return source
 }
 
-func newSurvey(t *testing.T) *desk {
+func newSurvey(t *testing.T, questions int) *desk {
 	d := newDesk(t)
-	d.publish(survey())
+	d.publish(survey(questions))
 	d.time = d.time.Add(2 * liveFor)
 	return d
 }
@@ -44,7 +44,7 @@ func newSurvey(t *testing.T) *desk {
 func TestBusyContactsAreMerged(t *testing.T) {
 	for _, phoneLast := range []bool{true, false} {
 		t.Run(fmt.Sprintf("asked last by phone %v", phoneLast), func(t *testing.T) {
-			d := newSurvey(t)
+			d := newSurvey(t, 60)
 			say := func(p fake.Person, id, text string) {
 				d.time = d.time.Add(time.Second)
 				d.say(p, id, text)
@@ -95,7 +95,7 @@ func (d *desk) query(sql string, into any, args ...any) {
 func TestMergeKeepsWishes(t *testing.T) {
 	for _, column := range []string{"opted_out_at", "blocked_at", "marketing_stopped_at"} {
 		t.Run(column, func(t *testing.T) {
-			d := newSurvey(t)
+			d := newSurvey(t, 60)
 			d.say(seen(oldPhone, ""), "p1", "hi")
 			d.say(seen("", oldID), "b1", "hi")
 			d.exec(`UPDATE contacts SET `+column+` = now() WHERE phone = $1`, oldPhone)
@@ -118,7 +118,7 @@ func TestMergeKeepsWishes(t *testing.T) {
 // TestParkedContactIsMerged: what waits for a redrive is done first, in order, and then
 // the contact is merged by the next update that shows it.
 func TestParkedContactIsMerged(t *testing.T) {
-	d := newSurvey(t)
+	d := newSurvey(t, 60)
 	d.say(seen(oldPhone, ""), "p1", "hi")
 	d.say(seen("", oldID), "b1", "hi")
 	d.exec(`UPDATE contacts SET parked_at = now() WHERE phone = $1`, oldPhone)
@@ -174,7 +174,7 @@ func TestIdleContactJoinsParkedOne(t *testing.T) {
 // TestOperatorMerges: an operator knows that two people are one; a repeated order, and the
 // opposite one at the same time, do nothing more.
 func TestOperatorMerges(t *testing.T) {
-	d := newSurvey(t)
+	d := newSurvey(t, 60)
 	d.say(seen("", oldID), "b1", "hi")
 	d.time = d.time.Add(time.Second)
 	d.say(seen(oldPhone, ""), "p1", "hi")
@@ -211,7 +211,7 @@ func TestOperatorMerges(t *testing.T) {
 // TestThreeAreMerged lets a contact turn out to be another one that turns out to be a third
 // before it has heard of the first: what the first had is the third's.
 func TestThreeAreMerged(t *testing.T) {
-	d := newSurvey(t)
+	d := newSurvey(t, 60)
 	people := []fake.Person{seen(oldPhone, ""), seen("", oldID), seen(newPhone, "")}
 	for i, p := range people {
 		d.say(p, fmt.Sprint("hi", i), "hi")
@@ -255,13 +255,19 @@ func (d *desk) told(c store.Contact, id string, in *parleyv1.Input) {
 // are several contacts in conversations, and by others later, while commits are lost and
 // another replica works in between. In the end each has one conversation, with all that
 // they said, once, in the order of each lane, and all answers.
-func TestMergeHistories(t *testing.T) {
-	d := newSurvey(t)
+func TestMergeHistories(t *testing.T) { mergeHistories(t, 60) }
+
+// TestMergeHistoriesWithEnds is the same with conversations that end, and begin anew, so
+// that some are idle when they turn out to be others: nobody has two.
+func TestMergeHistoriesWithEnds(t *testing.T) { mergeHistories(t, 2) }
+
+func mergeHistories(t *testing.T, questions int) {
+	d := newSurvey(t, questions)
 	d.Service.now = func() time.Time { d.time = d.time.Add(time.Millisecond); return d.time } // no two batches at once
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		n++
-		h := &merging{desk: d, run: n, said: map[string]line{}}
+		h := &merging{desk: d, run: n, said: map[string]line{}, ends: questions < 10}
 		for i := range rapid.IntRange(1, 3).Draw(rt, "people") {
 			h.people = append(h.people, &parleyv1.Identity{
 				Phone: h.inLane(rt, "1650%05d%03d%03d"), Bsuid: h.inLane(rt, "US.%dx%dx%d"), ParentBsuid: fmt.Sprintf("US.ENT.%dx%d", n, i),
@@ -283,7 +289,7 @@ func TestMergeHistories(t *testing.T) {
 // passed on to the lane of the old one; is found to be another contact; and writes on, before
 // the first has arrived. Both go the same way.
 func TestOrderBehindAThirdLane(t *testing.T) {
-	d := newSurvey(t)
+	d := newSurvey(t, 60)
 	first, moved, id := seen(keyInLane("1650555%04d", 0), ""), seen(keyInLane("1650666%04d", 1), ""), seen("", keyInLane("US.7%d", 2))
 	d.say(first, "p0", "hi")
 	d.post(changedNumber(first, "s", d.time, moved))
@@ -326,6 +332,7 @@ type merging struct {
 	run, ids int
 	people   []*parleyv1.Identity
 	said     map[string]line
+	ends     bool // conversations end: some texts begin another
 }
 
 // inLane is a new number or user id, of a lane that is drawn.
@@ -349,7 +356,11 @@ func (h *merging) text(who, mask int) {
 		}
 	}
 	h.ids++
-	item := fake.Text(seen(as.Phone, as.Bsuid), fmt.Sprintf("m%d.%d", h.run, h.ids), d.time, fmt.Sprintf("text %d", h.ids))
+	text := fmt.Sprintf("text %d", h.ids)
+	if h.ends && h.ids%3 == 0 {
+		text = "RESTART"
+	}
+	item := fake.Text(seen(as.Phone, as.Bsuid), fmt.Sprintf("m%d.%d", h.run, h.ids), d.time, text)
 	body := fake.Payload("1", channel, item)
 	for _, e := range meta.Split(body, d.time) {
 		e.Portfolio = channel
@@ -542,11 +553,15 @@ func (h *merging) one(rt *rapid.T, who int, p *parleyv1.Identity, answered map[s
 			rt.Errorf("person %d: %s is of %s, %s of %s", who, keys[0].Kind, id, key.Kind, owners[key].Contact)
 		}
 	}
-	var live int
+	var live, former int
 	var flowData []byte
 	d.query(`SELECT count(*) FROM sessions WHERE status = 'active' AND contact_id IN (SELECT contacts_of($1))`, &live, id)
-	if live != 1 {
-		rt.Fatalf("person %d has %d live conversations", who, live)
+	d.query(`SELECT count(*) FROM sessions WHERE contact_id <> $1 AND contact_id IN (SELECT contacts_of($1))`, &former, id)
+	if live > 1 || live == 0 && !h.ends || former > 0 {
+		rt.Fatalf("person %d has %d live conversations, and %d as who they were before", who, live, former)
+	}
+	if h.ends {
+		return
 	}
 	d.query(`SELECT flow_data FROM sessions WHERE contact_id = $1`, &flowData, id)
 	var got map[string]any
@@ -563,7 +578,7 @@ func (h *merging) one(rt *rapid.T, who int, p *parleyv1.Identity, answered map[s
 // TestMergeTakesBookingsAndLeads: what was booked, and who cares for the person, is the
 // contact's who goes on; of a slot or an agent had twice, one is free again.
 func TestMergeTakesBookingsAndLeads(t *testing.T) {
-	d := newSurvey(t)
+	d := newSurvey(t, 60)
 	d.say(seen(oldPhone, ""), "p1", "hi")
 	d.say(seen("", oldID), "b1", "hi")
 	ids := d.started()
