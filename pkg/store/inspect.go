@@ -168,3 +168,25 @@ func (s *Store) ParkedLetter(ctx context.Context, id int64) (letter ParkedLetter
 	}
 	return letter, true, nil
 }
+
+// UnhandledLetter returns the update that a letter holds because nothing was known of it;
+// ok is false if there is none of that id that still waits.
+func (s *Store) UnhandledLetter(ctx context.Context, id int64) (data []byte, ok bool, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT data FROM dead_letters
+		WHERE id = $1 AND kind = $2 AND redriven_at IS NULL AND service = $3`, id, DeadUnhandled, ServiceSession).Scan(&data)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("look up dead letter %d: %w", id, err)
+	}
+	return data, true, nil
+}
+
+// ResolveUnhandled says that what the letter holds is on its way again.
+func (s *Store) ResolveUnhandled(ctx context.Context, id int64) error {
+	if _, err := s.pool.Exec(ctx, `UPDATE dead_letters SET redriven_at = now() WHERE id = $1 AND kind = $2`, id, DeadUnhandled); err != nil {
+		return fmt.Errorf("resolve dead letter %d: %w", id, err)
+	}
+	return nil
+}

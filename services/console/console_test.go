@@ -351,6 +351,51 @@ func TestRedrive(t *testing.T) {
 	}
 }
 
+// What was kept because nothing was known of it is taken apart by what is known today,
+// and goes into its lanes; what nothing is known of still stays where it is.
+func TestRedriveUnhandled(t *testing.T) {
+	s := newSite(t, "")
+	keep := func(field, value string) (id int64) {
+		e := &parleyv1.Envelope{
+			Id: "digest of " + field, Kind: parleyv1.Kind_KIND_ACCOUNT, Provider: "meta", Channel: "n1", Portfolio: "acme", LaneKey: "n1",
+			Field: field, Raw: []byte(`{"field":"` + field + `","value":{"metadata":{"phone_number_id":"n1","display_phone_number":"1555"},` + value + `}}`),
+		}
+		data, err := proto.Marshal(e)
+		if err == nil {
+			err = s.conn.QueryRow(t.Context(), `INSERT INTO dead_letters (kind, service, shard, position, data, reason)
+				VALUES ('unhandled', 'session', 1, 1, $1, 'nothing reacts to it yet') RETURNING id`, data).Scan(&id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	weather := keep("weather", `"event":"RAIN"`)
+	wishes := keep("user_preferences", `"user_preferences":[{"wa_id":"15550002222","category":"marketing_messages","value":"stop"}],"more":[1]`)
+	history := keep("history", `"history":[{"metadata":{"phase":0,"progress":5},"threads":[{"id":"15550002222","messages":[{"from":"15550002222","id":"wamid.1"},{"from":"1555","id":"wamid.2"}]}]}]`)
+	var answer map[string]int
+	s.ask(http.MethodPost, fmt.Sprintf("/api/v1/dead-letters/%d/redrive", history), http.StatusAccepted, &answer)
+	if answer["redriving"] != 3 {
+		t.Errorf("%v", answer)
+	}
+	d, err := bus.LastMessage(t.Context(), s.js, bus.StreamIn, bus.SubjectIn(bus.ShardOf("acme", "15550002222", shards), "n1", "15550002222"))
+	if err != nil || d == nil {
+		t.Fatalf("nothing is in the lane: %v", err)
+	}
+	e := &parleyv1.Envelope{}
+	if err := proto.Unmarshal(d.Data, e); err != nil || e.Kind != parleyv1.Kind_KIND_HISTORY || e.Id != "history/wamid.2" || !e.Ours || e.Portfolio != "acme" {
+		t.Errorf("%v, %v", e, err)
+	}
+	var p problem
+	for id, want := range map[int64]int{history: http.StatusNotFound, weather: http.StatusConflict, wishes: http.StatusConflict} {
+		s.ask(http.MethodPost, fmt.Sprintf("/api/v1/dead-letters/%d/redrive", id), want, &p)
+	}
+	var left []store.DeadLetterView
+	if s.ask(http.MethodGet, "/api/v1/dead-letters", http.StatusOK, &left); len(left) != 2 {
+		t.Errorf("%+v", left)
+	}
+}
+
 // Another site's page cannot use a visitor's browser to act here.
 func TestCrossSite(t *testing.T) {
 	s := newSite(t, "")

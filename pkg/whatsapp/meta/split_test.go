@@ -203,6 +203,27 @@ func TestDecodeRefusesWhatIsNoUpdate(t *testing.T) {
 	}
 }
 
+// A change that was kept whole is taken apart later as if it came today, so that nothing
+// that has come since has its effect twice.
+func TestAgain(t *testing.T) {
+	for _, item := range []fake.Item{fake.Past(ann, "wamid.p", at, true, "text", map[string]any{"body": "x"}), fake.Call(ann, "wacid.1", at, "connect", 0)} {
+		body := fake.Payload(account, number, item)
+		today := split(t, body)[0]
+		whole := body[bytes.Index(body, []byte(`"changes":[`))+len(`"changes":[`) : bytes.Index(body, []byte(`],"id":"`+account))]
+		again := meta.Again(&parleyv1.Envelope{Channel: number, Raw: whole})
+		if len(again) != 1 || again[0].GetId() != today.GetId() || again[0].GetLaneKey() != today.GetLaneKey() || again[0].GetOurs() != today.GetOurs() || !bytes.Equal(again[0].GetRaw(), today.GetRaw()) {
+			t.Errorf("%v, today %v", again, today)
+		}
+	}
+	for _, raw := range []string{"", "7", "]}]}", `{"field":`} {
+		for _, e := range meta.Again(&parleyv1.Envelope{Channel: "\xff\"", Raw: []byte(raw)}) {
+			if k := e.GetKind(); k != parleyv1.Kind_KIND_UNREADABLE {
+				t.Errorf("%q is %s", raw, k)
+			}
+		}
+	}
+}
+
 // bigBody is a webhook of a size in bytes that is as nested as it may be.
 func bigBody(size int) []byte {
 	nest := strings.Repeat(`{"a":[`, 27) + `"x"` + strings.Repeat("]}", 27)

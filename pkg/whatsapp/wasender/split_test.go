@@ -394,6 +394,10 @@ func FuzzSplit(f *testing.F) {
 				t.Errorf("receipt %v, %v", r, err)
 			}
 			_, _ = wasender.DecodeSession(e)
+			_, _ = wasender.DecodeVoiceCall(e)
+			wasender.DecodeAside(e)
+			wasender.DecodeGroupMessage(e)
+			wasender.DecodeNotice(e)
 		}
 	})
 }

@@ -23,7 +23,7 @@ export async function show({ values, signal, go, again }) {
 const row = (l, problem, again) => [
   time(l.created_at), chip(l.kind, l.kind === 'parked' ? 'bad' : 'wait'), `${l.service} ${l.shard}/${l.position}`,
   l.contact_id ? link(`#/messages${query({ contact: l.contact_id })}`, said(l.contact_id.slice(0, 8))) : '–', said(l.reason), number(l.bytes),
-  l.kind === 'parked' && el('button', { id: `redrive-${l.id}`, type: 'button', on: { click: (event) => redrive(l.id, event.target, problem, again) } }, 'Try again'),
+  ['parked', 'unhandled'].includes(l.kind) && el('button', { id: `redrive-${l.id}`, type: 'button', on: { click: (event) => redrive(l.id, event.target, problem, again) } }, 'Try again'),
 ];
 
 async function redrive(id, button, problem, again) {
