@@ -156,7 +156,7 @@ func (b *batch) update(u update) {
 		b.answerAgain(u)
 		return
 	}
-	if b.old(u) || u.card && !b.acquainted(u) {
+	if b.old(u) || u.incidental() && !b.acquainted(u) {
 		b.applied(u)
 		return
 	}

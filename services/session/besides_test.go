@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -169,6 +170,29 @@ func TestAddressBook(t *testing.T) {
 	if letters := d.letters(""); len(letters) > 0 {
 		t.Errorf("%+v", letters)
 	}
+	d.consistent(t)
+}
+
+// What people post to their status is in the log of those who are known; it makes nobody
+// a contact.
+func TestStatusPosts(t *testing.T) {
+	d := newDesk(t)
+	d.say(ada, "wamid.1", "hi")
+	for n, phone := range []string{ada.Phone, "15559990000"} {
+		d.put(&parleyv1.Envelope{
+			Id: fmt.Sprint("P", n), Kind: parleyv1.Kind_KIND_MESSAGE, Provider: "wasender", Channel: channel, Portfolio: channel, LaneKey: phone,
+			Contact: &parleyv1.Identity{Phone: phone}, Field: "messages.upsert",
+			Raw: []byte(`{"key":{"id":"P","remoteJid":"status@broadcast","participant":"` + phone + `@s.whatsapp.net"},"message":{"conversation":"on holiday"}}`),
+		})
+	}
+	d.run(100)
+	if list := d.beside(ada); len(list) != 1 || list[0].GetGroupMessage().GetMessage().GetText() != "on holiday" {
+		t.Errorf("%v", list)
+	}
+	if n, letters := len(d.contacts(t)), d.letters(""); n != 1 || len(letters) > 0 {
+		t.Errorf("%d contacts, dead letters %+v", n, letters)
+	}
+	d.wantReplies(ada, askName)
 	d.consistent(t)
 }
 

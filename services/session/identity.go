@@ -130,13 +130,12 @@ func (b *batch) whose(u update) store.Contact {
 	return b.newcomer(u)
 }
 
-// acquainted reports whether a card is of somebody who is known: of others it makes
-// nobody. What the business calls a person is no name if they have one of their own: it
+// acquainted reports whether an update is of somebody who is known. What the business calls a person is no name if they have one of their own: it
 // is said to them.
 func (b *batch) acquainted(u update) bool {
 	for _, key := range u.keys() {
 		if c, known := b.known.Contacts[b.people.owners[key]]; known {
-			if c.Identity.GetName() != "" {
+			if u.card && c.Identity.GetName() != "" {
 				u.envelope.Contact.Name = ""
 			}
 			return true

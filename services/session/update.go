@@ -12,6 +12,7 @@ import (
 	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
 	parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 )
 
@@ -141,6 +142,11 @@ func (u *update) decodeGroup() {
 		return
 	}
 	u.input = &parleyv1.Input{Body: &parleyv1.Input_GroupMessage{GroupMessage: message}}
+}
+
+// incidental reports whether the update makes nobody a contact: it is not said to us.
+func (u update) incidental() bool {
+	return u.card || u.input.GetGroupMessage().GetGroup() == wasender.StatusPosts
 }
 
 func (u *update) decodeEcho() {

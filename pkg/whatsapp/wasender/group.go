@@ -2,6 +2,10 @@ package wasender
 
 import parleyv1 "github.com/parleyhq/parley/proto/parley/v1"
 
+// StatusPosts is the group that people post their status to: all who have their number see
+// it, so it is said to nobody.
+const StatusPosts = "status@broadcast"
+
 // DecodeGroupMessage reads what a person wrote or did in a group, a channel, a broadcast
 // list or their status, out of a KIND_MESSAGE envelope; nil if it was in none.
 func DecodeGroupMessage(e *parleyv1.Envelope) *parleyv1.GroupMessage {
