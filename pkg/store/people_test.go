@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,11 @@ func TestFindPeople(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	long := strings.Repeat("é", 5000)
+	random := rand.New(rand.NewPCG(1, 2))
+	long := ""
+	for range 5000 { // nothing that PostgreSQL could compress into what an index takes
+		long += string(rune('a' + random.IntN(26)))
+	}
 	people := []struct{ name, username, phone, bsuid, lid string }{
 		{"Ann Lee", "ann.lee", "15550100", "US.1", ""},
 		{"ANNA 100%_", "", "15550101", "", "77@lid"},
@@ -49,7 +54,7 @@ func TestFindPeople(t *testing.T) {
 	for who, want := range map[string][]int{
 		"ann": {1, 2}, "Ann L": {1}, "ANN LEE": {1}, "@ann": {1}, "@ANT": {3}, "ant": {3},
 		"15550101": {2}, "+15550101": {2}, "1555": nil, "US.1": {1}, "77@lid": {2}, "88@lid": {4},
-		"anna 100%": {2}, "anna 100_": nil, "%": nil, "_": nil, "élo": {3}, "ÉLODIE": {3}, long: {5}, long + "é": {5}, "änne 🌷": {6},
+		"anna 100%": {2}, "anna 100_": nil, "%": nil, "_": nil, "élo": {3}, "ÉLODIE": {3}, long: {5}, long + "x": {5}, "änne 🌷": {6},
 		"o'neil \\": {7}, "zed": {1}, numbered(2).String(): {2}, "nobody": nil, numbered(99).String(): {1},
 	} {
 		found, more, err := s.FindPeople(t.Context(), who, 10)
