@@ -42,8 +42,8 @@ func decodeContent(msg *parleyv1.IncomingMessage, body value) {
 			msg.Content = &parleyv1.IncomingMessage_Location{Location: place}
 		}
 	case "contacts":
-		if card := body.first(); card != (value{}) {
-			msg.Content = &parleyv1.IncomingMessage_Contact{Contact: cardOf(card)}
+		if card := cardOf(body.first()); proto.Size(card) > 0 {
+			msg.Content = &parleyv1.IncomingMessage_Contact{Contact: card}
 		}
 	case "interactive":
 		decodeReply(msg, body)

@@ -126,7 +126,7 @@ func TestDecodeMessageBoundsWhatIsAboutAMessage(t *testing.T) {
 		{fake.ButtonTap(ann, "m", at, long, "Yes"), `{"type":"interactive","text":"Yes"}`},
 		{fake.TemplateTap(ann, "m", at, long, "Yes"), `{"type":"button","text":"Yes"}`},
 		{fake.File(ann, "m", at, "image", fake.Media{ID: long, MimeType: long, SHA256: long, Filename: long}), `{"type":"image"}`},
-		{fake.Contacts(ann, "m", at, []fake.Card{{Name: long, Phone: long, Email: long, Organization: long}}), `{"type":"contacts","contact":{}}`},
+		{fake.Contacts(ann, "m", at, []fake.Card{{Name: long, Phone: long, Email: long, Organization: long}}), `{"type":"contacts"}`},
 		{fake.FormReply(ann, "m", at, "Sent", `{"flow_token":"`+long+`"}`), `{"type":"interactive","text":"Sent","form":{"json":"e30="}}`},
 	} {
 		if got, want := decode(t, c.item), message(t, c.want); !proto.Equal(got, want) {
@@ -198,6 +198,7 @@ func TestDecodeMessageTakesWhatIsBroken(t *testing.T) {
 		`{"type":"text"}`: {Type: "unsupported"},
 		`{"type":"image","image":{"caption":"not downloaded"},"errors":[{"code":131052}]}`: {Type: "image", Text: "not downloaded"},
 		`{"type":"interactive","interactive":{"list_reply":{"id":"r1","title":"Yes"}}}`:    {Type: "interactive", Text: "Yes", Tap: "r1"},
+		`{"type":"contacts","contacts":[{"name":null,"phones":null}]}`:                     {Type: "contacts"},
 		`{"text":{"body":"hi"}}`:                {Type: "text", Text: "hi"},
 		`{"type":"unknown","text":{"body":""}}`: {Type: "unsupported"},
 		`{"type":"interactive","interactive":{"type":"nfm_reply","nfm_reply":{"response_json":{"flow_token":"T","k":1}}}}`: {

@@ -126,7 +126,9 @@ func (d *decoding) card(v value) (bool, error) {
 	d.msg.Type = "contacts"
 	card := parseVCard(f.get("vcard").limited(maxVCardBytes))
 	fill(&card.Name, f.get("displayName").limited(maxFieldBytes))
-	d.msg.Content = &parleyv1.IncomingMessage_Contact{Contact: card}
+	if proto.Size(card) > 0 {
+		d.msg.Content = &parleyv1.IncomingMessage_Contact{Contact: card}
+	}
 	return true, nil
 }
 
