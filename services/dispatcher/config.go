@@ -108,7 +108,8 @@ func (c Config) facts() map[string]Facts {
 
 // Build makes both lanes and the sender ready to run.
 func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, error) {
-	sessions, clients, err := c.clients(d)
+	var service *Service
+	sessions, clients, err := c.clients(d, func(channel string, r wasender.Rate) { service.Rest(channel, r.Wait(time.Now())) })
 	if err != nil {
 		return platform.Service{}, err
 	}
@@ -119,7 +120,7 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 	sender := newSender(clients, d.Log)
 	sender.tokens = tokens
 	sender.uploads = newUploads(d.Store, func(channel string) uploader { return clients(channel) }, c.windowless())
-	service := New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
+	service = New(d.Store, c.limits(), sender.launch, time.Now, d.Log)
 	sender.finish = service.Finish
 	facts, numbers := c.facts(), map[string]string{}
 	for _, channel := range d.Channels.All() {
@@ -206,7 +207,7 @@ func (c Config) watch(d *platform.Deps, client *wasender.Client, service *Servic
 
 // clients says through whom a channel sends: a session of WASenderApi if it has a
 // key, else Meta.
-func (c Config) clients(d *platform.Deps) (sessions *wasender.Client, of func(channel string) client, err error) {
+func (c Config) clients(d *platform.Deps, onRate func(channel string, r wasender.Rate)) (sessions *wasender.Client, of func(channel string) client, err error) {
 	keys, err := c.sessionKeys()
 	if err != nil {
 		return nil, nil, err
@@ -221,7 +222,7 @@ func (c Config) clients(d *platform.Deps) (sessions *wasender.Client, of func(ch
 		}
 		return ""
 	}
-	sessions = wasender.NewClient(wasender.Options{BaseURL: c.WASenderURL, Key: key, AccountToken: c.AccountToken})
+	sessions = wasender.NewClient(wasender.Options{BaseURL: c.WASenderURL, Key: key, AccountToken: c.AccountToken, OnRate: onRate})
 	heard := heardClient{client: sessions, signal: d.SignalSession}
 	return sessions, func(channel string) client {
 		if len(keys[channel]) > 0 {

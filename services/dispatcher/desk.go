@@ -96,6 +96,8 @@ type channel struct {
 	heard    heard
 	inFlight int
 	closed   bool
+	// rest is until when the provider has no room for more of the number.
+	rest time.Time
 	// number, account and app are its gates.
 	number, account, app *gate
 }
@@ -159,6 +161,13 @@ func (d *Desk) SetClosed(channels map[string]bool) {
 		}
 		c.closed = channels[name]
 	}
+}
+
+// Rest lets nothing more of a number go until a time: the provider said, with a message
+// that it took, that it was the last for now.
+func (d *Desk) Rest(now, until time.Time, channel string) {
+	c := d.channel(now, channel)
+	c.rest = latest(c.rest, until)
 }
 
 // join gives a number its facts and its gates.
@@ -235,7 +244,7 @@ func (d *Desk) Next(now time.Time) []Job {
 
 // admits reports whether a number may send now.
 func (d *Desk) admits(now time.Time, c *channel) bool {
-	return !d.full(c) && !c.closed && !d.lapsed(now) && c.bucket.ready(now) && c.number.open(now) && c.account.open(now) && c.app.open(now)
+	return !d.full(c) && !c.closed && !d.lapsed(now) && !now.Before(c.rest) && c.bucket.ready(now) && c.number.open(now) && c.account.open(now) && c.app.open(now)
 }
 
 // full reports whether too many sends are on their way.
@@ -379,7 +388,7 @@ func (d *Desk) wake(now time.Time, c *channel) (at time.Time, ok bool) {
 	if d.full(c) || c.closed || d.lapsed(now) {
 		return time.Time{}, false
 	}
-	at = c.bucket.wake(now)
+	at = latest(c.bucket.wake(now), c.rest)
 	for _, g := range c.gates() {
 		free, timed := g.wake()
 		if !timed {

@@ -31,6 +31,8 @@ type clerk struct {
 	open        map[lineKey][]Job
 	away        map[store.DeliveryKey]bool
 	held, early map[store.DeliveryKey]time.Time
+	// rests are until when a number has no room, by the provider.
+	rests map[string]time.Time
 	// files are the files that were accepted, by line, and until when others wait for them.
 	files     map[store.DeliveryKey]lineKey
 	fileUntil map[lineKey]time.Time
@@ -53,7 +55,7 @@ func newClerk(t *rapid.T) *clerk {
 		t: t, desk: NewDesk(limits), limits: limits, now: start, rateMax: limits.ChannelRate,
 		open: map[lineKey][]Job{}, away: map[store.DeliveryKey]bool{}, held: map[store.DeliveryKey]time.Time{},
 		early: map[store.DeliveryKey]time.Time{}, shut: map[scope]*shutter{},
-		behind: map[uuid.UUID]store.Former{}, files: map[store.DeliveryKey]lineKey{}, fileUntil: map[lineKey]time.Time{}, byChannel: map[string][]time.Time{}, byLine: map[lineKey][]time.Time{},
+		behind: map[uuid.UUID]store.Former{}, rests: map[string]time.Time{}, files: map[store.DeliveryKey]lineKey{}, fileUntil: map[lineKey]time.Time{}, byChannel: map[string][]time.Time{}, byLine: map[lineKey][]time.Time{},
 	}
 }
 
@@ -170,6 +172,8 @@ func (c *clerk) sent(j Job) {
 		c.t.Fatalf("%v goes out of order, or though it is settled: %v", j.Key, queue)
 	case c.away[j.Key]:
 		c.t.Fatalf("%v goes twice at a time", j.Key)
+	case c.now.Before(c.rests[j.Channel]):
+		c.t.Fatalf("%v goes although its number rests", j.Key)
 	case c.now.Before(c.fileUntil[line]):
 		c.t.Fatalf("%v overtakes a file", j.Key)
 	case c.behind[j.Contact].Coming || slices.Contains(c.behind[j.Contact].Channels, j.Channel):
@@ -301,6 +305,13 @@ func (c *clerk) rate(t *rapid.T) {
 	c.desk.SetFacts(c.now, map[string]Facts{"n1": {Rate: perSecond}, "n2": {Rate: perSecond}})
 }
 
+func (c *clerk) rest(t *rapid.T) {
+	number := rapid.SampledFrom([]string{"n1", "n2"}).Draw(t, "number")
+	until := c.now.Add(time.Duration(rapid.IntRange(1, 20).Draw(t, "rest")) * second)
+	c.rests[number] = latest(c.rests[number], until)
+	c.desk.Rest(c.now, until, number)
+}
+
 // retake loses a shard and takes it again, as after a commit in doubt: what
 // was on its way is ambiguous then.
 func (c *clerk) retake(t *rapid.T) {
@@ -392,7 +403,7 @@ func TestDeskProperties(t *testing.T) {
 		c := newClerk(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"add": c.add, "start": c.start, "next": c.next, "settle": c.settle, "receipt": c.receipt, "hold": c.hold,
-			"retry": c.retry, "give back": c.giveBack, "refuse": c.refuse, "rate": c.rate, "retake": c.retake, "arrive": c.arrive, "merge": c.merge,
+			"retry": c.retry, "give back": c.giveBack, "refuse": c.refuse, "rate": c.rate, "rest": c.rest, "retake": c.retake, "arrive": c.arrive, "merge": c.merge,
 			"pass": c.pass, "sleep": c.sleep, "": c.check,
 			"start more": c.start, "settle more": c.settle, // the common case deserves more than its share
 		})

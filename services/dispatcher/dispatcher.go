@@ -140,6 +140,18 @@ func (s *Service) SetClosed(channels map[string]bool) {
 	s.signal()
 }
 
+// Rest lets a channel send nothing for a while, as its provider asks with a message
+// that it took.
+func (s *Service) Rest(channel string, wait time.Duration) {
+	if wait <= 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	s.desk.Rest(now, now.Add(wait), channel)
+}
+
 // Apply records a delivery for every message that was queued. What can be sent
 // at once has its intent committed with it.
 func (s *Service) Apply(ctx context.Context, parts []lane.Part) ([]int, error) {

@@ -45,7 +45,8 @@ type Options struct {
 	// JoinWithin bounds how long a send waits for WhatsApp's id, as no receipt has
 	// WASenderApi's; 0 is two seconds, and a negative one does not wait.
 	JoinWithin time.Duration
-	// OnRate learns what the answers of a channel say about its limits. Nil ignores it.
+	// OnRate learns what the answers to a channel's messages say about its limits: other
+	// calls have others. Nil ignores it.
 	OnRate func(channel string, r Rate)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -154,7 +155,7 @@ func (c *Client) receive(k call, resp *http.Response) (answer, *SendError) {
 		body = nil
 	}
 	now := c.o.Now()
-	if rate := rateOf(resp.Header, now); c.o.OnRate != nil && k.channel != "" && rate != (Rate{}) {
+	if rate := rateOf(resp.Header, now); c.o.OnRate != nil && k.path == sendPath && rate != (Rate{}) {
 		c.o.OnRate(k.channel, rate)
 	}
 	a := newAnswer(resp.StatusCode, resp.Header, body)

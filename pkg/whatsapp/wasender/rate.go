@@ -23,10 +23,18 @@ type Rate struct {
 // Source: WASenderApi, "Rate limits".
 func rateOf(h http.Header, now time.Time) Rate {
 	return Rate{
-		Limit: count(h, "X-RateLimit-Limit"), Remaining: count(h, "X-RateLimit-Remaining"), Reset: resetTime(h.Get("X-RateLimit-Reset"), now),
-		DailyLimit: count(h, "X-RateLimit-Daily-Limit"), DailyRemaining: count(h, "X-RateLimit-Daily-Remaining"),
+		Limit: count(h, "X-RateLimit-Limit"), Remaining: left(h, "X-RateLimit-"), Reset: resetTime(h.Get("X-RateLimit-Reset"), now),
+		DailyLimit: count(h, "X-RateLimit-Daily-Limit"), DailyRemaining: left(h, "X-RateLimit-Daily-"),
 		DailyReset: resetTime(h.Get("X-RateLimit-Daily-Reset"), now),
 	}
+}
+
+// left is what is left of a limit: all of it, if the answer does not say.
+func left(h http.Header, prefix string) int {
+	if h.Get(prefix+"Remaining") == "" {
+		return count(h, prefix+"Limit")
+	}
+	return count(h, prefix+"Remaining")
 }
 
 func count(h http.Header, name string) int {
@@ -53,8 +61,8 @@ func resetTime(header string, now time.Time) time.Time {
 	return now.Add(time.Duration(min(n, maxRetryAfter.Seconds()) * float64(time.Second)))
 }
 
-// wait is how long a limit that is used up lasts.
-func (r Rate) wait(now time.Time) time.Duration {
+// Wait is how long a limit that is used up lasts; 0 if there is none.
+func (r Rate) Wait(now time.Time) time.Duration {
 	wait := time.Duration(0)
 	if r.Limit > 0 && r.Remaining == 0 && !r.Reset.IsZero() {
 		wait = r.Reset.Sub(now)
@@ -62,13 +70,13 @@ func (r Rate) wait(now time.Time) time.Duration {
 	if r.DailyLimit > 0 && r.DailyRemaining == 0 && !r.DailyReset.IsZero() {
 		wait = max(wait, r.DailyReset.Sub(now))
 	}
-	return wait
+	return min(max(wait, 0), maxRetryAfter)
 }
 
 // retryAfter is the least that an answer asks to wait: in its body, in the header of
 // RFC 9110, section 10.2.3, or by the limits that are used up.
 func retryAfter(h http.Header, body fields, now time.Time) time.Duration {
-	wait := rateOf(h, now).wait(now)
+	wait := rateOf(h, now).Wait(now)
 	for _, s := range []string{body.get("retry_after").text(), h.Get("Retry-After")} {
 		if seconds, err := strconv.ParseFloat(s, 64); err == nil && seconds > 0 {
 			wait = max(wait, time.Duration(math.Ceil(min(seconds, maxRetryAfter.Seconds())))*time.Second)

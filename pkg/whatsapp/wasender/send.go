@@ -14,6 +14,9 @@ import (
 // refPrefix marks an id that is WASenderApi's and not WhatsApp's.
 const refPrefix = "wasender:"
 
+// sendPath is where messages are posted. Its limits are its own.
+const sendPath = "/send-message"
+
 // Ref is the id that Send gives of a message whose id in WhatsApp is not known yet.
 // No receipt has it: Join finds the other.
 func Ref(msgID int64) string { return refPrefix + strconv.FormatInt(msgID, 10) }
@@ -57,7 +60,7 @@ func (c *Client) sendCall(ctx context.Context, m Outgoing) (call, *SendError) {
 	if m.Channel == "" {
 		return call{}, cannot(errNoChannel)
 	}
-	k := call{name: "send", method: http.MethodPost, path: "/send-message", channel: m.Channel}
+	k := call{name: "send", method: http.MethodPost, path: sendPath, channel: m.Channel}
 	var request sendRequest
 	typing := m.Message.GetTyping() != nil
 	if !typing {
