@@ -93,8 +93,30 @@ func read(e *parleyv1.Event) (kind string, particulars map[string]any) {
 	case *parleyv1.Event_DeliveryFailed:
 		d := b.DeliveryFailed
 		return "delivery.failed", map[string]any{"delivery": d.GetDelivery(), "step": d.GetStep(), "class": d.GetClass(), "code": d.GetCode()}
+	case *parleyv1.Event_InputReceived:
+		return readInput(b.InputReceived.GetInput())
 	}
 	return readResource(e)
+}
+
+// kindPayment is the kind of aside that says what became of a payment.
+const kindPayment = "payment"
+
+// readInput reads what people do besides writing that no flow reacts to, so that another
+// system can. What they write is told as answers.
+func readInput(in *parleyv1.Input) (kind string, particulars map[string]any) {
+	call, aside := in.GetVoiceCall(), in.GetAside()
+	switch {
+	case call != nil:
+		return "contact.called", map[string]any{
+			"call": call.GetCallId(), "state": call.GetState(), "seconds": call.GetSeconds(), "ours": call.GetOurs(), "video": call.GetVideo(),
+		}
+	case aside.GetKind() == kindPayment:
+		return "payment.updated", map[string]any{
+			"reference": aside.GetReference(), "state": aside.GetState(), "message": aside.GetMessageId(), "delivery": aside.GetOurs().GetDelivery(),
+		}
+	}
+	return "", nil
 }
 
 // readResource reads what became of leads and slots.

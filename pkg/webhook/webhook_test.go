@@ -186,6 +186,35 @@ func TestEveryKind(t *testing.T) {
 	}
 }
 
+// TestInputs: calls and payments are told, what is written and done besides is not.
+func TestInputs(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, in := range map[string]*parleyv1.Input{
+		"contact.called":  {Body: &parleyv1.Input_VoiceCall{VoiceCall: &parleyv1.VoiceCall{CallId: "wacid.1", State: "missed"}}},
+		"payment.updated": {Body: &parleyv1.Input_Aside{Aside: &parleyv1.Aside{Kind: "payment", State: "captured", Reference: "order-7"}}},
+	} {
+		e := &parleyv1.Event{Channel: "n1", AtMs: 1_763_800_000_000, Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{Input: in}}}
+		text, err := Body(e, Contact{Phone: "49151"})
+		if err != nil {
+			t.Fatalf("%s: %v", want, err)
+		}
+		checkListed(t, string(readme), want, text)
+	}
+	for _, in := range []*parleyv1.Input{
+		{Body: &parleyv1.Input_Message{Message: &parleyv1.IncomingMessage{Text: "x"}}},
+		{Body: &parleyv1.Input_Aside{Aside: &parleyv1.Aside{Kind: "reaction"}}},
+		{Body: &parleyv1.Input_PastMessage{PastMessage: &parleyv1.PastMessage{}}},
+		{Body: &parleyv1.Input_GroupMessage{GroupMessage: &parleyv1.GroupMessage{}}},
+	} {
+		if kind := Type(&parleyv1.Event{Body: &parleyv1.Event_InputReceived{InputReceived: &parleyv1.InputReceived{Input: in}}}); kind != "" {
+			t.Errorf("%v is told as %s", in, kind)
+		}
+	}
+}
+
 // checkListed compares the fields of a body with the row of README.md's table.
 func checkListed(t *testing.T, readme, kind string, text []byte) {
 	t.Helper()
