@@ -68,6 +68,13 @@ func (d *delivery) open(since time.Time) bool {
 	return !d.final() && !unknown
 }
 
+// resumed reports whether a message is on its way again of which nothing was known for so
+// long that nobody waited for it any more (seed 1621).
+func (d *delivery) resumed(since time.Time) bool {
+	last := len(d.claims) - 1
+	return d.State == store.DeliverySending && last > 0 && d.claims[last].from == store.DeliveryAmbiguous && !d.claims[last-1].at.After(since)
+}
+
 // afterFormers is I5: nothing that is said to somebody after a merge goes while what was
 // said before it, to who turned out to be them, is not settled.
 func (d *database) afterFormers(row *delivery) {
@@ -91,7 +98,8 @@ func (d *database) afterFormer(row *delivery, id uuid.UUID) {
 		key := store.DeliveryKey{Shard: int(e.Shard), Offset: e.Offset}
 		other := d.deliveries[key]
 		parked := d.deadKeys[deadKey{store.ServiceDispatcher, store.DeadParked, key.Shard, key.Offset}]
-		if !parked && (other == nil || other.open(d.w.now.Add(-2*grace))) {
+		since := d.w.now.Add(-2 * grace)
+		if !parked && (other == nil || other.open(since) && !other.resumed(since)) {
 			d.w.violate("I5 order", "delivery %d/%d is claimed while %d/%d of a former contact is not settled", row.Key.Shard, row.Key.Offset, key.Shard, key.Offset)
 		}
 	}
