@@ -278,6 +278,24 @@ func (d *Desk) pairFree(l *line) time.Time {
 	return l.pairFull.Add(-time.Duration(d.limits.PairBurst-1) * d.limits.PairEvery)
 }
 
+// pairMemory is how long a send can count for its pair.
+func (d *Desk) pairMemory() time.Duration {
+	return time.Duration(d.limits.PairBurst) * d.limits.PairEvery
+}
+
+// Remember counts what a former owner sent, the oldest first, for the limit of each pair.
+func (d *Desk) Remember(now time.Time, sent []store.RecentSend) {
+	full := map[lineKey]time.Time{}
+	for _, r := range sent {
+		key := lineKey{r.Channel, r.Contact}
+		full[key] = latest(full[key], now.Add(-r.Ago)).Add(d.limits.PairEvery)
+	}
+	for key, at := range full {
+		l := d.lineOf(now, key)
+		l.pairFull = latest(l.pairFull, at)
+	}
+}
+
 // Settle removes a job that is accepted or failed, and lets the contact's next
 // one follow. A job that the desk does not have on its way or held is ignored.
 func (d *Desk) Settle(now time.Time, key store.DeliveryKey) {
@@ -411,8 +429,11 @@ func latest(times ...time.Time) time.Time {
 
 // line finds or makes the line that a job belongs to, and its channel.
 func (d *Desk) line(now time.Time, job Job) *line {
-	d.channel(now, job.Channel)
-	key := lineKey{job.Channel, job.Contact}
+	return d.lineOf(now, lineKey{job.Channel, job.Contact})
+}
+
+func (d *Desk) lineOf(now time.Time, key lineKey) *line {
+	d.channel(now, key.channel)
 	l := d.lines[key]
 	if l == nil {
 		l = &line{key: key}

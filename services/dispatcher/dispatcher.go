@@ -18,6 +18,7 @@ import (
 // Store is what the service needs of PostgreSQL.
 type Store interface {
 	OpenDeliveries(ctx context.Context, shard int, epoch int64) ([]store.Delivery, error)
+	RecentSends(ctx context.Context, shard int, within time.Duration) ([]store.RecentSend, error)
 	AddDeliveries(ctx context.Context, fences []store.Fence, list []store.Delivery) (held []int, err error)
 	AdvanceDeliveries(ctx context.Context, results []store.SendResult, intents []store.Intent) ([]store.DeliveryKey, error)
 	DeliveryContents(ctx context.Context, keys []store.DeliveryKey) (map[store.DeliveryKey][]byte, error)
@@ -81,9 +82,14 @@ func (s *Service) Take(ctx context.Context, l store.Lease) error {
 	if err != nil {
 		return err
 	}
+	sent, err := s.store.RecentSends(ctx, l.Shard, s.desk.pairMemory())
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.epochs[l.Shard] = l.Epoch
+	s.desk.Remember(s.now(), sent)
 	for _, id := range behind {
 		s.desk.SetBehind(s.now(), id, store.Former{Coming: true})
 	}

@@ -62,6 +62,10 @@ func (m *memory) SettledDeliveries(context.Context, []store.DeliveryKey) ([]stor
 	return nil, m.err
 }
 
+func (m *memory) RecentSends(context.Context, int, time.Duration) ([]store.RecentSend, error) {
+	return nil, nil
+}
+
 func (m *memory) ReceivedDeliveries(context.Context, []store.DeliveryKey) ([]store.DeliveryKey, error) {
 	return nil, nil
 }

@@ -261,6 +261,29 @@ func TestIntentBeforeLaunch(t *testing.T) {
 	}
 }
 
+// WIRE 3.3: who takes a shard over does not give each person a new burst.
+func TestPairLimitOutlivesItsOwner(t *testing.T) {
+	db := newDatabase(t)
+	dead := open(t, db)
+	dead.apply(queued("a", 1), queued("b", 2))
+	dead.Finish(dead.wantLaunched("1 2")[0], "wamid.1", nil)
+	dead.cycle()
+	dead.apply(queued("a", 3))
+	dead.Finish(dead.wantLaunched("3")[0], "wamid.3", nil)
+	dead.cycle()
+
+	o := open(t, db)
+	o.desk.limits.PairEvery, o.desk.limits.PairBurst = time.Hour, 2
+	for range 2 { // what is known already does not count twice
+		o.retake()
+	}
+	o.apply(queued("a", 4), queued("c", 5))
+	o.wantLaunched("5")
+	o.pass(time.Hour)
+	o.cycle()
+	o.wantLaunched("2 4") // b's was interrupted
+}
+
 // Events that ask for nothing become no delivery, but the checkpoint passes them.
 func TestApplyOtherEvents(t *testing.T) {
 	db := newDatabase(t)
