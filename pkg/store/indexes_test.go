@@ -100,6 +100,10 @@ func TestHotLookUpsUseIndexes(t *testing.T) {
 			}
 			return err
 		},
+		"FileMessage": func(ctx context.Context, s *Store, i int) error {
+			_, err := s.FileMessage(ctx, "c", fmt.Sprint(i))
+			return err
+		},
 		"FindPeople": func(ctx context.Context, s *Store, i int) error {
 			found, more, err := s.FindPeople(ctx, "ann 1", 20)
 			if err == nil && (len(found) != 20 || !more) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -215,4 +216,19 @@ func (s *Store) KeepMessages(ctx context.Context, monthsAhead int, before time.T
 		return 0, fmt.Errorf("drop old messages: %w", err)
 	}
 	return dropped, nil
+}
+
+// FileMessage is the update that brought a file, as the provider sent it. It is for
+// providers that call a file by the id of its message (WASenderApi); nil if the log has no
+// such message, or not any more.
+func (s *Store) FileMessage(ctx context.Context, channel, id string) (raw []byte, err error) {
+	err = s.pool.QueryRow(ctx, `SELECT raw FROM messages WHERE channel = $1 AND provider_id = $2
+		AND (COALESCE(content #>> '{media,id}', content #>> '{message,media,id}') = provider_id) IS TRUE LIMIT 1`, channel, id).Scan(&raw)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find the message of a file: %w", err)
+	}
+	return raw, nil
 }

@@ -125,6 +125,28 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// The update that brought a file is found by the id of its message, if that is the file's.
+func TestFileMessage(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	lease := take(t, s, ServiceMessages, 1)[0]
+	var all []Message
+	for i, content := range []string{`{"media": {"id": "F0"}}`, `{"message": {"media": {"id": "F1"}}}`, `{"media": {"id": "other"}}`, `{}`} {
+		m := line(lease, uint64(i+1), DirectionIn, time.Second)
+		m.ProviderID, m.Content, m.Raw = fmt.Sprint("F", i), json.RawMessage(content), fmt.Appendf(nil, `"raw %d"`, i)
+		all = append(all, m)
+	}
+	addMessages(t, s, Fence{Shard: lease.Shard, Epoch: lease.Epoch, To: 4, At: logStart}, all...)
+	for id, want := range map[string]string{"F0": `"raw 0"`, "F1": `"raw 1"`, "F2": "", "F3": "", "other": ""} {
+		if raw, err := s.FileMessage(t.Context(), "c", id); err != nil || string(raw) != want {
+			t.Errorf("%s: %s, %v, want %s", id, raw, err, want)
+		}
+	}
+	if raw, err := s.FileMessage(t.Context(), "other", "F0"); err != nil || raw != nil {
+		t.Errorf("on another channel: %s, %v", raw, err)
+	}
+}
+
 // Months are made ahead and dropped as a whole when they are over; what an event of
 // long ago left in the default partition goes with them.
 func TestKeepMessages(t *testing.T) {

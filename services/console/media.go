@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -11,13 +12,41 @@ import (
 	"strings"
 	"time"
 
+	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
 )
 
 // files reads the files that came with messages. The token stays here.
 type files interface {
 	Media(ctx context.Context, channel, id string) (*meta.File, error)
 }
+
+// providers has the files of Meta's numbers and of WASenderApi's sessions.
+type providers struct {
+	sessions map[string]string // API keys, by channel
+	gateway  *wasender.Client
+	cloud    *meta.Client
+	store    *store.Store
+}
+
+// Media reads a file. A session makes it readable out of the update that brought it.
+func (p providers) Media(ctx context.Context, channel, id string) (*meta.File, error) {
+	if p.sessions[channel] == "" {
+		return p.cloud.Media(ctx, channel, id)
+	}
+	raw, err := p.store.FileMessage(ctx, channel, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) == 0 {
+		return nil, &meta.MediaError{Reason: errNoFile}
+	}
+	return p.gateway.Media(ctx, channel, raw)
+}
+
+// errNoFile is about the log: what it does not have, nobody can make readable.
+var errNoFile = fmt.Errorf("the message log has no message with that file: %w", meta.ErrMediaGone)
 
 // mediaTime bounds how long somebody may take to read a file.
 const mediaTime = 5 * time.Minute

@@ -23,11 +23,8 @@ type Config struct {
 	platform.Common
 	Forms   platform.FormSecrets
 	Graph   platform.Graph
+	Gateway platform.Gateway
 	Outside Outside
-	// WASenderURL is where WASenderApi is, and SessionKeys are the API keys of its
-	// sessions: channel=key. What has a key is sent there, all else to Meta.
-	WASenderURL string   `env:"PARLEY_WASENDER_URL"`
-	SessionKeys []string `env:"PARLEY_WASENDER_TOKEN"`
 	// AccountToken is the account's personal access token, for connect and restart.
 	AccountToken string `env:"PARLEY_WASENDER_ACCOUNT_TOKEN"`
 	// SessionRate is the messages per minute of each of its sessions.
@@ -55,9 +52,8 @@ const (
 
 // Problems reports what is wrong with the configuration.
 func (c Config) Problems() error {
-	_, err := c.sessionKeys()
-	errs := []error{c.Common.Problems(), c.Outside.Problems(), c.Forms.Problems(), err, c.Graph.Problems(), platform.CheckURL("PARLEY_WASENDER_URL", c.WASenderURL, wasender.DefaultURL)}
-	if c.Graph.URL == "" && c.Graph.Token == "" && len(c.SessionKeys) == 0 {
+	errs := []error{c.Common.Problems(), c.Outside.Problems(), c.Forms.Problems(), c.Graph.Problems(), c.Gateway.Problems()}
+	if c.Graph.URL == "" && c.Graph.Token == "" && len(c.Gateway.SessionKeys) == 0 {
 		errs = append(errs, errors.New("PARLEY_META_ACCESS_TOKEN is not set: Meta refuses every message without it"))
 	}
 	if c.SendRate <= 0 || c.SendRate > 1e6 {
@@ -75,17 +71,6 @@ func (c Config) Problems() error {
 	return errors.Join(errs...)
 }
 
-// sessionKeys are the API keys of WASenderApi's sessions, by channel.
-func (c Config) sessionKeys() (map[string][]string, error) {
-	keys, err := platform.PerChannel("PARLEY_WASENDER_TOKEN", c.SessionKeys)
-	for channel, list := range keys {
-		if len(list) > 1 {
-			return nil, fmt.Errorf("PARLEY_WASENDER_TOKEN has %d keys for channel %s: a session has one", len(list), channel)
-		}
-	}
-	return keys, err
-}
-
 func (c Config) limits() Limits {
 	return Limits{
 		ChannelRate: c.SendRate,
@@ -98,8 +83,7 @@ func (c Config) limits() Limits {
 // nothing in common, neither with Meta's numbers nor with each other.
 func (c Config) facts() map[string]Facts {
 	facts := map[string]Facts{}
-	keys, _ := c.sessionKeys() // Problems reports what is wrong with them
-	for channel := range keys {
+	for channel := range c.Gateway.Keys() {
 		own := "wasender " + channel
 		facts[channel] = Facts{Account: own, App: own, Rate: c.SessionRate / 60, OutOnly: true}
 	}
@@ -109,10 +93,7 @@ func (c Config) facts() map[string]Facts {
 // Build makes both lanes and the sender ready to run.
 func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, error) {
 	var service *Service
-	sessions, clients, err := c.clients(d, func(channel string, r wasender.Rate) { service.Rest(channel, r.Wait(time.Now())) })
-	if err != nil {
-		return platform.Service{}, err
-	}
+	sessions, clients := c.clients(d, func(channel string, r wasender.Rate) { service.Rest(channel, r.Wait(time.Now())) })
 	tokens, err := c.Forms.Tokens()
 	if err != nil {
 		return platform.Service{}, err
@@ -171,14 +152,14 @@ func Build(ctx context.Context, c Config, d *platform.Deps) (platform.Service, e
 
 // windowless says which channels take free text at any time: the sessions of WASenderApi.
 func (c Config) windowless() func(channel string) bool {
-	keys, _ := c.sessionKeys() // Problems reports what is wrong with them
-	return func(channel string) bool { return len(keys[channel]) > 0 }
+	keys := c.Gateway.Keys()
+	return func(channel string) bool { return keys[channel] != "" }
 }
 
 // watch is the parts that keep the sessions of WASenderApi alive, and hold back what
 // is queued for one that is down; none without sessions.
 func (c Config) watch(d *platform.Deps, client *wasender.Client, service *Service, status publisher) []lifecycle.Part {
-	keys, _ := c.sessionKeys() // Problems reports what is wrong with them
+	keys := c.Gateway.Keys()
 	if len(keys) == 0 {
 		return nil
 	}
@@ -189,7 +170,7 @@ func (c Config) watch(d *platform.Deps, client *wasender.Client, service *Servic
 	}
 	w := &watcher{
 		store: d.Store, client: client, nats: d.NATS, channels: slices.Sorted(maps.Keys(keys)), owner: d.Owner, lease: d.Common.LeaseTime,
-		ids:    &sessionIDs{client: client, key: func(channel string) string { return keys[channel][0] }},
+		ids:    &sessionIDs{client: client, key: func(channel string) string { return keys[channel] }},
 		status: status, portfolio: d.Channels.Portfolio, shards: d.Shards,
 		policy: policy, tick: watchTick, now: time.Now, log: d.Log, meter: newSessionMeter(time.Now),
 	}
@@ -207,29 +188,20 @@ func (c Config) watch(d *platform.Deps, client *wasender.Client, service *Servic
 
 // clients says through whom a channel sends: a session of WASenderApi if it has a
 // key, else Meta.
-func (c Config) clients(d *platform.Deps, onRate func(channel string, r wasender.Rate)) (sessions *wasender.Client, of func(channel string) client, err error) {
-	keys, err := c.sessionKeys()
-	if err != nil {
-		return nil, nil, err
-	}
+func (c Config) clients(d *platform.Deps, onRate func(channel string, r wasender.Rate)) (sessions *wasender.Client, of func(channel string) client) {
 	if c.Graph.Token == "" {
 		d.Log.Warn().Msg("PARLEY_META_ACCESS_TOKEN is not set: Meta itself would refuse every message")
 	}
 	cloud := c.Graph.Client()
-	key := func(channel string) string {
-		if list := keys[channel]; len(list) > 0 {
-			return list[0]
-		}
-		return ""
-	}
-	sessions = wasender.NewClient(wasender.Options{BaseURL: c.WASenderURL, Key: key, AccountToken: c.AccountToken, OnRate: onRate})
+	keys := c.Gateway.Keys()
+	sessions = c.Gateway.Client(wasender.Options{AccountToken: c.AccountToken, OnRate: onRate})
 	heard := heardClient{client: sessions, signal: d.SignalSession}
 	return sessions, func(channel string) client {
-		if len(keys[channel]) > 0 {
+		if keys[channel] != "" {
 			return heard
 		}
 		return cloud
-	}, nil
+	}
 }
 
 func adoptOrphans(ctx context.Context, d *platform.Deps) error {

@@ -25,7 +25,7 @@ func TestProblems(t *testing.T) {
 		"PARLEY_SEND_RATE":         func(c *Config) { c.SendRate = 0 },
 		"PARLEY_PAIR_RATE":         func(c *Config) { c.PairRate = -1 },
 		"PARLEY_SEND_GRACE":        func(c *Config) { c.Grace = 0 },
-		"PARLEY_WASENDER_URL":      func(c *Config) { c.WASenderURL = "wasenderapi.com" },
+		"PARLEY_WASENDER_URL":      func(c *Config) { c.Gateway.URL = "wasenderapi.com" },
 		"PARLEY_WASENDER_RATE":     func(c *Config) { c.SessionRate = 0 },
 		"PARLEY_SHARDS":            func(c *Config) { c.Shards = 0 },
 		"PARLEY_SEND_RATE PARLEY_PAIR_RATE PARLEY_SEND_GRACE PARLEY_LEASE_TIME": func(c *Config) {
@@ -57,13 +57,13 @@ func TestLimits(t *testing.T) {
 func TestSessionKeys(t *testing.T) {
 	for _, keys := range [][]string{{"shop"}, {"shop=hidden", "shop=hidden too"}} {
 		c := good()
-		c.SessionKeys = keys
+		c.Gateway.SessionKeys = keys
 		if err := c.Problems(); err == nil || !strings.Contains(err.Error(), "PARLEY_WASENDER_TOKEN") || strings.Contains(err.Error(), "hidden") {
 			t.Errorf("%q: %v", keys, err)
 		}
 	}
 	c := good()
-	c.Graph.URL, c.SessionKeys = "", []string{"shop=key"} // nothing goes to Meta
+	c.Graph.URL, c.Gateway.SessionKeys = "", []string{"shop=key"} // nothing goes to Meta
 	if err := c.Problems(); err != nil {
 		t.Error(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parleyhq/parley/pkg/store"
+	"github.com/parleyhq/parley/services/internal/platform"
 )
 
 // start is the time at which every virtual clock begins.
@@ -213,7 +214,7 @@ func TestBucketWindow(t *testing.T) {
 
 // A channel with a rate of its own keeps its share of that, also after the share changes.
 func TestDeskShare(t *testing.T) {
-	c := Config{SendRate: 10, SessionRate: 60, SessionKeys: []string{"n2=key"}, PairRate: 10, Grace: grace}
+	c := Config{SendRate: 10, SessionRate: 60, Gateway: platform.Gateway{SessionKeys: []string{"n2=key"}}, PairRate: 10, Grace: grace}
 	d := NewDesk(c.limits())
 	d.SetFacts(start, c.facts())
 	d.SetRates(start, after(time.Hour), map[string]float64{"n1": 1000, "n2": 1000}) // never more than the rate

@@ -243,7 +243,7 @@ func (u *up) sandbox(mux *http.ServeMux) []lifecycle.Part {
 // sandboxSession is the sandbox's session of WASenderApi; none if sessions go to a real one.
 func (u *up) sandboxSession() sandbox.SessionConfig {
 	base := localURL(u.config.Common().Addr)
-	if !u.usesSandbox() || u.config.Dispatcher.WASenderURL != base+sandboxGateway {
+	if !u.usesSandbox() || u.config.Dispatcher.Gateway.URL != base+sandboxGateway {
 		return sandbox.SessionConfig{}
 	}
 	of := func(pairs []string) string {
@@ -256,7 +256,7 @@ func (u *up) sandboxSession() sandbox.SessionConfig {
 	}
 	return sandbox.SessionConfig{
 		WebhookURL: base + "/webhooks/wasender/" + sandboxSession, Secret: of(u.config.Ingress.SessionSecrets),
-		APIKey: of(u.config.Dispatcher.SessionKeys), AccountToken: u.config.Dispatcher.AccountToken, Number: sandboxSessionNumber,
+		APIKey: of(u.config.Dispatcher.Gateway.SessionKeys), AccountToken: u.config.Dispatcher.AccountToken, Number: sandboxSessionNumber,
 	}
 }
 

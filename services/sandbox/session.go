@@ -53,7 +53,7 @@ type session struct {
 
 func (s *Sandbox) newSession(c SessionConfig) *session {
 	x := &session{tidings: make(chan []byte, maxTidings), feed: s.feed, up: make(chan struct{})}
-	x.api = &fake.Server{AccountToken: c.AccountToken, OnSend: s.admit, OnAccepted: s.accepted, Faults: &s.faults}
+	x.api = &fake.Server{AccountToken: c.AccountToken, OnSend: s.admit, OnAccepted: s.accepted, File: picture, Faults: &s.faults}
 	x.api.Add(fake.Session{
 		ID: sessionID, Name: "sandbox", Phone: c.Number, APIKey: c.APIKey, WebhookSecret: c.Secret, Status: connected, Linked: true,
 	})

@@ -279,18 +279,6 @@ func (c *Client) Upload(ctx context.Context, channel, mimeType string, file []by
 	return c.publicURL(ctx, k)
 }
 
-// DecryptMedia makes the file of a message readable; the address is good for an
-// hour. Raw is that of the message's envelope.
-// Source: WASenderApi, "Decrypt media file".
-func (c *Client) DecryptMedia(ctx context.Context, channel string, raw []byte) (link string, err error) {
-	message, fault := parse(raw)
-	if fault != "" || !message.isObject() {
-		return "", &CallError{Call: "decrypt media", Refusal: cannot(errNoObject)}
-	}
-	body := map[string]any{"data": map[string]any{"messages": json.RawMessage(message.raw())}}
-	return c.publicURL(ctx, post("decrypt media", "/decrypt-media", body).of(channel))
-}
-
 func (c *Client) publicURL(ctx context.Context, k call) (string, error) {
 	data, err := c.ask(ctx, k)
 	if err != nil {

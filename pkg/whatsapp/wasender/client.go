@@ -54,8 +54,9 @@ type Options struct {
 
 // Client speaks with WASenderApi for all sessions. It is safe for concurrent use.
 type Client struct {
-	o    Options
-	http *http.Client
+	o       Options
+	http    *http.Client
+	outside *http.Client // for files that are elsewhere
 }
 
 // NewClient makes a client.
@@ -76,7 +77,7 @@ func NewClient(o Options) *Client {
 	if o.JoinWithin == 0 {
 		o.JoinWithin = defaultJoin
 	}
-	return &Client{o: o, http: &own}
+	return &Client{o: o, http: &own, outside: egress.Allowed{}.Client()}
 }
 
 // call is one request. A call of a channel has its session's key, another one the

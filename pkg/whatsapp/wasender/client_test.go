@@ -434,6 +434,16 @@ func TestSessionsOverTheirLife(t *testing.T) {
 	}
 }
 
+func contentOf(t *testing.T, file *meta.File) string {
+	t.Helper()
+	defer file.Body.Close()
+	content, err := io.ReadAll(file.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(content)
+}
+
 func TestOtherCalls(t *testing.T) {
 	api := gateway(nil)
 	client, ctx := serve(t, api), t.Context()
@@ -441,10 +451,15 @@ func TestOtherCalls(t *testing.T) {
 		t.Errorf("upload: %q, %v", link, err)
 	}
 	image := split(t, fake.Received(apiKey, at, fake.File(ann, "3EB0AA", at, "image", "image/png", nil)))[0]
-	if link, err := client.DecryptMedia(ctx, channel, image.GetRaw()); err != nil || link != "https://files.example/3EB0AA" {
-		t.Errorf("decrypt: %q, %v", link, err)
+	api.File = func(id string) (string, []byte) { return "image/png", []byte("png of " + id) }
+	if file, err := client.Media(ctx, channel, image.GetRaw()); err != nil || file.MimeType != "image/png" || contentOf(t, file) != "png of 3EB0AA" {
+		t.Errorf("media: %+v, %v", file, err)
 	}
-	if _, err := client.DecryptMedia(ctx, channel, []byte("{")); err == nil {
+	hello := split(t, fake.Received(apiKey, at, fake.Text(ann, "3EB0AB", at, "hi")))[0]
+	if _, err := client.Media(ctx, channel, hello.GetRaw()); !errors.Is(err, meta.ErrMediaGone) {
+		t.Errorf("the file of a text: %v", err)
+	}
+	if _, err := client.Media(ctx, channel, []byte("{")); err == nil {
 		t.Error("decrypted nothing")
 	}
 	if err := client.MarkRead(ctx, channel, ann.Phone, "3EB0AA"); err != nil {

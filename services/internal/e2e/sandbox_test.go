@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,6 +14,13 @@ import (
 	"strings"
 	"testing"
 )
+
+// messageLog is a page of the message log.
+type messageLog struct {
+	Messages []struct {
+		Content struct{ Media struct{ ID string } }
+	}
+}
 
 // sandboxPhone is a phone of the sandbox that writes to its session of WASenderApi.
 type sandboxPhone struct {
@@ -126,6 +134,23 @@ func TestUpSandboxSession(t *testing.T) {
 	is("connected", "")
 	p.says("yes")
 	p.hears("welcome to Salon Ana!", "Which service would you like?", "On which day?", "Is that right?", "Nothing is free", "On which day?")
+
+	p.do(http.MethodPost, "/phones/"+p.id+"/messages", map[string]string{"type": "image", "provider": "wasender"}, nil)
+	await(t, patience, "the photo is in the log, and can be looked at", func() error {
+		var id string
+		for _, m := range get[messageLog](t, u.api()+"/messages?channel=sandbox").Messages {
+			id = cmp.Or(id, m.Content.Media.ID)
+		}
+		answer, err := client.Get(u.api() + "/media/sandbox/" + id)
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		if kind := answer.Header.Get("Content-Type"); kind != "image/jpeg" {
+			return fmt.Errorf("%q is answered %s, %s", id, answer.Status, kind)
+		}
+		return nil
+	})
 
 	secret, err := os.ReadFile(filepath.Join(u.dir, "session-secret"))
 	if err != nil || strings.Contains(u.said(), strings.TrimSpace(string(secret))) || strings.Contains(u.said(), p.id) {

@@ -115,7 +115,7 @@ func (s *Server) other(r *http.Request, path string, session int64, body []byte)
 	case path == "/upload":
 		return Answer{Body: encode(map[string]any{"success": true, "publicUrl": "https://files.example/" + strconv.Itoa(len(body))})}
 	case path == "/decrypt-media":
-		return decrypted(body)
+		return decrypted(r, body)
 	case path == "/messages/read":
 		return good(nil)
 	case len(parts) == 3 && parts[0] == "messages":
@@ -151,7 +151,7 @@ func (s *Server) message(action string, msgID, session int64) Answer {
 }
 
 // decrypted is the answer for a message with a file.
-func decrypted(body []byte) Answer {
+func decrypted(r *http.Request, body []byte) Answer {
 	var q struct {
 		Data struct {
 			Messages struct {
@@ -164,7 +164,7 @@ func decrypted(body []byte) Answer {
 	if json.Unmarshal(body, &q) == nil {
 		for name := range q.Data.Messages.Message {
 			if slices.Contains(files, name) {
-				return Answer{Body: encode(map[string]any{"publicUrl": "https://files.example/" + q.Data.Messages.Key.ID})}
+				return Answer{Body: encode(map[string]any{"publicUrl": "http://" + r.Host + strings.TrimSuffix(r.URL.Path, "/decrypt-media") + filesPath + q.Data.Messages.Key.ID})}
 			}
 		}
 	}

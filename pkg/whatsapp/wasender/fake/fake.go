@@ -23,6 +23,9 @@ import (
 // maxRequestBytes bounds a request that the fake reads.
 const maxRequestBytes = 8 << 20
 
+// filesPath is where files are that were made readable.
+const filesPath = "/files/"
+
 // Session is one WhatsApp session of the account.
 type Session struct {
 	ID            int64
@@ -96,6 +99,8 @@ type Server struct {
 	OnCall func(method, path string) Answer
 	// Notify gets what a session posts about itself, one after another. Nil ignores it.
 	Notify func(session int64, body []byte)
+	// File is a file that came with a message, by the message's id. Nil has none.
+	File func(id string) (mimeType string, content []byte)
 	// Faults are what goes wrong on top of that. Nil is nothing.
 	Faults *faults.Switches
 	// JoinAfter is how many questions after a message's WhatsApp id have none.
@@ -223,6 +228,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	if _, rest, ok := strings.Cut(path, "/api/"); ok {
 		path = "/" + rest
+	}
+	if id, ok := strings.CutPrefix(path, filesPath); ok && s.File != nil {
+		mimeType, content := s.File(id)
+		w.Header().Set("Content-Type", mimeType)
+		_, _ = w.Write(content) // the reader may be gone
+		return
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequestBytes))
 	if err != nil {
