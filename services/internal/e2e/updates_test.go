@@ -264,7 +264,8 @@ func batch(t *testing.T, u *up) {
 	}
 	db, ctx := open(t, u.database(t)), t.Context()
 	const ofBatch = `SELECT count(*) FROM messages WHERE provider_id LIKE 'wamid.mixed.%' OR kind = 'preference' AND content ->> 'category' = 'marketing_messages'`
-	await(t, settleMax, "all of the batch is applied", func() error {
+	// The number is used with the phone's app: 20 messages a second, in and out.
+	await(t, 3*settleMax, "all of the batch is applied", func() error {
 		logged, receipts := count(ctx, t, db, ofBatch), count(ctx, t, db, `SELECT count(*) FROM orphan_receipts`)
 		asked := count(ctx, t, db, `SELECT count(*) FROM deliveries d JOIN contacts c ON c.id = d.contact_id WHERE c.phone LIKE '15550000%' AND d.state = 'accepted'`)
 		if logged != 901 || asked != 400 || receipts != 100 {
