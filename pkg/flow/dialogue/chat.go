@@ -48,6 +48,8 @@ type Chat struct {
 
 	state             flow.State // without what is stored as JSON
 	answers, progress []byte
+
+	former *flow.State // of the contact as whom the person showed before; nil for none
 }
 
 // Open begins a conversation. Nothing is said yet.
@@ -302,13 +304,7 @@ func (c *Chat) turn(in *parleyv1.Input) (said [][]string, err error) {
 		}
 	}()
 	before := c.State()
-	var pinned *flow.Flow
-	for _, f := range c.world.Flows {
-		if f.Name() == before.Flow {
-			pinned = f.WithVersion(1)
-		}
-	}
-	events, next, err := flow.Complete(c.router, pinned, before, in, c.rows)
+	events, next, err := flow.Complete(c.router, c.pinned(before), before, in, c.rows)
 	if err != nil {
 		return nil, err
 	}
@@ -328,6 +324,16 @@ func (c *Chat) turn(in *parleyv1.Input) (said [][]string, err error) {
 		}
 	}
 	return said, nil
+}
+
+// pinned is the flow of a session; nil if it is of none.
+func (c *Chat) pinned(s flow.State) *flow.Flow {
+	for _, f := range c.world.Flows {
+		if f.Name() == s.Flow {
+			return f.WithVersion(1)
+		}
+	}
+	return nil
 }
 
 func (c *Chat) store(next flow.State) {

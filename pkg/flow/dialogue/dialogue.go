@@ -65,6 +65,8 @@ const (
 	starting
 	othersBooking
 	operating
+	showing // as another contact
+	merging
 )
 
 // expect is one message that the flow must say.

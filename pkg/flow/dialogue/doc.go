@@ -70,6 +70,8 @@
 //	operator say text="Hello!"    say, restart, move, set, end, opt_out, opt_in, block, unblock; with
 //	operator set slot=guests value=3      step=, slot= and value=, text=
 //	operator echo text="Hello!"   the business writes with the phone's own app
+//	another                       the person shows as another contact from here on
+//	merge                         the two turn out to be one: one of their conversations goes on
 //
 // # The flow
 //

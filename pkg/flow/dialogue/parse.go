@@ -208,8 +208,14 @@ func (p *parser) command(line string) {
 	case verb == "operator":
 		_, err = operatorAction(args)
 		p.act(act{kind: operating, with: args})
+	case verb == "another":
+		_, err = args.words(0)
+		p.act(act{kind: showing})
+	case verb == "merge":
+		_, err = args.words(0)
+		p.act(act{kind: merging})
 	default:
-		err = fmt.Errorf("%q is not understood: a line begins with >, <, or one of flow, given, table, slots, pool, pass, start, others, operator, %s", verb, strings.Join(checkVerbs, ", "))
+		err = fmt.Errorf("%q is not understood: a line begins with >, <, or one of flow, given, table, slots, pool, pass, start, others, operator, another, merge, %s", verb, strings.Join(checkVerbs, ", "))
 	}
 	if err != nil {
 		p.report("%v", err)

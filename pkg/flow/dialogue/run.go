@@ -127,6 +127,10 @@ func (c *Chat) do(a act) (said [][]string, err error) {
 		return nil, c.othersBook(a.with)
 	case operating:
 		return c.operate(a.with, c.now.Add(betweenMessages))
+	case showing:
+		return c.another(c.now.Add(betweenMessages))
+	case merging:
+		return c.merge(c.now.Add(betweenMessages))
 	}
 	return c.say(a.says, c.now.Add(betweenMessages))
 }
@@ -142,6 +146,10 @@ func (a act) text() []string {
 		return []string{"others " + a.with.String()}
 	case operating:
 		return []string{"operator " + a.with.String()}
+	case showing:
+		return []string{"another"}
+	case merging:
+		return []string{"merge"}
 	}
 	lines := strings.Split(a.says.String(), "\n")
 	for i, line := range lines {
