@@ -7,7 +7,7 @@ import { el, link, list, note, said, table, time } from './dom.js';
 // What names one contact as it stands: a phone number, a user id, a LID, a contact id.
 const exact = /^(\+?\d{5,}|[A-Z]{2}\.\S+|\d+@lid|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
 
-export const hint = 'phone, user id, @user name or name';
+export const hint = 'phone, id, @name or name';
 
 // find gives the contact that somebody asked for, or else nodes that say what was found.
 // Page is where a choice leads to, with the other values.
