@@ -13,6 +13,9 @@ const (
 	shortBudget = 200 * time.Millisecond
 	// missesMax is after how many missing answers in a row waits are short.
 	missesMax = 8
+	// tryEvery is after how many more of them one waits in full: sessions that answer, but
+	// not that soon, are noticed.
+	tryEvery = 16
 	// waitersMax bounds the requests that wait. More are shown the received screen at once.
 	waitersMax = 1024
 )
@@ -23,8 +26,7 @@ type patience struct {
 	mu      sync.Mutex
 	misses  int
 	waiting int
-	// trying says that while waits are short somebody waits in full: sessions that answer,
-	// but not that soon, are noticed.
+	// trying says that while waits are short somebody waits in full.
 	trying bool
 }
 
@@ -37,7 +39,7 @@ func (p *patience) begin() time.Duration {
 	}
 	p.waiting++
 	if p.misses >= missesMax {
-		if p.trying {
+		if p.trying || p.misses%tryEvery != 0 {
 			return shortBudget
 		}
 		p.trying = true
