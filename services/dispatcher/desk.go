@@ -96,6 +96,8 @@ type channel struct {
 	heard    heard
 	inFlight int
 	closed   bool
+	// silent says that what followed a file waited for its receipt in vain.
+	silent bool
 	// rest is until when the provider has no room for more of the number.
 	rest time.Time
 	// number, account and app are its gates.
@@ -255,6 +257,9 @@ func (d *Desk) full(c *channel) bool {
 // depart sends a line's head on its way.
 func (d *Desk) depart(now time.Time, c *channel, l *line) {
 	key := l.jobs[0].Key
+	if !l.fileUntil.IsZero() { // what waited for it goes without
+		c.silent, l.fileUntil = true, time.Time{}
+	}
 	c.bucket.take(now)
 	l.pairFull = latest(l.pairFull, now).Add(d.limits.PairEvery)
 	for _, g := range c.gates() {

@@ -228,7 +228,7 @@ func (c *clerk) settled(key store.DeliveryKey) {
 	if j := c.head(key); c.away[key] {
 		outcome{job: j, at: c.now}.apply(c.desk, c.now)
 		if j.Content != nil {
-			c.files[key], c.fileUntil[lineOf(j)] = lineOf(j), c.now.Add(fileWait)
+			c.files[key], c.fileUntil[lineOf(j)] = lineOf(j), c.now.Add(c.desk.fileWait(j.Channel))
 		}
 		for _, of := range scopesOf(j) {
 			if s := c.shut[of]; s != nil && s.passed[key] {

@@ -15,6 +15,10 @@ import (
 // (WIRE.md 3.4). A receipt that does not come must not silence the bot.
 const fileWait = 10 * time.Second
 
+// silentWait is how long that is where the last such wait was in vain: the number's
+// receipts do not come, or much too late.
+const silentWait = time.Second
+
 // filesOf are the files that a message consists of or stands under.
 func filesOf(m *parleyv1.MessageQueued) []*parleyv1.Media {
 	headers := []*parleyv1.Header{m.GetButtons().GetHeader(), m.GetLink().GetHeader(), m.GetForm().GetHeader(), m.GetTemplate().GetHeader()}
@@ -35,9 +39,16 @@ func hasFile(job Job) bool {
 // is sent.
 func (d *Desk) follow(now time.Time, key store.DeliveryKey) {
 	if l := d.busy[key]; l != nil {
-		l.file, l.fileUntil = key, now.Add(fileWait)
+		l.file, l.fileUntil = key, now.Add(d.fileWait(l.key.channel))
 		d.files[key] = l
 	}
+}
+
+func (d *Desk) fileWait(channel string) time.Duration {
+	if c := d.channels[channel]; c != nil && c.silent {
+		return silentWait
+	}
+	return fileWait
 }
 
 // Awaited lists the files for which something waits now, in order.
@@ -62,6 +73,7 @@ func (d *Desk) Arrived(now time.Time, key store.DeliveryKey) {
 	}
 	delete(d.files, key)
 	l.fileUntil = time.Time{}
+	d.channels[l.key.channel].silent = false
 	if l.in != nil {
 		l.unqueue()
 		l.readyAt = now

@@ -1,7 +1,9 @@
 package dispatcher
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -59,6 +61,39 @@ func TestFileWithoutAReceipt(t *testing.T) {
 	o.wantLaunched("2")
 	if len(o.desk.Awaited(o.clock())) > 0 {
 		t.Error("the file is asked for though nothing waits for it")
+	}
+}
+
+// Where no receipts come what follows a file waits long once, until one comes in time.
+func TestFilesWithoutReceipts(t *testing.T) {
+	db := newDatabase(t)
+	o, p := open(t, db), newPost(t, db)
+	offset := uint64(0)
+	for i, c := range []struct {
+		receipt bool
+		wait    time.Duration
+	}{{false, fileWait}, {false, silentWait}, {true, silentWait}, {false, fileWait}} {
+		offset += 2
+		o.apply(file("a", offset-1))
+		o.Finish(o.wantLaunched(fmt.Sprint(offset - 1))[0], fmt.Sprint("wamid.", offset-1), nil)
+		o.cycle()
+		o.apply(queued("a", offset))
+		if c.receipt {
+			p.receive(receipt{status: "sent", callback: store.DeliveryID(shard, offset-1), wamid: fmt.Sprint("wamid.", offset-1)})
+			c.wait = heldPoll
+		} else {
+			o.pass(c.wait - 1)
+			o.cycle()
+			o.wantLaunched("")
+			c.wait = 1
+		}
+		o.pass(c.wait)
+		o.cycle()
+		jobs := o.wantLaunched(fmt.Sprint(offset))
+		if o.Finish(jobs[0], fmt.Sprint("wamid.", offset), nil); t.Failed() {
+			t.Fatalf("round %d", i)
+		}
+		o.cycle()
 	}
 }
 
