@@ -5,7 +5,6 @@ package e2e
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -90,7 +89,6 @@ func compress(t *testing.T, data []byte) []byte {
 // holds what was sent, byte for byte.
 func kept(t *testing.T, u *up, db *store.Store) {
 	change := `{"field":"weather_update","value":{"forecast":"rain \u0000 later","n":1e400}}`
-	group := fake.Text(ann, "wamid.group", time.Now(), "all of you", func(m map[string]any) { m["group_id"] = "G" })
 	deep := strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100)
 	full := []byte("not JSON" + strings.Repeat(".", bodyMax-8)) // the largest body there may be
 	for _, c := range []struct{ name, body, kind, raw string }{
@@ -99,7 +97,6 @@ func kept(t *testing.T, u *up, db *store.Store) {
 		{"too deep", deep, store.DeadUnreadable, ""},
 		{"largest", string(full), store.DeadUnreadable, ""},
 		{"unknown field", `{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[` + change + `]}]}`, store.DeadUnhandled, change},
-		{"to a group", string(fake.Payload("200000000000001", channel, group)), store.DeadUnhandled, string(raw(t, group))},
 	} {
 		body := []byte(c.body)
 		if got := post(t, u.webhook(), body, "X-Hub-Signature-256", fake.Sign(appSecret, body)); got != http.StatusOK {
@@ -116,22 +113,6 @@ func kept(t *testing.T, u *up, db *store.Store) {
 	if len(listed) != 4 || listed[0].Bytes < bodyMax {
 		t.Errorf("the console lists %+v", listed)
 	}
-}
-
-// raw is the message of an item as it stands in a payload.
-func raw(t *testing.T, item fake.Item) json.RawMessage {
-	t.Helper()
-	var payload struct {
-		Entry []struct {
-			Changes []struct {
-				Value struct{ Messages []json.RawMessage }
-			}
-		}
-	}
-	if err := json.Unmarshal(fake.Payload("200000000000001", channel, item), &payload); err != nil {
-		t.Fatal(err)
-	}
-	return payload.Entry[0].Changes[0].Value.Messages[0]
 }
 
 // isKept looks for a dead letter that holds these bytes.
