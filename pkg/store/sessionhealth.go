@@ -108,7 +108,8 @@ func (s *Store) ForgetSession(ctx context.Context, channel string) error {
 }
 
 // SaveSession writes how a session is, and what changed, if it is still the
-// watcher's; else it returns ErrFenced and writes nothing.
+// watcher's; else it returns ErrFenced and writes nothing. The code that linked the
+// phone of one that is connected goes with it.
 func (s *Store) SaveSession(ctx context.Context, w WatchedSession, h SessionHealth, changes []string) error {
 	tag, err := s.pool.Exec(ctx, `
 		WITH held AS (
@@ -118,7 +119,8 @@ func (s *Store) SaveSession(ctx context.Context, w WatchedSession, h SessionHeal
 			RETURNING channel, state, alarm),
 		history AS (
 			INSERT INTO session_history (channel, state, alarm, what)
-			SELECT channel, state, alarm, c.what FROM held, unnest($13::text[]) WITH ORDINALITY c(what, n) ORDER BY n)
+			SELECT channel, state, alarm, c.what FROM held, unnest($13::text[]) WITH ORDINALITY c(what, n) ORDER BY n),
+		used AS (DELETE FROM session_codes c USING held h WHERE c.channel = h.channel AND h.state = 'connected')
 		SELECT channel FROM held`,
 		w.Channel, w.Epoch, h.State, h.Since, h.SeenAt, h.HeardAt, h.DownSince, h.Tries,
 		h.NextTry, h.Alarm, h.AlarmSince, w.Memory, nonNil(changes))
@@ -176,12 +178,10 @@ func (s *Store) TrimSessions(ctx context.Context, age time.Duration) error {
 	return nil
 }
 
-// SetSessionCode keeps the code that links a phone until it expires. An empty code
-// removes what is kept.
+// SetSessionCode keeps the code that links a phone until it expires.
 func (s *Store) SetSessionCode(ctx context.Context, channel, code string, expires time.Time) error {
 	_, err := s.pool.Exec(ctx, `
-		WITH gone AS (DELETE FROM session_codes WHERE channel = $1 AND $2 = '')
-		INSERT INTO session_codes (channel, code, expires_at) SELECT $1, $2, $3 WHERE $2 <> ''
+		INSERT INTO session_codes (channel, code, expires_at) VALUES ($1, $2, $3)
 		ON CONFLICT (channel) DO UPDATE SET code = excluded.code, expires_at = excluded.expires_at`, channel, code, expires)
 	if err != nil {
 		return fmt.Errorf("keep code of session %s: %w", channel, err)

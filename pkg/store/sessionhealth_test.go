@@ -100,7 +100,7 @@ func TestSessionCodes(t *testing.T) {
 		set string
 		in  time.Duration
 		get string
-	}{{"one", time.Minute, "one"}, {"two", time.Minute, "two"}, {"", 0, ""}, {"three", -time.Second, ""}} {
+	}{{"one", time.Minute, "one"}, {"two", time.Minute, "two"}, {"three", -time.Second, ""}} {
 		if err := s.SetSessionCode(ctx, "a", step.set, time.Now().Add(step.in)); err != nil {
 			t.Fatal(err)
 		}
@@ -113,6 +113,24 @@ func TestSessionCodes(t *testing.T) {
 	}
 	if taken, err := s.TakeSessions(ctx, "me", time.Minute, []string{"a", "gone"}, nil); err != nil || s.ReleaseSession(ctx, taken[1]) != nil {
 		t.Fatal(taken, err)
+	}
+	if err := s.TrimSessions(ctx, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	taken, err := s.TakeSessions(ctx, "other", time.Minute, []string{"b"}, nil)
+	if err != nil || s.SetSessionCode(ctx, "b", "four", time.Now().Add(time.Minute)) != nil {
+		t.Fatal(err)
+	}
+	for _, state := range []string{"need_scan", "connected"} {
+		if err := s.SaveSession(ctx, taken[0], SessionHealth{State: state}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, ok, err := s.SessionCode(ctx, "b"); err != nil || ok != (state == "need_scan") {
+			t.Errorf("%s: there is a code: %t, %v", state, ok, err)
+		}
+	}
+	if err := s.ReleaseSession(ctx, taken[0]); err != nil {
+		t.Fatal(err)
 	}
 	if err := s.TrimSessions(ctx, time.Hour); err != nil {
 		t.Fatal(err)

@@ -286,13 +286,6 @@ func (w *watch) show(ctx context.Context, p wasender.Pairing) {
 	}
 }
 
-// hide forgets a code that was used.
-func (w *watch) hide(ctx context.Context) {
-	if err := w.store.SetSessionCode(ctx, w.session.Channel, "", w.now()); err != nil && ctx.Err() == nil {
-		w.log.Warn().Err(err).Msg("a code that was used is kept until it expires")
-	}
-}
-
 // What became of an order.
 const (
 	orderDone       = "done"
@@ -367,9 +360,6 @@ func (w *watch) keep(ctx context.Context, action string) error {
 		}
 		w.unsaved = true
 		return nil
-	}
-	if w.health.State == wasender.Connected && w.saved.State != wasender.Connected {
-		w.hide(ctx)
 	}
 	w.report()
 	w.saved, w.savedAt, w.unsaved = w.health, w.now(), false
