@@ -61,7 +61,7 @@ func (s *Service) note(ctx context.Context, parts []lane.Part) error {
 	var facts []store.AccountFact
 	for _, part := range parts {
 		for _, m := range part.Messages {
-			if fact, found := s.notices.coexistence(m.Event); found && s.notices.store != nil {
+			if fact, found := s.notices.coexistence(m.Event); found {
 				facts = append(facts, fact)
 			}
 			n := m.Event.GetAccountNoticed()
@@ -84,17 +84,15 @@ func (s *Service) note(ctx context.Context, parts []lane.Part) error {
 }
 
 // coexistence finds out that a number is used with the phone's own app, by what the
-// business writes there. It is kept once, and does not end.
+// business writes there. It does not end.
 func (n noticed) coexistence(e *parleyv1.Event) (fact store.AccountFact, found bool) {
 	if e.GetInputReceived().GetInput().GetEcho() == nil || n.base[e.GetChannel()].OutOnly {
 		return fact, false
 	}
-	fact = store.AccountFact{
+	return store.AccountFact{
 		Account: n.base[e.GetChannel()].Account, Kind: factCoexistence, Subject: e.GetChannel(),
 		Value: strconv.FormatFloat(coexistenceRate, 'f', -1, 64), At: time.UnixMilli(e.GetAtMs()),
-	}
-	known := slices.ContainsFunc(n.known, func(k store.AccountFact) bool { return k.Kind == fact.Kind && k.Subject == fact.Subject })
-	return fact, !known
+	}, true
 }
 
 // followNotices reads what all replicas were told. It returns the stops of it.
