@@ -201,7 +201,7 @@ func (s *Service) next() (time.Duration, bool) {
 	defer s.mu.Unlock()
 	now := s.now()
 	at, ok := s.desk.Wake(now)
-	waits := len(s.desk.held) > 0 || len(s.desk.Awaited(now)) > 0
+	waits := len(s.desk.held) > 0 || len(s.desk.files) > 0
 	if poll := s.polled.Add(heldPoll); waits && (!ok || poll.Before(at)) {
 		at, ok = poll, true
 	}

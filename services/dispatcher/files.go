@@ -51,7 +51,8 @@ func (d *Desk) fileWait(channel string) time.Duration {
 	return fileWait
 }
 
-// Awaited lists the files for which something waits now, in order.
+// Awaited lists the files for which something waits now, in order. It looks at every file
+// of the last seconds: it is asked at each poll, not in each cycle.
 func (d *Desk) Awaited(now time.Time) (keys []store.DeliveryKey) {
 	for key, l := range d.files {
 		switch {
