@@ -2,14 +2,21 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/parleyhq/parley/pkg/store"
 	"github.com/parleyhq/parley/pkg/whatsapp/meta"
+	"github.com/parleyhq/parley/pkg/whatsapp/wasender"
+	"github.com/parleyhq/parley/pkg/whatsapp/wasender/fake"
+	"github.com/parleyhq/parley/services/internal/platform"
 )
 
 // shelf is what the provider has, by id; and how often it was asked.
@@ -65,6 +72,39 @@ func TestMedia(t *testing.T) {
 				t.Errorf("the provider was asked: %t", asked)
 			}
 		})
+	}
+}
+
+// TestMediaOfSessions: a session's file is decrypted out of the message that brought it,
+// and all other channels are Meta's.
+func TestMediaOfSessions(t *testing.T) {
+	s := newSite(t, "")
+	sessions := &fake.Server{File: func(id string) (string, []byte) { return "image/png", []byte("png of " + id) }}
+	sessions.Add(fake.Session{ID: 7, APIKey: "key", Status: "connected"})
+	gateway := httptest.NewServer(sessions)
+	t.Cleanup(gateway.Close)
+	cloud := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(cloud.Close)
+	keys := platform.Gateway{URL: gateway.URL + "/api", SessionKeys: []string{"shop=key"}}
+	s.api.files = providers{sessions: keys.Keys(), gateway: keys.Client(wasender.Options{}), cloud: meta.NewClient(cloud.URL, "token", cloud.Client()), store: s.store}
+
+	if err := s.store.EnsureLeases(t.Context(), store.ServiceMessages, 1); err != nil {
+		t.Fatal(err)
+	}
+	leases, err := s.store.Acquire(t.Context(), store.ServiceMessages, "me", time.Minute, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.logs(leases[0], []store.Message{{
+		Offset: 1, At: start, Direction: store.DirectionIn, Channel: "shop", Contact: store.ContactID("shop", "ann"), Kind: "image", ProviderID: "3EB0AA",
+		Content: json.RawMessage(`{"media": {"id": "3EB0AA"}}`), Raw: json.RawMessage(`{"key": {"id": "3EB0AA"}, "message": {"imageMessage": {}}}`),
+	}})
+	for path, want := range map[string]string{"shop/3EB0AA": "200 png of 3EB0AA", "shop/3EB0AB": "404 ", "n1/3EB0AA": "404 "} {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/v1/media/"+path, nil))
+		if got := fmt.Sprint(w.Code, " ", w.Body); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
 	}
 }
 

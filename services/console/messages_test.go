@@ -31,7 +31,12 @@ func (s *site) says(n int, body func(i int) string) {
 			Raw: json.RawMessage(fmt.Sprintf(`{"n": %d}`, i)),
 		}
 	}
-	f := store.Fence{Epoch: leases[0].Epoch, To: uint64(n), At: start}
+	s.logs(leases[0], list)
+}
+
+func (s *site) logs(lease store.Lease, list []store.Message) {
+	s.t.Helper()
+	f := store.Fence{Epoch: lease.Epoch, To: uint64(len(list)), At: start}
 	if held, err := s.store.AddMessages(s.t.Context(), []store.Fence{f}, list); err != nil || len(held) != 1 {
 		s.t.Fatal(held, err)
 	}
